@@ -1,0 +1,1 @@
+"""Texts about speech, made from labels and from the manifest's columns."""

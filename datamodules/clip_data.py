@@ -1,0 +1,198 @@
+"""The clips of one manifest, for training on them and for testing on them."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+from torch.utils.data import DataLoader
+
+from datamodules.audio import AudioFormat, Recording
+from datamodules.augmentation import Augmentation
+from datamodules.batch import ClipBatch
+from datamodules.captions.template import fill_template
+from datamodules.clips import Clip, Clips, Collate
+from datamodules.errors import DataError
+from datamodules.folds import assign_fold, select_split
+from datamodules.labels import LabelView, resolve_view
+from datamodules.leakage import check_disjoint
+from datamodules.manifest import read_manifest
+from datamodules.sampler import EpochSampler
+from datamodules.selection import require_classes, select_view
+from datamodules.stage_data import StageData
+
+
+class ClipData(StageData):
+    """Clips of a manifest, split by its column ``split`` or by one of its fold columns.
+
+    The manifest is read and checked when this is made: before any model.
+
+    Args:
+        manifest: CSV or Parquet, a row per clip (``lightning-cli prepare`` writes it).
+        labels: The classes: a view's name, such as ``emodb7``, or a list of emotions in logit order. Clips of any other
+            emotion are left out, and counted.
+        caption: Template of a clip's caption. ``{emotion}`` is the class as an adjective ("angry"), ``{noun}`` as a
+            noun ("anger"); any other name in braces is a column of the manifest.
+        protocol: Split by the column ``fold_<protocol>`` in place of ``split``.
+        fold: The fold to test on.
+        dev: With folds: ``next`` keeps the following fold for validation, null trains on every other fold.
+        test_on: The split that ``test`` and ``predict`` read; ``all`` reads every row.
+        disjoint: Columns whose values training and testing must not share.
+        batch_size: Clips per device and step.
+        seconds: Length that every clip is cut or padded to.
+        sample_rate: In Hz; null asks the encoder.
+        resample_via: Rate in Hz through which all audio passes first, such as 16000 to hear no more than another
+            system does.
+        pad: How shorter clips are filled, ``zero`` or ``repeat``.
+        augmentation: Random changes in training; null for none.
+        on_bad_audio: ``raise`` on a recording that cannot be read, or ``skip``, count and list it.
+        num_workers: Loader processes per device.
+        seed: Of the order, the crops and the augmentation.
+
+    Raises:
+        DataError: If the manifest, its labels or its splits are not sound.
+    """
+
+    def __init__(
+        self,
+        manifest: Path,
+        labels: str | list[str],
+        caption: str = "This is a {emotion} sound",
+        protocol: str | None = None,
+        fold: int = 0,
+        dev: Literal["next"] | None = None,
+        test_on: Literal["train", "dev", "test", "all"] = "test",
+        disjoint: Sequence[str] = ("speaker",),
+        batch_size: int = 64,
+        seconds: float = 5.0,
+        sample_rate: int | None = None,
+        resample_via: int | None = None,
+        pad: Literal["zero", "repeat"] = "zero",
+        augmentation: Augmentation | None = None,
+        on_bad_audio: Literal["raise", "skip"] = "raise",
+        num_workers: int = 2,
+        seed: int = 1,
+    ) -> None:
+        super().__init__()
+        self.manifest, self.caption, self.protocol, self.fold, self.test_on = manifest, caption, protocol, fold, test_on
+        self.batch_size, self.seconds, self.sample_rate = batch_size, seconds, sample_rate
+        self.resample_via, self.pad, self.augmentation = resample_via, pad, augmentation
+        self.on_bad_audio, self.num_workers, self.seed = on_bad_audio, num_workers, seed
+        self._view = resolve_view(labels)
+        if batch_size < 1 or seconds <= 0:
+            raise DataError(f"data: batch_size {batch_size} and seconds {seconds:g} must be positive")
+        rows = read_manifest(manifest)
+        if protocol is not None:
+            rows = assign_fold(rows, protocol, fold, dev)
+        self.unchecked = check_disjoint(rows, manifest, disjoint) if "split" in rows and test_on != "all" else 0
+        self.rows = select_view(rows, self._view)
+        self.outside_view = len(rows) - len(self.rows)
+
+    @property
+    def view(self) -> LabelView:
+        return self._view
+
+    def setup(self, stage: str) -> None:
+        if stage == "fit":
+            train = self._split("train")
+            require_classes(train, self.view, "training")
+            world = self._trainer().world_size
+            if len(train) < self.batch_size * world:
+                raise DataError(
+                    f"{self.manifest}: {len(train)} training clips do not fill one batch of {self.batch_size} on each "
+                    f"of {world} devices; set data.init_args.batch_size to {max(1, len(train) // world)} or less"
+                )
+
+    def train_dataloader(self) -> DataLoader[ClipBatch]:
+        trainer = self._trainer()
+        rows = self._split("train")
+        done = trainer.fit_loop.epoch_loop.batch_progress.total.ready
+        sampler = EpochSampler(
+            len(rows), self.batch_size, self.seed, trainer.global_rank, trainer.world_size, batches_done=done
+        )
+        captions = self._captions(rows)
+        clips = Clips(self._clips(rows, captions), self._form(), self.augmentation, self.seed, True, self.on_bad_audio)
+        return DataLoader(
+            clips,  # type: ignore[arg-type]  # the sampler's keys are pairs
+            self.batch_size,
+            sampler=sampler,
+            num_workers=self.num_workers,
+            collate_fn=Collate(captions, self._form().samples),
+            persistent_workers=self.num_workers > 0,
+            pin_memory=trainer.strategy.root_device.type == "cuda",
+        )
+
+    def val_dataloader(self) -> DataLoader[ClipBatch] | list[DataLoader[ClipBatch]]:
+        has_dev = "split" in self.rows and (self.rows["split"] == "dev").any()
+        return self._fixed_loader(self._split("dev")) if has_dev else []
+
+    def test_dataloader(self) -> DataLoader[ClipBatch]:
+        return self._fixed_loader(self.test_rows)
+
+    def predict_dataloader(self) -> DataLoader[ClipBatch]:
+        return self.test_dataloader()
+
+    @property
+    def test_rows(self) -> pd.DataFrame:
+        """The rows that ``test`` reads."""
+        return self.rows if self.test_on == "all" else self._split(self.test_on)
+
+    def _split(self, split: str) -> pd.DataFrame:
+        try:
+            return select_split(self.rows, split)
+        except DataError as error:
+            raise DataError(f"{self.manifest}: {error}") from None
+
+    def _fixed_loader(self, rows: pd.DataFrame) -> DataLoader[ClipBatch]:
+        """Every row once, in order, the middle of each; rank r reads rows r, r + world, ..."""
+        trainer, captions = self._trainer(), self._captions(rows)
+        mine = [(0, index) for index in range(trainer.global_rank, len(rows), trainer.world_size)]
+        clips = Clips(self._clips(rows, captions), self._form(), on_bad_audio=self.on_bad_audio)
+        return DataLoader(
+            clips,  # type: ignore[arg-type]  # the sampler's keys are pairs
+            self.batch_size,
+            sampler=mine,
+            num_workers=self.num_workers,
+            collate_fn=Collate(captions, self._form().samples, may_be_empty=True),
+        )
+
+    def _form(self) -> AudioFormat:
+        rate = self.sample_rate or self._trainer().lightning_module.sample_rate
+        return AudioFormat(int(rate), self.seconds, self.pad, self.resample_via)
+
+    def _trainer(self):  # type: ignore[no-untyped-def]  # Lightning's own type is Optional
+        if self.trainer is None:
+            raise RuntimeError("ClipData's loaders need a trainer; pass the data to Trainer.fit or Trainer.test")
+        return self.trainer
+
+    def _captions(self, rows: pd.DataFrame) -> list[str]:
+        return sorted({fill_template(self.caption, label, row) for label, row in _labelled(rows)})
+
+    def _clips(self, rows: pd.DataFrame, captions: list[str]) -> list[Clip]:
+        number = {caption: place for place, caption in enumerate(captions)}
+        return [
+            Clip(
+                id=row["id"],
+                corpus=row.get("corpus", "") or self.manifest.parent.name,
+                place=f"{self.manifest.name}:{line}",
+                label=row["target"],
+                caption=number[fill_template(self.caption, row["label"], row)],
+                recording=Recording(
+                    row["file"],
+                    _number(row.get("start")) or 0.0,
+                    _number(row.get("end")),
+                    _number(row.get("duration")),
+                    None if (rate := _number(row.get("sample_rate"))) is None else int(rate),
+                ),
+            )
+            for line, row in zip(rows.index, rows.to_dict("records"), strict=True)
+        ]
+
+
+def _labelled(rows: pd.DataFrame) -> list[tuple[str, dict[str, object]]]:
+    return [(row["label"], row) for row in rows.to_dict("records")]
+
+
+def _number(cell: object) -> float | None:
+    return float(cell) if isinstance(cell, int | float) and not math.isnan(cell) else None

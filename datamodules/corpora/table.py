@@ -1,0 +1,74 @@
+"""Somebody's own corpus: a table with at least a column `path`, and labels in its own words."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from datamodules.errors import DataError
+from datamodules.labels import EMOTIONS, did_you_mean, nearest_emotion
+from datamodules.manifest import check_manifest
+from datamodules.tables import read_table
+
+
+def table_rows(path: Path, mapping: Mapping[str, str], check_files: bool = True) -> pd.DataFrame:
+    """Read a table and translate its labels.
+
+    Args:
+        path: a CSV or Parquet table; its columns are the manifest's.
+        mapping: from its words for emotions to canonical nouns; a word mapped to "" is left without a label.
+        check_files: also require every audio file to be there.
+
+    Raises:
+        DataError: a label that is neither canonical nor in the mapping, or anything that a manifest may not hold.
+    """
+    cells = read_table(path)
+    if "emotion" in cells:
+        cells["emotion"] = cells["emotion"].astype("str").fillna("").replace(dict(mapping))
+        _require_known(cells["emotion"], path)
+    return check_manifest(cells, path, check_files)
+
+
+def read_mapping(options: Sequence[str]) -> dict[str, str]:
+    """Read label mappings, each `word=noun` or a CSV file with the columns `label` and `emotion`.
+
+    Raises:
+        DataError: an option of another form, a noun that is not canonical, or a word mapped twice.
+    """
+    mapping: dict[str, str] = {}
+    for option in options:
+        for word, noun in _pairs(option):
+            if noun and noun not in EMOTIONS:
+                hint = did_you_mean(nearest_emotion(noun))
+                raise DataError(f"--map {option}: found {noun!r}, expected one of {', '.join(EMOTIONS)}{hint}")
+            if mapping.setdefault(word, noun) != noun:
+                raise DataError(f"--map {option}: {word!r} is mapped to {mapping[word]!r} already; name it once")
+    return mapping
+
+
+def _pairs(option: str) -> list[tuple[str, str]]:
+    if option.endswith(".csv"):
+        table = read_table(Path(option))
+        if not {"label", "emotion"} <= set(table):
+            raise DataError(f"{option}:1 found the columns {', '.join(map(str, table))}, expected label and emotion")
+        return list(zip(table["label"], table["emotion"], strict=True))
+    word, equals, noun = option.partition("=")
+    if not equals:
+        raise DataError(f"--map {option}: expected word=emotion, such as hap=happiness, or a CSV file")
+    return [(word, noun)]
+
+
+def _require_known(emotions: pd.Series, path: Path) -> None:
+    counts = emotions[~emotions.isin([*EMOTIONS, ""])].value_counts()
+    if counts.empty:
+        return
+    listed = []
+    for word, count in counts.head(10).items():
+        line = emotions.index[emotions == word][0]
+        noun = nearest_emotion(str(word))
+        rows = f"{count} row{'s' * (count > 1)}, first in line {line}"
+        listed.append(f"  {word!r} ({rows}): " + (f"--map {str(word)!r}={noun} ?" if noun else "no emotion is near"))
+    raise DataError(
+        f"{path}: column 'emotion' has {len(counts)} labels that are not in the vocabulary; translate each by "
+        "--map word=emotion\n" + "\n".join(listed) + f"\n  vocabulary: {', '.join(EMOTIONS)}"
+    )

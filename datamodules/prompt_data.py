@@ -1,0 +1,56 @@
+"""Learned prompts as training examples of a classifier: no recording is read, none is named."""
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from datamodules.batch import PromptBatch
+from datamodules.errors import DataError
+from datamodules.labels import LabelView, resolve_view
+from datamodules.sampler import EpochSampler
+from datamodules.stage_data import StageData
+
+
+class PromptData(StageData):
+    """Every pair of a context and a class, in an order that seed and epoch decide.
+
+    Args:
+        labels: The classes: a view's name or a list of emotions in logit order; by default those of the checkpoint
+            that the stage starts from.
+        batch_size: Prompts per step; the last batch of an epoch may be smaller.
+        seed: Of the order.
+    """
+
+    def __init__(self, labels: str | list[str], batch_size: int = 16, seed: int = 1) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise DataError(f"data: batch_size {batch_size} must be positive")
+        self._view = resolve_view(labels)
+        self.batch_size, self.seed = batch_size, seed
+
+    @property
+    def view(self) -> LabelView:
+        return self._view
+
+    def train_dataloader(self) -> DataLoader[PromptBatch]:
+        if self.trainer is None or self.trainer.lightning_module is None:
+            raise RuntimeError("PromptData's loader needs a trainer; pass the data to Trainer.fit")
+        prompts = _Prompts(int(self.trainer.lightning_module.contexts), len(self._view.labels))  # type: ignore[arg-type]
+        batches_done = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
+        sampler = EpochSampler(
+            len(prompts), self.batch_size, self.seed, batches_done=batches_done, drop_last=False
+        )
+        return DataLoader(prompts, self.batch_size, sampler=sampler)  # type: ignore[arg-type]  # keys are pairs
+
+
+class _Prompts(Dataset[PromptBatch]):
+    """Every pair of a context and a class, by (epoch, index)."""
+
+    def __init__(self, contexts: int, classes: int) -> None:
+        self.contexts, self.classes = contexts, classes
+
+    def __len__(self) -> int:
+        return self.contexts * self.classes
+
+    def __getitem__(self, key: tuple[int, int]) -> PromptBatch:
+        context, label = divmod(key[1], self.classes)
+        return PromptBatch(context=torch.tensor(context), label=torch.tensor(label))

@@ -1,0 +1,29 @@
+"""What every stage's data tells its stage."""
+
+from abc import ABC, abstractmethod
+
+from lightning.pytorch import LightningDataModule
+
+from datamodules.labels import EMOTIONS, LabelView
+
+
+class StageData(LightningDataModule, ABC):
+    """Data of a stage: the classes, and the loaders of Lightning.
+
+    ``class_labels`` and ``class_words`` reach the stage by a link, so that a class set is named once.
+    """
+
+    @property
+    @abstractmethod
+    def view(self) -> LabelView:
+        """The classes in logit order."""
+
+    @property
+    def class_labels(self) -> list[str]:
+        """Canonical nouns of the classes, such as ``anger``."""
+        return list(self.view.labels)
+
+    @property
+    def class_words(self) -> list[str]:
+        """The classes as prompts name them, such as ``angry``."""
+        return [EMOTIONS[label].adjective for label in self.view.labels]

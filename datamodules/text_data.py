@@ -1,0 +1,59 @@
+"""Texts about emotional speech, for prompt tuning."""
+
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader
+
+from datamodules.batch import TextBatch
+from datamodules.errors import DataError
+from datamodules.labels import LabelView, nearest_emotion, resolve_view
+from datamodules.stage_data import StageData
+from datamodules.tables import read_table
+
+
+class TextData(StageData):
+    """The text set {t_m, y_m}: one batch that holds all of it, an epoch an iteration.
+
+    Args:
+        texts: CSV or Parquet with the columns ``text`` and ``emotion``.
+        labels: The classes: a view's name or a list of emotions in logit order; by default those of the checkpoint
+            that the stage starts from. Texts of other emotions are left out.
+
+    Raises:
+        DataError: If the file cannot be read, a text is empty or twice, an emotion is unknown, or a class has no text.
+    """
+
+    def __init__(self, texts: Path, labels: str | list[str]) -> None:
+        super().__init__()
+        self._view = resolve_view(labels)
+        rows = read_table(texts)
+        for column in ("text", "emotion"):
+            if column not in rows:
+                raise DataError(f"{texts}:1 column {column!r} is missing; found {', '.join(map(str, rows))}")
+        rows[["text", "emotion"]] = rows[["text", "emotion"]].astype("str").fillna("")
+        for line, text, emotion in zip(rows.index, rows["text"], rows["emotion"], strict=True):
+            if not text.strip():
+                raise DataError(f"{texts}:{line} column 'text' is empty; write a text, or remove the row")
+            if nearest_emotion(emotion) != emotion:
+                raise DataError(
+                    f"{texts}:{line} column 'emotion': found {emotion!r}, expected a canonical noun such as anger; "
+                    f"did you mean {nearest_emotion(emotion)!r}?"
+                )
+        known = rows.assign(label=[self._view.label_of(emotion) for emotion in rows["emotion"]])
+        self.rows = known[known["label"].notna()]
+        twice = self.rows[self.rows["text"].duplicated()]
+        if len(twice):
+            raise DataError(f"{texts}:{twice.index[0]} the text stands twice: {twice['text'].iloc[0]!r}")
+        missing = [label for label in self._view.labels if label not in set(self.rows["label"])]
+        if missing:
+            raise DataError(f"{texts}: no text describes {' or '.join(missing)}; add some, or choose other labels")
+
+    @property
+    def view(self) -> LabelView:
+        return self._view
+
+    def train_dataloader(self) -> DataLoader[TextBatch]:
+        targets = [self._view.labels.index(label) for label in self.rows["label"]]
+        batch = TextBatch(text=list(self.rows["text"]), label=torch.tensor(targets))
+        return DataLoader([batch], batch_size=None)  # type: ignore[arg-type]  # a list is a data set

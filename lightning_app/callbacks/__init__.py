@@ -1,0 +1,1 @@
+"""What happens around a stage: files, signals, guards. Nothing here knows a model."""

@@ -1,0 +1,43 @@
+"""The mark of success."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from lightning_app.done import write_done
+from lightning_app.fingerprint import Fingerprint
+
+
+class MarkDone(Callback):
+    """Removes ``done.json`` when a stage starts, and writes it when the stage has done all of its work.
+
+    Args:
+        command: The command line, from the verb on.
+        fingerprint: Of that command line, computed before anything ran.
+    """
+
+    def __init__(self, command: Sequence[str], fingerprint: Fingerprint) -> None:
+        self.command, self.fingerprint = list(command), fingerprint
+        self.started = datetime.now(UTC)
+        self.outputs: list[str] = []
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if trainer.is_global_zero:
+            (Path(trainer.default_root_dir) / "done.json").unlink(missing_ok=True)
+
+    def write(self, trainer: Trainer) -> None:
+        """Write ``done.json``; called by the command when the trainer has returned in peace."""
+        if not trainer.is_global_zero:
+            return
+        folder = Path(trainer.default_root_dir)
+        names = ("best.ckpt", "predictions.parquet", "results.csv", "embeddings.npz", "skipped.csv")
+        write_done(
+            folder,
+            command=["lightning-cli", *self.command],
+            fingerprint=self.fingerprint,
+            started=self.started,
+            outputs=[folder / name for name in names if (folder / name).is_file()],
+            metrics={name: float(value) for name, value in trainer.callback_metrics.items()},
+        )

@@ -1,0 +1,30 @@
+"""Learning curves as one CSV file in the run folder."""
+
+from pathlib import Path
+
+from typing import Any
+
+from lightning.pytorch.loggers import CSVLogger
+
+
+class RunLogger(CSVLogger):
+    """Writes ``metrics.csv`` straight into the run folder; a resumed run goes on with the rows that are there.
+
+    Args:
+        folder: The run folder.
+        resume: Keep the rows of the interrupted run.
+    """
+
+    def __init__(self, folder: Path, resume: bool) -> None:
+        earlier = folder / "metrics.csv"
+        rows = earlier.read_text() if resume and earlier.is_file() else ""
+        # Lightning's writer warns of a folder that is not empty and removes the file; ours is put back below.
+        earlier.unlink(missing_ok=True)
+        super().__init__(save_dir=folder, name="", version="", flush_logs_every_n_steps=1000)
+        if rows:
+            writer = self.experiment
+            earlier.write_text(rows)
+            writer.metrics_keys = rows.splitlines()[0].split(",")
+
+    def log_hyperparams(self, params: Any = None) -> None:
+        """Nothing: config.yaml holds them all."""

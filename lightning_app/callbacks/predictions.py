@@ -1,0 +1,135 @@
+"""What an evaluation leaves: predictions, results and embeddings as files."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from datamodules.clip_data import ClipData
+from datamodules.errors import DataError
+from stages.evaluation import ClipScores, Evaluation
+from stages.metrics import confusion_matrix, scores
+
+METRICS = ("WA", "UA", "WF1", "precision")
+
+
+class WriteEvaluation(Callback):
+    """Writes ``predictions.parquet``, ``results.csv`` and ``embeddings.npz`` into the run folder.
+
+    Every row of the manifest's tested part is predicted once, whatever the number of ranks, or listed as skipped.
+
+    Args:
+        seed: The run's, for the tables.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self._parts: list[ClipScores] = []
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        kept = {key: value.cpu() if isinstance(value, torch.Tensor) else value for key, value in outputs.items()}
+        kept["scores"] = {system: score.cpu() for system, score in outputs["scores"].items()}
+        self._parts.append(kept)  # type: ignore[arg-type]  # the same keys
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        parts = _of_all_ranks(self._parts, trainer)
+        if not trainer.is_global_zero:
+            return
+        data: ClipData = trainer.datamodule  # type: ignore[attr-defined]
+        stage: Evaluation = pl_module  # type: ignore[assignment]
+        folder = Path(trainer.default_root_dir)
+        table = self._predictions(parts, stage.labels, data)
+        skipped = [line for part in parts for line in part["skipped"]]
+        _require_every_row(table, skipped, data)
+        table.to_parquet(folder / "predictions.parquet", index=False)
+        results = self._results(table, stage.labels, data)
+        results.to_csv(folder / "results.csv", index=False)
+        _write_embeddings(folder / "embeddings.npz", parts, stage)
+        for row in results.itertuples():
+            trainer.callback_metrics[f"{row.system}/{row.metric}"] = torch.tensor(row.value)
+
+    def _predictions(self, parts: list[ClipScores], labels: list[str], data: ClipData) -> pd.DataFrame:
+        speakers = dict(zip(data.rows["id"], data.rows.get("speaker", pd.Series("", data.rows.index)), strict=True))
+        tables = []
+        for part in parts:
+            for system, score_NC in part["scores"].items():
+                table = pd.DataFrame(score_NC.float().numpy(), columns=[f"score_{label}" for label in labels])
+                table.insert(0, "id", part["id"])
+                table.insert(1, "corpus", part["corpus"])
+                table.insert(2, "speaker", [speakers[name] for name in part["id"]])
+                table.insert(3, "system", system)
+                table.insert(4, "truth", [labels[number] for number in part["label"].tolist()])
+                table.insert(5, "view", data.view.name)
+                table.insert(6, "label", [labels[number] for number in score_NC.argmax(1).tolist()])
+                tables.append(table)
+        joined = pd.concat(tables, ignore_index=True)
+        joined.insert(7, "seed", self.seed)
+        joined.insert(8, "fold", data.fold if data.protocol is not None else pd.NA)
+        return joined.sort_values(["system", "id"], ignore_index=True)
+
+    def _results(self, table: pd.DataFrame, labels: list[str], data: ClipData) -> pd.DataFrame:
+        number = {label: place for place, label in enumerate(labels)}
+        rows = []
+        for (system, corpus), group in table.groupby(["system", "corpus"], sort=False):
+            truth, predicted = (group[column].map(number).to_numpy() for column in ("truth", "label"))
+            values = scores(confusion_matrix(truth, predicted, len(labels)))
+            rows += [
+                {
+                    "system": system,
+                    "corpus": corpus,
+                    "view": data.view.name,
+                    "metric": metric,
+                    "seed": self.seed,
+                    "fold": data.fold if data.protocol is not None else "",
+                    "value": values[metric],
+                    "n": len(group),
+                }
+                for metric in METRICS
+            ]
+        return pd.DataFrame(rows)
+
+
+def _of_all_ranks(parts: list[ClipScores], trainer: Trainer) -> list[ClipScores]:
+    if trainer.world_size == 1:
+        return parts
+    gathered: list[Any] = [None] * trainer.world_size
+    torch.distributed.all_gather_object(gathered, parts)
+    return [part for of_rank in gathered for part in of_rank]
+
+
+def _require_every_row(table: pd.DataFrame, skipped: list[str], data: ClipData) -> None:
+    """Count: a number in a table is worth nothing if rows are missing from it, or in it twice."""
+    expected = data.test_rows["id"]
+    for system, group in table.groupby("system"):
+        twice = group["id"][group["id"].duplicated()]
+        lost = len(expected) - len(group) - len(skipped)
+        if len(twice) or lost:
+            raise RuntimeError(f"{system}: {len(twice)} clips predicted twice, {lost} of {len(expected)} not at all")
+    if table.empty:
+        raise DataError(f"{data.manifest}: not one of {len(expected)} recordings can be read; see skipped.csv")
+
+
+def _write_embeddings(path: Path, parts: list[ClipScores], stage: Evaluation) -> None:
+    text_ME, text_labels, kinds = stage.text_points()
+    with path.open("wb") as file:
+        np.savez_compressed(
+            file,
+            audio=torch.cat([part["embedding"] for part in parts]).float().numpy(),
+            audio_id=np.array([name for part in parts for name in part["id"]]),
+            audio_label=np.array([stage.labels[number] for part in parts for number in part["label"].tolist()]),
+            audio_corpus=np.array([corpus for part in parts for corpus in part["corpus"]]),
+            text=text_ME.cpu().float().numpy(),
+            text_label=np.array(text_labels),
+            text_kind=np.array(kinds),
+        )

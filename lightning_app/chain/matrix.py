@@ -1,0 +1,186 @@
+"""A chain and its matrix become runs: one for every stage and every combination of what reaches it."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning_app.chain.file import Chain, Setting, Stage, is_file_name
+from lightning_app.config_files import ConfigError, flatten, merge, resolve
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one stage.
+
+    Args:
+        stage: The stage.
+        cell: Label of each axis that reaches the stage or one it needs.
+        folder: Its run folder.
+        arguments: Its command line, from the verb on.
+        needs: Folders of the runs that must be done before it.
+    """
+
+    stage: Stage
+    cell: dict[str, str]
+    folder: Path
+    arguments: tuple[str, ...]
+    needs: tuple[Path, ...]
+
+    @property
+    def title(self) -> str:
+        """Stage and cell, as ``acpt seed=1``."""
+        return " ".join([self.stage.name, *(f"{axis}={label}" for axis, label in self.cell.items())])
+
+
+def expand(chain: Chain, overrides: dict[Setting, Any] | None = None) -> list[Run]:
+    """Return every run of a chain, each after those it needs, cell by cell.
+
+    Cells share a run when no axis in which they differ reaches its stage or a stage it needs.
+
+    Args:
+        chain: The chain.
+        overrides: Settings that win over those of the chain file.
+
+    Raises:
+        ConfigError: If stages need each other in a circle, or a setting for ``*`` reaches no stage.
+    """
+    return list(_Expansion(chain, overrides or {}).runs().values())
+
+
+class _Expansion:
+    def __init__(self, chain: Chain, overrides: dict[Setting, Any]) -> None:
+        self.chain = chain
+        self.keys = {name: _keys(stage.configs) for name, stage in chain.stages.items()}
+        self.fixed = self.spread(chain.settings)
+        self.axes = {
+            axis: {label: self.spread(variant) for label, variant in variants.items()}
+            for axis, variants in chain.axes.items()
+        }
+        self.overrides = self.spread(overrides)
+        self.touched = {
+            axis: {stage for variant in variants.values() for stage, _ in variant}
+            for axis, variants in self.axes.items()
+        }
+
+    def spread(self, settings: dict[Setting, Any]) -> dict[Setting, Any]:
+        """Write ``*`` out: every Lightning stage that has the key. What names a stage wins over what does not."""
+        wide: dict[Setting, Any] = {}
+        for (stage, key), value in settings.items():
+            if stage != "*":
+                continue
+            reached = [
+                name for name, each in self.chain.stages.items() if each.lightning and _has(self.keys[name], key)
+            ]
+            if not reached:
+                raise ConfigError(f"{self.chain.path}: `*` with {key}: no stage's configuration has this key")
+            wide |= {(name, key): value for name in reached}
+        return wide | {setting: value for setting, value in settings.items() if setting[0] != "*"}
+
+    def runs(self) -> dict[Path, Run]:
+        cells = [dict(zip(self.axes, labels, strict=True)) for labels in itertools.product(*self.axes.values())]
+        graphs = [self.graph(cell) for cell in cells]
+        for graph in graphs:
+            _ordered(graph, list(self.chain.stages), self.chain.path)  # also a circle that nothing else needs
+        needed = {other for graph in graphs for needs in graph.values() for other in needs}
+        last = [name for name in self.chain.stages if name not in needed]
+        found: dict[Path, Run] = {}
+        for cell, graph in zip(cells, graphs, strict=True):
+            for run in self.cell_runs(cell, graph, last):
+                found.setdefault(run.folder, run)
+        return found
+
+    def value(self, cell: dict[str, str], stage: str) -> dict[str, Any]:
+        """Return what a cell sets for a stage, key by key, the strongest last."""
+        layers = [self.fixed, *(self.axes[axis][label] for axis, label in cell.items()), self.overrides]
+        return {key: value for layer in layers for (name, key), value in layer.items() if name == stage}
+
+    def start(self, cell: dict[str, str], stage: Stage) -> str | None:
+        start: str | None = self.value(cell, stage.name).get("from", stage.start)
+        if start is None or is_file_name(start):
+            return start
+        trained = [name for name, other in self.chain.stages.items() if other.verb == "fit" and name != stage.name]
+        if start not in trained:
+            raise ConfigError(
+                f"{self.chain.path}: {stage.name}.from: {start!r} is no stage with weights; "
+                f"expected one of: {', '.join(trained)}"
+            )
+        return start
+
+    def graph(self, cell: dict[str, str]) -> dict[str, tuple[str, ...]]:
+        """Return what each stage needs in a cell."""
+        graph = {}
+        for stage in self.chain.stages.values():
+            start = self.start(cell, stage)
+            starts = (start,) if start and not is_file_name(start) else ()
+            graph[stage.name] = tuple(dict.fromkeys((*starts, *stage.after)))
+        return graph
+
+    def cell_runs(self, cell: dict[str, str], graph: dict[str, tuple[str, ...]], last: list[str]) -> Iterator[Run]:
+        reach: dict[str, set[str]] = {}
+        folders: dict[str, Path] = {}
+        for name in _ordered(graph, last, self.chain.path):
+            stage = self.chain.stages[name]
+            own = {axis for axis, stages in self.touched.items() if name in stages}
+            reach[name] = own.union(*(reach[other] for other in graph[name]))
+            labels = {axis: label for axis, label in cell.items() if axis in reach[name]}
+            if stage.outputs and labels:
+                raise ConfigError(
+                    f"{self.chain.path}: axis {next(iter(labels))!r} reaches stage {name!r}, whose output "
+                    f"{stage.outputs[0]} is one file for all cells"
+                )
+            folder = self.chain.runs / name
+            if labels:
+                folder /= ",".join(f"{axis}={label}" for axis, label in labels.items())
+            folders[name] = folder
+            arguments = self.arguments(cell, stage, folder, folders)
+            yield Run(stage, labels, folder, tuple(arguments), tuple(folders[other] for other in graph[name]))
+
+    def arguments(self, cell: dict[str, str], stage: Stage, folder: Path, folders: dict[str, Path]) -> list[str]:
+        values = self.value(cell, stage.name)
+        words = [stage.verb, *(word for config in stage.configs for word in ("--config", config)), *stage.args]
+        start = self.start(cell, stage)
+        if start:
+            checkpoint = start if is_file_name(start) else folders[start] / "best.ckpt"
+            words.append(f"--model.init_args.init_from={checkpoint}")
+        words += [f"--{key}={_word(value)}" for key, value in values.items() if key != "from"]
+        return [*words, f"--trainer.default_root_dir={folder}"] if stage.lightning else words
+
+
+def _ordered(graph: dict[str, tuple[str, ...]], last: list[str], path: Path) -> list[str]:
+    """Return the last stages and all they need, what is needed first."""
+    order: list[str] = []
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        if name in trail:
+            circle = " -> ".join([*trail[trail.index(name) :], name])
+            raise ConfigError(f"{path}: stages need each other in a circle: {circle}")
+        if name not in order:
+            for other in graph[name]:
+                visit(other, (*trail, name))
+            order.append(name)
+
+    for name in last:
+        visit(name, ())
+    return order
+
+
+def _has(keys: set[str], key: str) -> bool:
+    """Whether a stage has a key: the command line's own and the trainer's always, others if its YAML has them."""
+    if "." not in key or key.startswith("trainer."):
+        return True
+    name = ".".join(part for part in key.split(".") if part != "init_args")
+    return any(leaf == name or leaf.startswith(f"{name}.") for leaf in keys)
+
+
+def _keys(configs: tuple[str, ...]) -> set[str]:
+    tree: dict[str, Any] = {}
+    for config in configs:
+        tree = merge(tree, resolve(Path(config)))
+    return set(flatten(tree))
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,88 @@
+"""What there is to do in a chain, and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from lightning_app.chain.matrix import Run
+from lightning_app.config_files import ConfigError
+from lightning_app.done import read_done, read_json
+from lightning_app.fingerprint import Fingerprint, fingerprint
+
+State = Literal["done", "run", "resume"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A run of the plan.
+
+    Args:
+        run: The run.
+        state: ``done`` needs nothing; ``resume`` continues from last.ckpt; ``run`` starts afresh.
+        why: The reason, for people.
+        forced: Asked for on the command line, whatever its state.
+    """
+
+    run: Run
+    state: State
+    why: str
+    forced: bool = False
+
+
+def plan(runs: Sequence[Run], *, start: str | None = None, until: str | None = None, force: bool = False) -> list[Step]:
+    """Decide what to do with each run.
+
+    Args:
+        runs: In the order in which they can run.
+        start: Run this stage and all that needs it, even if they are done.
+        until: Leave out all that this stage does not need.
+        force: Run everything, even if it is done.
+
+    Raises:
+        ConfigError: If there is no such stage, or a configuration is wrong.
+    """
+    names = list(dict.fromkeys(run.stage.name for run in runs))
+    for option, name in (("--from", start), ("--until", until)):
+        if name is not None and name not in names:
+            raise ConfigError(f"{option} {name}: there is no such stage; expected one of: {', '.join(names)}")
+    steps: dict[Path, Step] = {}
+    for run in _needed(runs, until):
+        after_start = run.stage.name == start or any(steps[folder].forced for folder in run.needs)
+        step = decide(run, forced=force or after_start)
+        rerun = [steps[folder].run.title for folder in run.needs if steps[folder].state != "done"]
+        if rerun and not step.forced:
+            step = replace(step, state="run", why=f"{rerun[0]} runs before it")
+        steps[run.folder] = step
+    return list(steps.values())
+
+
+def decide(run: Run, *, forced: bool = False) -> Step:
+    """Decide what to do with one run, as its run folder and its inputs are at this moment."""
+    if forced:
+        return Step(run, "run", "asked for", forced=True)
+    now = fingerprint(run.arguments)
+    done = read_done(run.folder)
+    if done is not None:
+        reason = next(iter(done.fingerprint.changes(now)), None) or done.damage(run.folder)
+        return Step(run, "run", reason) if reason else Step(run, "done", f"finished {done.finished}")
+    started = read_json(run.folder / "started.json")
+    if started is None:
+        return Step(run, "run", "never run")
+    changes = Fingerprint(**started["fingerprint"]).changes(now)
+    if changes:
+        return Step(run, "run", f"stopped before the end, and since then {changes[0]}")
+    if run.stage.verb == "fit" and (run.folder / "last.ckpt").is_file():
+        return Step(run, "resume", "stopped before the end (last.ckpt)")
+    return Step(run, "run", "stopped before the end")
+
+
+def _needed(runs: Sequence[Run], until: str | None) -> list[Run]:
+    if until is None:
+        return list(runs)
+    by_folder = {run.folder: run for run in runs}
+    wanted: set[Path] = set()
+    for run in reversed(runs):
+        if run.stage.name == until or run.folder in wanted:
+            wanted |= {run.folder, *by_folder[run.folder].needs}
+    return [run for run in runs if run.folder in wanted]

@@ -1,0 +1,44 @@
+"""Gather the results of a chain's test stages into one table."""
+
+import csv
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from lightning_app.chain.matrix import Run
+from lightning_app.config_files import ConfigError
+
+COLUMNS = ("system", "corpus", "view", "metric", "seed", "fold", "value", "n")
+
+
+def gather(runs: Sequence[Run], target: Path) -> int:
+    """Write the rows of every run's ``results.csv`` into one file and return their number.
+
+    Each axis of the matrix is a column; ``seed`` and ``fold`` fill the columns of that name.
+
+    Raises:
+        ConfigError: If a file lacks a column.
+    """
+    axes = list(dict.fromkeys(axis for run in runs for axis in run.cell))
+    columns = [*COLUMNS, *(axis for axis in axes if axis not in COLUMNS)]
+    rows = [{**row, **run.cell} for run in runs for row in _rows(run.folder / "results.csv")]
+    if not rows:
+        return 0
+    temporary = target.with_name(f".{target.name}.part")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(temporary, target)
+    return len(rows)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        missing = set(COLUMNS) - {"seed", "fold"} - set(reader.fieldnames or ())
+        if missing:
+            raise ConfigError(f"{path}:1: columns missing: {', '.join(sorted(missing))}")
+        return list(reader)

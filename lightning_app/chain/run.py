@@ -1,0 +1,173 @@
+"""Work a plan off: one process per stage, each checked by what it leaves."""
+
+import shlex
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lightning_app.chain.matrix import Run
+from lightning_app.chain.plan import Step, decide
+from lightning_app.chain.process import run_process
+from lightning_app.done import read_done, write_done, write_json
+from lightning_app.fingerprint import Fingerprint, fingerprint
+from lightning_app.launch import Launcher
+
+INTERRUPTED, PREEMPTED, NOTHING_SAVED, SOME_SKIPPED = 130, 143, 75, 5
+
+
+class StageError(RuntimeError):
+    """A stage did not succeed; the chain ends with the code that the stage ended with."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclass
+class Worker:
+    """Runs the steps of a plan.
+
+    Args:
+        launcher: Turns a stage's arguments into a command.
+        keep_open: File descriptors that the stages inherit: the lock.
+    """
+
+    launcher: Launcher
+    keep_open: Sequence[int] = ()
+    skipped: bool = False
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+
+    def work(self, steps: Sequence[Step]) -> int:
+        """Run what is not done, in order, and return 0, or 5 if a stage left rows out.
+
+        Raises:
+            StageError: At the first stage that does not succeed.
+        """
+        open_steps = [step for step in steps if step.state != "done"]
+        for number, step in enumerate(open_steps, start=1):
+            # What ran before may have left the same files as last time: then there is nothing to do here.
+            step = decide(step.run, forced=step.forced)
+            label = f"[{number}/{len(open_steps)}] {step.run.title}"
+            if step.state == "done":
+                say(f"{label}: done already, nothing it depends on has changed")
+                continue
+            say(f"{label}  ({step.run.folder}: {step.why})")
+            began = time.monotonic()
+            self.execute(step)
+            took = time.monotonic() - began
+            self.seconds.setdefault(step.run.stage.name, []).append(took)
+            say(f"{label}: finished in {duration(took)}{self.left(open_steps[number:])}")
+        return SOME_SKIPPED if self.skipped else 0
+
+    def execute(self, step: Step) -> None:
+        """Run one step and check that it has succeeded.
+
+        Raises:
+            StageError: If it has not.
+        """
+        run, mark = step.run, fingerprint(step.run.arguments)
+        started = datetime.now(UTC)
+        command = prepare_folder(step, mark, self.launcher)
+        code = run_process(command, run.folder / "log.txt", append=step.state == "resume", keep_open=self.keep_open)
+        if code not in (0, SOME_SKIPPED):
+            raise _failure(run, code)
+        self.skipped |= code == SOME_SKIPPED
+        if not run.stage.lightning:
+            _close(run, command, mark, started)
+        done = read_done(run.folder)
+        if done is None:
+            raise StageError(
+                f"stage {run.title} ended with code {code} but without {run.folder / 'done.json'}: it was "
+                f"stopped before its end. See {run.folder / 'log.txt'}",
+                1,
+            )
+        changes = done.fingerprint.changes(mark)
+        if changes:
+            raise StageError(f"stage {run.title}: while it was starting, {changes[0]}; run the same command again", 1)
+
+    def left(self, steps: Sequence[Step]) -> str:
+        """Say how long the remaining steps will take, if each of their stages has run before."""
+        known = [self.expected(step.run) for step in steps]
+        if not known or None in known:
+            return ""
+        return f", about {duration(sum(each for each in known if each is not None))} left"
+
+    def expected(self, run: Run) -> float | None:
+        """Return the mean seconds of a stage's runs in this chain, or those of its last run, or None."""
+        mine = self.seconds.get(run.stage.name)
+        if mine:
+            return sum(mine) / len(mine)
+        done = read_done(run.folder)
+        return done.seconds if done else None
+
+
+def prepare_folder(step: Step, mark: Fingerprint, launcher: Launcher) -> list[str]:
+    """Make a run folder ready and return the command to run in it.
+
+    A fresh start removes what an earlier run of other settings would be resumed from or taken for done.
+    """
+    folder, words = step.run.folder, list(step.run.arguments)
+    folder.mkdir(parents=True, exist_ok=True)
+    if step.state == "resume":
+        words.append(f"--ckpt_path={folder / 'last.ckpt'}")
+    else:
+        for stale in (folder / "done.json", folder / "started.json", *folder.glob("*.ckpt")):
+            stale.unlink(missing_ok=True)
+    command = launcher.command(words)
+    write_json(
+        folder / "started.json",
+        {
+            "command": command,
+            "fingerprint": asdict(mark),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "host": socket.gethostname(),
+        },
+    )
+    return command
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal; data goes to stdout, this does not."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as ``42 s``, ``3 min 05 s`` or ``2 h 10 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    return (
+        f"{whole // 60} min {whole % 60:02d} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    )
+
+
+def _close(run: Run, command: Sequence[str], mark: Fingerprint, started: datetime) -> None:
+    """Write done.json for a verb that does not write its own."""
+    outputs = [Path(name) for name in run.stage.outputs]
+    for output in outputs:
+        if not output.is_file():
+            raise StageError(f"stage {run.title} ended without its output {output}; see {run.folder / 'log.txt'}", 1)
+    write_done(run.folder, command=command, fingerprint=mark, started=started, outputs=outputs)
+
+
+def _failure(run: Run, code: int) -> StageError:
+    log = f"see {run.folder / 'log.txt'}"
+    saved = (run.folder / "last.ckpt").is_file()
+    again = "run the same command again to resume" if saved else "nothing was saved; the same command starts it again"
+    if code in (INTERRUPTED, -signal.SIGINT):
+        return StageError(f"interrupted in stage {run.title}; {again}", INTERRUPTED)
+    if code in (PREEMPTED, NOTHING_SAVED, -signal.SIGTERM):
+        return StageError(f"preempted in stage {run.title}; {again}", PREEMPTED if saved else NOTHING_SAVED)
+    if code < 0:
+        memory = " (out of memory?)" if code == -signal.SIGKILL else ""
+        return StageError(f"stage {run.title} was killed by {signal.Signals(-code).name}{memory}; {log}; {again}", 1)
+    line = shlex.join(run.arguments)
+    return StageError(
+        f"stage {run.title} failed with code {code}; {log}; alone it is: lightning-cli {line}",
+        code if code in (2, 3, 4) else 1,
+    )

@@ -1,0 +1,49 @@
+"""Hand a plan to SLURM: a batch script per stage, each job waiting for those it needs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lightning_app.chain.plan import Step
+from lightning_app.chain.run import Worker, prepare_folder, say
+from lightning_app.done import read_json, write_json
+from lightning_app.fingerprint import fingerprint
+from lightning_app.launch import Local, Slurm
+
+
+def submit(name: str, steps: Sequence[Step], slurm: Slurm, keep_open: Sequence[int]) -> bool:
+    """Submit, or write, a job for every step that is not done; return whether any job is still to end.
+
+    A stage whose job is still queued or running is not submitted again.
+
+    Raises:
+        ConfigError: If ``sbatch`` is missing or refuses.
+        StageError: If a stage that runs here does not succeed.
+    """
+    here = Worker(Local(slurm.program), keep_open)
+    jobs: dict[Path, str] = {}
+    waiting = False
+    for step in steps:
+        if step.state == "done":
+            continue
+        run = step.run
+        if not run.stage.lightning:
+            here.work([step])
+            continue
+        waiting = True
+        job = (read_json(run.folder / "job.json") or {}).get("job")
+        if slurm.submit and job and slurm.active(job):
+            say(f"{run.title}: job {job} is not over yet")
+            jobs[run.folder] = job
+            continue
+        mark = fingerprint(run.arguments)
+        prepare_folder(step, mark, slurm)
+        resume = [f"--ckpt_path={run.folder / 'last.ckpt'}"] if step.state == "resume" else []
+        script = run.folder / "job.sbatch"
+        script.write_text(slurm.script(f"{name}/{run.title}", [*run.arguments, *resume], run.folder), encoding="utf-8")
+        if slurm.submit:
+            jobs[run.folder] = slurm.send(script, [jobs[folder] for folder in run.needs if folder in jobs])
+            write_json(run.folder / "job.json", {"job": jobs[run.folder]})
+            say(f"{run.title}: job {jobs[run.folder]}")
+        else:
+            say(f"{run.title}: {script}")
+    return waiting

@@ -1,0 +1,105 @@
+"""The command line: our own verbs without torch, Lightning's verbs with it, every mistake as one message."""
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+VERBS = {
+    "prepare": ("lightning_app.prepare", "Turn a corpus, or a table of your recordings, into a manifest."),
+    "chain": ("lightning_app.chain", "Run several stages, each from the checkpoint of the one before."),
+    "report": ("lightning_app.report", "Make one HTML page of a chain's results."),
+}
+LIGHTNING_VERBS = {
+    "fit": "Train a stage.",
+    "validate": "Validate a stage on its dev split.",
+    "test": "Evaluate on the test split.",
+    "predict": "Predict for the test split.",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``lightning-cli`` and return its exit code.
+
+    0 done; 1 an error of ours; 2 usage or configuration; 3 data; 4 model, weights or a missing extra; 5 done, but some
+    rows were left out; 130 interrupted; 143 preempted after a checkpoint was saved.
+
+    Args:
+        argv: The words after the command's name; those of the process by default.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    verb = arguments[0] if arguments else "--help"
+    if verb in ("-h", "--help"):
+        print(_help())
+        return 0
+    if verb == "--version":
+        from lightning_app import __version__
+
+        print(f"emoclap {__version__}")
+        return 0
+    if verb not in VERBS and verb not in LIGHTNING_VERBS:
+        from difflib import get_close_matches
+
+        near = get_close_matches(verb, [*VERBS, *LIGHTNING_VERBS], n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return _fail("lightning-cli", f"no verb {verb!r}; expected {', '.join([*LIGHTNING_VERBS, *VERBS])}{hint}", 2)
+    try:
+        if verb in VERBS:
+            return _run_own(verb, arguments[1:])
+        from lightning_app.trainer_cli import run_stage
+
+        return run_stage(arguments)
+    except KeyboardInterrupt:
+        return _fail(f"lightning-cli {verb}", "interrupted", 130)
+    except Exception as error:
+        code = getattr(error, "exit_code", None)
+        if not isinstance(code, int) or os.environ.get("EMOCLAP_DEBUG"):
+            raise
+        return _fail(f"lightning-cli {verb}", _message(error), code)
+
+
+def _run_own(verb: str, arguments: list[str]) -> int:
+    from jsonargparse import ArgumentParser
+
+    module = import_module(VERBS[verb][0])
+    parser = ArgumentParser(prog=f"lightning-cli {verb}", description=VERBS[verb][1])
+    module.add_arguments(parser)
+    return int(module.run(parser.parse_args(arguments)) or 0)
+
+
+def _help() -> str:
+    width = max(map(len, [*VERBS, *LIGHTNING_VERBS]))
+    own = "\n".join(f"  {verb:{width}}  {text}" for verb, (_, text) in VERBS.items())
+    lightning = "\n".join(f"  {verb:{width}}  {text}" for verb, text in LIGHTNING_VERBS.items())
+    return f"""\
+usage: lightning-cli VERB [options]
+
+Contrastive language-audio models for speech emotion: stages that hand checkpoints forward.
+
+From recordings to a report:
+{own}
+
+One stage:
+{lightning}
+
+examples:
+  lightning-cli chain --config configs/chains/demo.yaml
+  lightning-cli prepare emodb PATH --out data/emodb/manifest.csv
+  lightning-cli fit --config stages/clep.yaml --config configs/data/emodb.yaml
+  lightning-cli fit --config stages/acpt.yaml --model.prompt.length 16
+
+`lightning-cli VERB --help` lists a verb's options; EMOCLAP_DEBUG=1 shows the traceback of an error."""
+
+
+def _message(error: Exception) -> str:
+    """The error's own words, also when a loader process hands on its traceback around them."""
+    text = str(error)
+    if "Original Traceback" in text:
+        text = re.split(r"\n[\w.]*Error: ", text)[-1].rstrip()
+    return text
+
+
+def _fail(program: str, message: str, code: int) -> int:
+    print(f"{program}: error: {message}", file=sys.stderr)
+    return code

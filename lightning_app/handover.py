@@ -1,0 +1,118 @@
+"""What a command takes from checkpoints before anything is built: architecture and classes are said once."""
+
+import inspect
+import json
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TextIO
+
+from datamodules.labels import VIEWS
+from lightning_app.checkpoint_io import verify
+from lightning_app.config_files import PACKAGE_ROOT, ConfigError, flatten, resolve
+from stages.handoff import CheckpointError, read_checkpoint, stage_of
+
+PARTS = ("clap", "prompt", "classifier")
+# A checkpoint may come from anywhere, and building a class runs its code.
+TRUSTED = ("stages.", "models.", "losses.", "datamodules.", "torch.")
+
+
+def inherited_settings(arguments: list[str], settings: Mapping[str, Any]) -> list[str]:
+    """Put what ``init_from`` holds in front of a command line, where every setting of the user's own beats it.
+
+    The stage gets the configuration of each part that it takes and the checkpoint has; the data get its classes.
+
+    Args:
+        arguments: The words of the command line, from the verb on.
+        settings: Its settings under dotted keys, without ``init_args``.
+
+    Raises:
+        CheckpointError: If ``init_from`` is not there or unsound; says which command makes it.
+        ConfigError: If the stage's class cannot be found.
+    """
+    source, stage = settings.get("model.init_from"), settings.get("model.class_path", settings.get("model"))
+    if source is None or not isinstance(stage, str):
+        return arguments
+    path = Path(source)
+    if not path.is_file():
+        raise CheckpointError(f"model.init_args.init_from: {path} is not there{_remedy(path)}")
+    verify(path)
+    stored = read_checkpoint(path)["hyper_parameters"]
+    accepted = inspect.signature(_imported(stage)).parameters
+    init_args = {part: stored[part] for part in PARTS if part in accepted and stored.get(part) is not None}
+    _require_trusted(init_args, path)
+    labels = _view_of(stored.get("labels"))
+    if "trained_labels" in accepted and stored.get("labels"):
+        init_args["trained_labels"] = stored["labels"]
+    inherited: dict[str, Any] = {"model": {"class_path": stage, "init_args": init_args}}
+    data = settings.get("data.class_path", settings.get("data"))
+    if isinstance(data, str) and labels and "labels" in inspect.signature(_imported(data)).parameters:
+        inherited["data"] = {"class_path": data, "init_args": {"labels": labels}}
+    return [arguments[0], "--config", json.dumps(inherited), *arguments[1:]]
+
+
+def require_same_stage(path: Path, model: Mapping[str, Any], out: TextIO) -> None:
+    """Refuse to resume from another stage's checkpoint; list the settings in which the command differs from it.
+
+    Args:
+        path: The checkpoint.
+        model: The command's ``model`` section.
+        out: Where differences are listed; the command's own values hold.
+
+    Raises:
+        CheckpointError: If the checkpoint is not there, unsound, or another stage's.
+    """
+    checkpoint = read_checkpoint(path)
+    if stage_of(checkpoint) != model["class_path"]:
+        raise CheckpointError(
+            f"ckpt_path: {path} is a checkpoint of {stage_of(checkpoint)}, and this stage is {model['class_path']}; "
+            "ckpt_path resumes the same stage and nothing else. To start from that checkpoint's weights: "
+            f"--model.init_args.init_from={path}"
+        )
+    stored = {key: value for key, value in checkpoint["hyper_parameters"].items() if not key.startswith("_")}
+    # Through JSON, so that a path equals its text and a tuple its list.
+    then, now = (flatten(json.loads(json.dumps(args, default=str))) for args in (stored, _plain(model["init_args"])))
+    differ = [key for key in sorted(then.keys() & now.keys()) if then[key] != now[key]]
+    for key in differ:
+        print(f"lightning-cli: model.{key}: {now[key]} (the checkpoint was made with {then[key]})", file=out)
+
+
+def _remedy(path: Path) -> str:
+    """The command that would make a checkpoint: that of the stage whose run folder it lies in."""
+    for file in sorted((PACKAGE_ROOT / "stages").glob("*.yaml")):
+        folder = resolve(file).get("trainer", {}).get("default_root_dir")
+        if folder and Path(folder) == path.parent:
+            return f"; make it first: lightning-cli fit --config stages/{file.name}"
+    return "; run the stage that writes it, or name another checkpoint with --model.init_args.init_from=PATH"
+
+
+def _imported(class_path: str) -> Any:
+    module, _, name = class_path.rpartition(".")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"class_path: there is no class {class_path} ({error})") from error
+
+
+def _require_trusted(tree: Any, path: Path) -> None:
+    if isinstance(tree, dict):
+        name = tree.get("class_path")
+        if name is not None and not str(name).startswith(TRUSTED):
+            raise CheckpointError(
+                f"{path}: asks for the class {name}; a checkpoint may name classes of this program and of torch alone. "
+                "If you trust it, say the part's configuration in a --config of your own"
+            )
+        for value in tree.values():
+            _require_trusted(value, path)
+    elif isinstance(tree, list):
+        for value in tree:
+            _require_trusted(value, path)
+
+
+def _view_of(labels: list[str] | None) -> str | list[str] | None:
+    """The name of the view with these classes, which also says what is merged into them, or the classes."""
+    return next((view.name for view in VIEWS.values() if list(view.labels) == labels), labels)
+
+
+def _plain(value: Any) -> Any:
+    return value.as_dict() if hasattr(value, "as_dict") else value

@@ -1,0 +1,49 @@
+"""What `prepare` says about the manifest it wrote."""
+
+import pandas as pd
+
+from datamodules.corpora import CORPORA
+from datamodules.folds import speaker_keys
+
+
+def summarise(rows: pd.DataFrame, corpus: str) -> list[str]:
+    """Lines for people: size, speakers, rates, emotions, licence, and differences from what the publisher counts.
+
+    Args:
+        rows: a manifest read by `read_manifest`, with durations.
+        corpus: the name given to `prepare`.
+    """
+    known = CORPORA.get(corpus)
+    lines = [f"{known.title if known else corpus}: {len(rows)} clips, {rows['duration'].sum() / 3600:.2f} h"]
+    lines += [f"  speakers: {_speakers(rows)}", f"  sampling rates: {_counts(rows['sample_rate'].astype(int), ' Hz')}"]
+    emotions = rows["emotion"] if "emotion" in rows else pd.Series("", index=rows.index)
+    lines.append(f"  emotions: {_counts(emotions.replace('', 'not labelled'))}")
+    folds = [f"{name} ({rows[name].nunique()})" for name in map(str, rows) if name.startswith("fold_")]
+    lines += [f"  folds: {', '.join(folds)}"] if folds else []
+    lines += [f"  splits: {_counts(rows['split'].replace('', 'none'))}"] if "split" in rows else []
+    if known:
+        lines.append(f"  licence: {known.licence}")
+        found = emotions.value_counts()
+        differences = [
+            f"{emotion} {found.get(emotion, 0)} instead of {count}"
+            for emotion, count in known.counts.items()
+            if found.get(emotion, 0) != count
+        ]
+        lines += [f"  differs from the published corpus: {', '.join(differences)}"] if differences else []
+    return lines
+
+
+def _speakers(rows: pd.DataFrame) -> str:
+    keys = speaker_keys(rows)
+    single = rows.assign(key=keys)[keys != ""].drop_duplicates("key")
+    if single.empty:
+        return "not given"
+    genders = single["gender"][single["gender"] != ""].value_counts() if "gender" in single else pd.Series(dtype=int)
+    parts = [f"{count} {gender}" for gender, count in genders.items()]
+    unknown = int((keys == "").sum())
+    text = f"{len(single)}" + (f" ({', '.join(parts)})" if parts else "")
+    return text + (f", and {unknown} clips whose speaker is not given" if unknown else "")
+
+
+def _counts(cells: pd.Series, unit: str = "") -> str:
+    return ", ".join(f"{value}{unit} {count}" for value, count in cells.value_counts().sort_index().items())

@@ -1,0 +1,50 @@
+"""`lightning-cli report`: the results of a chain as tables, plots and one HTML file."""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser, Namespace
+
+_NEEDS = ("jinja2", "matplotlib", "sklearn")
+
+
+class MissingExtraError(ImportError):
+    """A package of the `report` extra is not installed. Commands end with exit code 4."""
+
+    exit_code = 4
+
+
+def add_arguments(parser: "ArgumentParser") -> None:
+    """Add the options of `lightning-cli report` to `parser`."""
+    parser.add_argument("--runs", type=Path, required=True, help="a chain's runs folder, which holds results.csv")
+    parser.add_argument("--title", type=str, default=None, help="heading of the page (default: the folder's name)")
+    parser.add_argument("--out", type=Path, default=None, help="where the page goes (default: RUNS/report.html)")
+    parser.add_argument("--markdown", action="store_true", help="print the main table as Markdown; write no page")
+
+
+def run(config: "Namespace") -> int:
+    """Write the page and print its path, or print the main table; gives the exit code.
+
+    Raises:
+        DataError: `runs` has no usable results.csv, or one of its files cannot be read.
+        MissingExtraError: the `report` extra is not installed.
+    """
+    from lightning_app.report.load import load
+    from lightning_app.report.tables import markdown_table
+
+    if config.markdown:
+        print(markdown_table(config.runs))
+        return 0
+    missing = [name for name in _NEEDS if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(f'the report needs {", ".join(missing)}: pip install "emoclap[report]"')
+    from lightning_app.report.page import write_page
+
+    runs = load(config.runs)
+    title = config.title or runs.folder.name
+    out = write_page(runs, config.out or runs.folder / "report.html", title, progress=sys.stderr)
+    print(out)
+    return 0

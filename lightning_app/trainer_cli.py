@@ -1,0 +1,146 @@
+"""Lightning's verbs: a stage and its data from configuration, with our rules about checkpoints and run folders."""
+
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+from datamodules.clip_data import ClipData
+from datamodules.stage_data import StageData
+from lightning_app.callbacks.checkpoint import StageCheckpoint
+from lightning_app.callbacks.done import MarkDone
+from lightning_app.callbacks.guards import FiniteLoss, StepSeed
+from lightning_app.callbacks.logger import RunLogger
+from lightning_app.callbacks.predictions import WriteEvaluation
+from lightning_app.callbacks.preempt import Preempt
+from lightning_app.callbacks.skipped import ListSkipped
+from lightning_app.checkpoint_io import AtomicCheckpointIO, verify
+from lightning_app.config_files import ConfigError
+from lightning_app.fingerprint import Fingerprint, fingerprint
+from lightning_app.handover import inherited_settings, require_same_stage
+from lightning_app.messages import short_parse_error
+from stages.evaluation import Evaluation
+from stages.stage import Stage
+
+PREEMPTED, SKIPPED = 143, 5
+
+
+class StageParser(LightningArgumentParser):
+    """Refuses abbreviated options, and says a mistake in few lines."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("allow_abbrev", False)
+        super().__init__(*args, **kwargs)
+
+    def error(self, message: str, ex: Exception | None = None) -> Any:
+        if not self.exit_on_error:
+            # A parser inside another one: the outer one adds where it happened.
+            super().error(message, ex)  # type: ignore[no-untyped-call]
+        raise ConfigError(short_parse_error(message))
+
+
+class StageCLI(LightningCLI):
+    """Runs one stage in one run folder.
+
+    Args:
+        arguments: The words of the command line, from the verb on.
+        print_of: The command's fingerprint, kept in ``done.json``.
+    """
+
+    def __init__(self, arguments: list[str], print_of: Fingerprint) -> None:
+        self.arguments, self.print_of = arguments, print_of
+        self.preempt, self.skipped = Preempt(), ListSkipped()
+        self.done = MarkDone(arguments, print_of)
+        super().__init__(
+            Stage,
+            StageData,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,
+            seed_everything_default=1,
+            save_config_kwargs={"overwrite": True},
+            parser_class=StageParser,
+            args=inherited_settings(arguments, print_of.settings),
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_lightning_class_args(StageCheckpoint, "checkpoint")
+        parser.set_defaults(
+            {"trainer.use_distributed_sampler": False, "trainer.log_every_n_steps": 10, "trainer.max_epochs": 1}
+        )
+        parser.link_arguments("trainer.default_root_dir", "checkpoint.dirpath")
+        parser.link_arguments("data.class_labels", "model.init_args.labels", apply_on="instantiate")
+        parser.link_arguments("data.class_words", "model.init_args.words", apply_on="instantiate")
+
+    def _parse_ckpt_path(self) -> None:
+        """Leave the configuration alone: Lightning's own puts what the checkpoint stores over the user's flags."""
+
+    def before_instantiate_classes(self) -> None:
+        config = self.config[self.subcommand]
+        if config.get("ckpt_path") and config["ckpt_path"] not in ("best", "last", "hpc", "registry"):
+            path = Path(config["ckpt_path"])
+            verify(path)
+            require_same_stage(path, config["model"], sys.stderr)
+        Path(config["trainer"]["default_root_dir"] or ".").mkdir(parents=True, exist_ok=True)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        config = self.config[self.subcommand]
+        folder, seed = Path(config["trainer"]["default_root_dir"] or "."), int(config["seed_everything"] or 0)
+        callbacks = list(self._get(self.config_init, "trainer").get("callbacks") or [])
+        callbacks += [StepSeed(seed), FiniteLoss(), self.preempt, self.skipped, self.done]
+        if isinstance(self.model, Evaluation) and isinstance(self.datamodule, ClipData):
+            callbacks.append(WriteEvaluation(seed))
+        own: dict[str, Any] = {"callbacks": callbacks}
+        chosen = self._get(self.config_init, "trainer")
+        if chosen.get("logger") in (None, True):
+            own["logger"] = RunLogger(folder, resume=bool(config.get("ckpt_path")))
+        plugins = chosen.get("plugins") or []
+        own["plugins"] = [*(plugins if isinstance(plugins, list) else [plugins]), AtomicCheckpointIO()]
+        return super().instantiate_trainer(**own, **kwargs)
+
+
+def run_stage(arguments: Sequence[str]) -> int:
+    """Run a Lightning verb and return its exit code: 0, 5 if recordings were skipped, 143 if preempted.
+
+    Args:
+        arguments: The words of the command line, from the verb on.
+    """
+    _quiet()
+    words = list(arguments)
+    asks = {"-h", "--help", "--print_config"} & {word.partition("=")[0] for word in words} or any(
+        word.partition("=")[0].endswith(".help") for word in words
+    )
+    print_of = fingerprint([word for word in words if word not in ("-h", "--help")]) if not asks else Fingerprint("", {})
+    cli = StageCLI(words, print_of)
+    if cli.preempt.stopped:
+        print("lightning-cli: preempted; last.ckpt is saved, pass it as --ckpt_path to go on", file=sys.stderr)
+        return PREEMPTED
+    if not cli.trainer.interrupted:
+        cli.done.write(cli.trainer)
+    if cli.skipped.lines:
+        print(f"lightning-cli: {len(cli.skipped.lines)} recordings were skipped; see skipped.csv", file=sys.stderr)
+        return SKIPPED
+    return 0
+
+
+def _quiet() -> None:
+    """Silence lines that say nothing about the user's run."""
+    hidden = ("litlogger", "litmodels", "GPU available", "TPU available", "💡")
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
+        lambda record: not any(word in record.getMessage() for word in hidden)
+    )
+    for message in (
+        r"`isinstance\(treespec, LeafSpec\)`",  # raised inside Lightning with torch 2.11
+        r".*is an instance of `nn.Module` and is already saved",  # the configuration is saved, not the module
+        r".*does not have many workers",
+        r".*The number of training batches .* is smaller than the logging interval",
+        r".*Checkpoint directory .* exists and is not empty",
+        r".*module\(s\) in eval mode at the start of training",  # frozen towers
+        r"LightningCLI's args parameter is intended",  # the words are the command line's, and what init_from adds
+    ):
+        warnings.filterwarnings("ignore", message=message)

@@ -1,0 +1,37 @@
+"""The rows of every process, on every process: the only distributed code of the losses."""
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.nn.functional import all_gather
+
+
+def gather(x: Tensor) -> Tensor:
+    """Concatenate the rows of all ranks, in rank order: [n, ...] on each rank -> [N, ...] on every rank.
+
+    Floating-point rows carry gradient to the rank they came from, integers carry none. Ranks may hold different
+    numbers of rows, none included; the other dimensions agree. Without a process group this returns ``x`` itself.
+
+    Every rank that computes one and the same loss L of gathered rows receives W dL/dx for its own rows, W being the
+    number of ranks; the mean over ranks that DDP takes of parameter gradients is then exactly that of one process
+    with the whole batch. It is a collective: all ranks call it equally often, and in the same order.
+    """
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return x
+    sizes = _sizes(x)
+    # Collectives move tensors of one shape, so shorter ranks are padded and cut again.
+    padded = torch.cat([x, x.new_zeros(max(sizes) - len(x), *x.shape[1:])])
+    if x.is_floating_point():
+        parts = list(all_gather(padded))  # type: ignore[no-untyped-call]
+    else:
+        parts = [torch.empty_like(padded) for _ in sizes]
+        dist.all_gather(parts, padded)
+    return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
+
+def _sizes(x: Tensor) -> list[int]:
+    """Return how many rows each rank holds."""
+    sizes_W = torch.zeros(dist.get_world_size(), dtype=torch.int64, device=x.device)
+    sizes_W[dist.get_rank()] = len(x)
+    dist.all_reduce(sizes_W)
+    return [int(size) for size in sizes_W.tolist()]

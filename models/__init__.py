@@ -1,0 +1,1 @@
+"""Networks: plain torch modules that take sizes and other modules."""

@@ -1,0 +1,145 @@
+"""HTSAT, the audio tower of the released LAION-CLAP models."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from models.audio.encoder import AudioEncoder
+from models.audio.logmel import LogMel
+from models.errors import WeightsError
+from models.pretrained import from_pretrained
+
+
+@dataclass(frozen=True)
+class HtsatInput:
+    """The spectrogram that an HTSAT was trained on; the defaults are LAION's.
+
+    Args:
+        sample_rate: In Hz.
+        window: Length of a frame in samples.
+        hop: Samples between frames.
+        mels: Mel bands.
+        fmin: Lower edge of the lowest band in Hz.
+        fmax: Upper edge of the highest band in Hz.
+        seconds: Length that every clip is cut or padded to.
+        scale: Mel scale: ``slaney``, or ``htk`` for models trained with feature fusion.
+    """
+
+    sample_rate: int = 48000
+    window: int = 1024
+    hop: int = 480
+    mels: int = 64
+    fmin: float = 50.0
+    fmax: float = 14000.0
+    seconds: float = 10.0
+    scale: Literal["slaney", "htk"] = "slaney"
+
+
+class Htsat(AudioEncoder):
+    """Swin transformer over a log-mel spectrogram of ten seconds, as in transformers' ``ClapAudioModel``.
+
+    The spectrogram is computed here, on the model's device, as the checkpoint's ``preprocessor_config.json`` says.
+    Clips are always brought to full length first: the network itself would stretch a shorter spectrogram in time.
+    Longer clips lose their end; crop elsewhere to hear another part.
+
+    Args:
+        source: Folder written by ``save_pretrained``, of a whole ClapModel or of its ClapAudioModel, or a name on the
+            Hugging Face hub such as ``laion/clap-htsat-unfused``.
+        revision: Commit of a hub name.
+        config: Fields of ``ClapAudioConfig``, for random weights in place of ``source``.
+        spectrogram: What the network hears; by default what ``source`` says, or else LAION's.
+        padding: ``zero`` pads with silence, ``repeatpad`` repeats the whole clip as often as it fits and then pads.
+
+    Raises:
+        ValueError: Unless exactly one of ``source`` and ``config`` is given.
+        WeightsError: If ``source`` cannot be found, or lacks tensors of the tower.
+
+    Reference: Chen et al., "HTS-AT", ICASSP 2022; Wu et al., "Large-scale contrastive language-audio pretraining",
+    ICASSP 2023.
+    """
+
+    def __init__(
+        self,
+        source: str | None = None,
+        revision: str | None = None,
+        config: dict[str, Any] | None = None,
+        spectrogram: HtsatInput | None = None,
+        padding: Literal["zero", "repeatpad"] = "zero",
+    ) -> None:
+        super().__init__()
+        if (source is None) == (config is None):
+            raise ValueError("Htsat takes either source (released weights) or config (random weights)")
+        self.model = _random(config or {}) if source is None else _pretrained(source, revision)
+        if spectrogram is None:
+            spectrogram = HtsatInput() if source is None else read_input(source, revision)
+        self.spectrogram, self.padding = spectrogram, padding
+        self.sample_rate, self.width = spectrogram.sample_rate, int(self.model.config.hidden_size)
+        self.samples = int(spectrogram.seconds * spectrogram.sample_rate)
+        self.logmel = LogMel(
+            spectrogram.sample_rate,
+            spectrogram.window,
+            spectrogram.hop,
+            spectrogram.mels,
+            spectrogram.fmin,
+            spectrogram.fmax,
+            spectrogram.scale,
+        )
+
+    def forward(self, wave_NT: Tensor, length_N: Tensor) -> Tensor:
+        """Return the pooled output of the tower, [N, D], before any projection."""
+        mel_NTM = self.logmel(self._fill(wave_NT, length_N)).transpose(1, 2)
+        # A fusion model expects a whole view and three crops; for a clip that is not longer, four times the same.
+        views = 4 if self.model.config.enable_fusion else 1
+        features = mel_NTM[:, None].expand(-1, views, -1, -1).to(self.model.dtype)
+        longer = torch.zeros(len(wave_NT), 1, dtype=torch.bool, device=wave_NT.device)
+        pooled_ND: Tensor = self.model(input_features=features, is_longer=longer).pooler_output
+        return pooled_ND
+
+    def _fill(self, wave_NT: Tensor, length_N: Tensor) -> Tensor:
+        """Cut or pad every clip to the length that the network was trained on."""
+        length_N1 = length_N.clamp(1, self.samples)[:, None]
+        position_T = torch.arange(self.samples, device=wave_NT.device)
+        repeats = self.samples // length_N1 if self.padding == "repeatpad" else 1
+        filled_NT = wave_NT.gather(1, position_T % length_N1)
+        return filled_NT.where(position_T < length_N1 * repeats, 0.0)
+
+
+def read_input(source: str, revision: str | None = None) -> HtsatInput:
+    """Read what a released CLAP hears from its ``preprocessor_config.json``.
+
+    A folder without that file is taken to hold a model of LAION's kind.
+    """
+    from transformers import ClapFeatureExtractor
+
+    if Path(source).is_dir() and not (Path(source) / "preprocessor_config.json").exists():
+        return HtsatInput()
+    try:
+        found = ClapFeatureExtractor.from_pretrained(source, revision=revision or "main")
+    except OSError as error:
+        raise WeightsError(f"{source}: its preprocessor_config.json cannot be read ({error})") from error
+    return HtsatInput(
+        found.sampling_rate,
+        found.fft_window_size,
+        found.hop_length,
+        found.feature_size,
+        found.frequency_min,
+        found.frequency_max,
+        found.max_length_s,
+        "htk" if found.truncation == "fusion" else "slaney",
+    )
+
+
+def _random(config: dict[str, Any]) -> Any:
+    from transformers import ClapAudioConfig, ClapAudioModel
+
+    return ClapAudioModel(ClapAudioConfig(**config))
+
+
+def _pretrained(source: str, revision: str | None) -> Any:
+    from transformers import ClapAudioModel
+
+    # A whole ClapModel keeps this tower under "audio_model."; the text tower beside it is left on disk.
+    return from_pretrained(ClapAudioModel, source, revision, key_mapping={r"^audio_model\.": ""})

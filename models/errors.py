@@ -1,0 +1,16 @@
+"""What is wrong with a model's weights, as one kind of exception."""
+
+
+class WeightsError(RuntimeError):
+    """Weights that are missing, or that do not fit the model they are meant for.
+
+    The message names the file and the tensors or settings that disagree, and what to do. Commands end with exit code 4.
+    """
+
+    exit_code = 4
+
+
+class TextLengthError(ValueError):
+    """A text that is longer than the text encoder reads. Commands end with exit code 3."""
+
+    exit_code = 3

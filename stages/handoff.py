@@ -1,0 +1,135 @@
+"""What one stage leaves in a checkpoint and the next one takes from it: named parts, strictly."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that is missing, damaged, of another stage, or does not fit. Commands end with exit code 4."""
+
+    exit_code = 4
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint: tensors and plain values only.
+
+    Raises:
+        CheckpointError: If it is not there, or is no checkpoint.
+    """
+    if not path.is_file():
+        near = sorted(str(p) for p in path.parent.glob("*.ckpt")) if path.parent.is_dir() else []
+        raise CheckpointError(f"{path}: no such checkpoint{'; there is ' + ', '.join(near) if near else ''}")
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # torch raises whatever the unpickler or the zip reader met, depending on where the file is damaged.
+        reason = str(error).strip().split("\n")[0][:120]
+        raise CheckpointError(
+            f"{path}: is damaged or no checkpoint ({reason}); run the stage that writes it again"
+        ) from error
+    if "state_dict" not in content or "hyper_parameters" not in content:
+        raise CheckpointError(f"{path}: is no checkpoint of a stage; found the keys {', '.join(sorted(content))}")
+    return content
+
+
+def stage_of(checkpoint: Mapping[str, Any]) -> str:
+    """The class of the stage that wrote a checkpoint, such as ``stages.acpt.PromptTuning``."""
+    return str(checkpoint["hyper_parameters"].get("_class_path", "an unknown class"))
+
+
+def load_part(checkpoint: Mapping[str, Any], part: str, module: nn.Module, path: Path) -> int:
+    """Load the tensors stored under ``part.`` into a module, strictly, and return how many there are.
+
+    Towers that a checkpoint leaves out, because their source holds them, must be the same as when it was written.
+
+    Args:
+        checkpoint: What `read_checkpoint` returned.
+        part: Such as ``clap``.
+        module: What receives the tensors.
+        path: Where the checkpoint is from, for the message.
+
+    Raises:
+        CheckpointError: If there is no such part, or names, shapes or rebuilt towers differ.
+    """
+    weights: dict[str, Tensor] = checkpoint["state_dict"]
+    found = {name.removeprefix(f"{part}."): tensor for name, tensor in weights.items() if name.startswith(f"{part}.")}
+    if not found:
+        raise CheckpointError(
+            f"{path}: has no part {part!r} ({stage_of(checkpoint)} wrote it, with the parts "
+            f"{', '.join(sorted({name.split('.')[0] for name in weights}))}); start from another stage's checkpoint"
+        )
+    rebuilt = {
+        name.removeprefix(f"{part}."): digest
+        for name, digest in checkpoint.get("rebuilt", {}).items()
+        if name.startswith(f"{part}.")
+    }
+    _require_same_sources(module, rebuilt, path)
+    expected = {name for name in module.state_dict() if not name.startswith(tuple(f"{tower}." for tower in rebuilt))}
+    missing, extra = sorted(expected - set(found)), sorted(set(found) - expected)
+    own = module.state_dict()
+    shapes = [name for name in expected & set(found) if own[name].shape != found[name].shape]
+    if missing or extra or shapes:
+        problems = [
+            *([f"missing {', '.join(missing[:4])}"] if missing else []),
+            *([f"unexpected {', '.join(extra[:4])}"] if extra else []),
+            *(f"{n} is {tuple(found[n].shape)}, expected {tuple(own[n].shape)}" for n in sorted(shapes)[:4]),
+        ]
+        raise CheckpointError(
+            f"{path}: part {part!r} does not fit this model: {'; '.join(problems)}; "
+            f"leave model.init_args.{part} out to take the architecture from the checkpoint"
+        )
+    module.load_state_dict(found, strict=False)
+    return len(found)
+
+
+def rebuilt_towers(module: nn.Module, known: dict[str, str]) -> dict[str, str]:
+    """Digests, by name, of the towers that a checkpoint may leave out: they still are what their source holds.
+
+    Args:
+        module: The stage.
+        known: Digests of the towers as they came from their source.
+    """
+    towers = dict(_towers(module))
+    return {
+        name: source_digest
+        for name, source_digest in known.items()
+        if not any(p.requires_grad for p in towers[name].parameters()) and digest(towers[name]) == source_digest
+    }
+
+
+def source_digests(module: nn.Module) -> dict[str, str]:
+    """Digests, by name, of the towers inside a module that were built from a source (a hub name or a folder)."""
+    return {name: digest(tower) for name, tower in _towers(module)}
+
+
+def digest(module: nn.Module) -> str:
+    """SHA-256 of a module's parameters and buffers, by name."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        total.update(name.encode())
+        total.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return total.hexdigest()
+
+
+def _towers(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    for name, part in module.named_modules():
+        if isinstance(getattr(part, "source", None), str):
+            yield name, part
+
+
+def _require_same_sources(module: nn.Module, rebuilt: Mapping[str, str], path: Path) -> None:
+    towers = dict(_towers(module))
+    for name, expected in rebuilt.items():
+        if name not in towers:
+            raise CheckpointError(f"{path}: leaves out the tower {name!r}, which this model does not have")
+        found = digest(towers[name])
+        if found != expected:
+            raise CheckpointError(
+                f"{path}: was trained on another {name!r}: its digest was {expected[:12]}, that of "
+                f"{towers[name].source} is {found[:12]}; pin the revision that it was trained with"
+            )

@@ -1,0 +1,78 @@
+"""The scores of speech emotion recognition, as functions of a confusion matrix.
+
+A confusion matrix counts clips: rows are the truth, columns the answer, both in the order of the labels. Scores lie
+in [0, 1] and are NaN when there are no clips.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Counts = NDArray[np.int64]
+
+
+def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> Counts:
+    """Count the pairs of truth and answer: two vectors of N class indices -> [C, C].
+
+    Raises:
+        ValueError: If the vectors differ in length or an index is outside 0 to ``classes - 1``.
+    """
+    truth_N, predicted_N = np.asarray(truth, dtype=np.int64), np.asarray(predicted, dtype=np.int64)
+    if truth_N.shape != predicted_N.shape:
+        raise ValueError(f"{truth_N.size} true labels, but {predicted_N.size} predicted ones")
+    for name, index_N in (("true", truth_N), ("predicted", predicted_N)):
+        outside = index_N[(index_N < 0) | (index_N >= classes)]
+        if outside.size:
+            raise ValueError(f"a {name} label has index {outside[0]}; expected 0 to {classes - 1}")
+    pairs = np.bincount(truth_N * classes + predicted_N, minlength=classes**2)
+    return pairs.reshape(classes, classes).astype(np.int64)
+
+
+def weighted_accuracy(confusion: ArrayLike) -> float:
+    """WA: the share of clips answered correctly, which is recall weighted by support."""
+    counts = np.asarray(confusion)
+    return _ratio(np.trace(counts), counts.sum())
+
+
+def unweighted_accuracy(confusion: ArrayLike) -> float:
+    """UA: the mean recall over the classes that occur in the truth.
+
+    A class that was only ever answered has no recall and takes no part; it lowers the recall of others.
+    """
+    counts = np.asarray(confusion)
+    support_C = counts.sum(1)
+    present = support_C > 0
+    recall = np.diagonal(counts)[present] / support_C[present]
+    return _ratio(recall.sum(), len(recall))
+
+
+def weighted_precision(confusion: ArrayLike) -> float:
+    """Precision weighted by support; 0 for a class that was never answered."""
+    counts = np.asarray(confusion)
+    answered_C = counts.sum(0)
+    precision_C = np.diagonal(counts) / np.maximum(answered_C, 1)
+    return _ratio(precision_C @ counts.sum(1), counts.sum())
+
+
+def weighted_f1(confusion: ArrayLike) -> float:
+    """WF1: F1 weighted by support; 0 for a class that was never answered correctly."""
+    counts = np.asarray(confusion)
+    support_C, answered_C = counts.sum(1), counts.sum(0)
+    f1_C = 2 * np.diagonal(counts) / np.maximum(support_C + answered_C, 1)
+    return _ratio(f1_C @ support_C, counts.sum())
+
+
+def scores(confusion: ArrayLike) -> dict[str, float]:
+    """Return WA, UA, WF1 and precision, with the numbers of clips (n) and of classes in the truth (classes)."""
+    counts = np.asarray(confusion)
+    return {
+        "WA": weighted_accuracy(counts),
+        "UA": unweighted_accuracy(counts),
+        "WF1": weighted_f1(counts),
+        "precision": weighted_precision(counts),
+        "n": float(counts.sum()),
+        "classes": float((counts.sum(1) > 0).sum()),
+    }
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part / whole) if whole else float("nan")

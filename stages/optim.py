@@ -1,0 +1,78 @@
+"""Parameter groups and schedules."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+
+class GroupError(ValueError):
+    """A parameter group that matches nothing. Commands end with exit code 2."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class ParamGroup:
+    """Parameters with a learning rate of their own.
+
+    Args:
+        pattern: Regular expression, searched in the names of the parameters.
+        lr: Learning rate of the group.
+        weight_decay: Of the group; null keeps the optimiser's.
+    """
+
+    pattern: str
+    lr: float
+    weight_decay: float | None = None
+
+
+def group_parameters(module: nn.Module, groups: Sequence[ParamGroup]) -> list[dict[str, Any]]:
+    """Sort the trainable parameters into groups; the first pattern that matches wins, what is left is one more group.
+
+    Raises:
+        GroupError: If a pattern matches no trainable parameter.
+    """
+    left = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+    sorted_in: list[dict[str, Any]] = []
+    for group in groups:
+        names = [name for name in left if re.search(group.pattern, name)]
+        if not names:
+            raise GroupError(
+                f"model.init_args.groups: {group.pattern!r} matches no trainable parameter; their names begin with "
+                f"{', '.join(sorted({'.'.join(name.split('.')[:2]) for name in left}))}"
+            )
+        settings: dict[str, Any] = {"params": [left.pop(name) for name in names], "lr": group.lr, "name": group.pattern}
+        if group.weight_decay is not None:
+            settings["weight_decay"] = group.weight_decay
+        sorted_in.append(settings)
+    return [*sorted_in, {"params": list(left.values()), "name": "rest"}] if left else sorted_in
+
+
+class WarmupCosine(LambdaLR):
+    """Linear warm-up, then a cosine down to zero: LAION-CLAP's schedule, stepped after every batch.
+
+    Args:
+        optimizer: Whose learning rates are scaled.
+        warmup: Part of the run that warms up, in [0, 1).
+        total_steps: Steps of the run; null takes what the trainer expects.
+    """
+
+    def __init__(self, optimizer: Optimizer, warmup: float = 0.1, total_steps: int | None = None) -> None:
+        if not 0 <= warmup < 1:
+            raise GroupError(f"scheduler.init_args.warmup is {warmup}; expected at least 0 and less than 1")
+        self.warmup, self.total_steps = warmup, total_steps
+        super().__init__(optimizer, self._factor)
+
+    def _factor(self, step: int) -> float:
+        if self.total_steps is None:
+            return 1.0
+        first = self.warmup * self.total_steps
+        if step < first:
+            return (step + 1) / (first + 1)
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - first) / max(1.0, self.total_steps - first))))

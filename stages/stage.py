@@ -1,0 +1,59 @@
+"""What every stage has in common: named parts, hand-over, and checkpoints that hold no third party's weights."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule
+from torch import nn
+
+from stages.handoff import load_part, read_checkpoint, rebuilt_towers, source_digests
+
+
+class Stage(LightningModule):
+    """A LightningModule whose parts are loaded from, and kept for, other stages.
+
+    A subclass sets ``parts``, the attributes that make up its model, and ``init_from``, the checkpoint of an earlier
+    stage: when fitting starts, every part that the checkpoint holds is loaded from it. Testing or resuming needs no
+    earlier checkpoint, for a stage's own holds all of its parts.
+    """
+
+    parts: tuple[str, ...] = ("clap",)
+    init_from: Path | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Rebuilt towers are absent from checkpoints; on_load_checkpoint checks what strict loading would.
+        self.strict_loading = False
+        self._sources: dict[str, str] = {}
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate in Hz of the waveforms that the audio tower hears."""
+        return int(self.get_submodule("clap").sample_rate)  # type: ignore[arg-type]
+
+    def setup(self, stage: str) -> None:
+        if not self._sources:
+            self._sources = source_digests(self)
+        if self.init_from is not None and stage in self.loads_when:
+            checkpoint = read_checkpoint(self.init_from)
+            held = {name.split(".")[0] for name in checkpoint["state_dict"]}
+            for part in self.parts:
+                module = getattr(self, part)
+                if isinstance(module, nn.Module) and (part in held or part == "clap"):
+                    load_part(checkpoint, part, module, self.init_from)
+
+    loads_when: tuple[str, ...] = ("fit",)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        rebuilt = rebuilt_towers(self, self._sources)
+        prefixes = tuple(f"{name}." for name in rebuilt)
+        weights = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {name: tensor for name, tensor in weights.items() if not name.startswith(prefixes)}
+        checkpoint["rebuilt"] = rebuilt
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        path = Path("the checkpoint to resume from")
+        for part in self.parts:
+            module = getattr(self, part)
+            if isinstance(module, nn.Module):
+                load_part(checkpoint, part, module, path)

@@ -1,0 +1,89 @@
+import pytest
+
+from datamodules.errors import DataError
+from datamodules.labels import EMOTIONS, VIEWS, nearest, nearest_emotion, resolve_view
+
+
+def test_every_emotion_has_an_adjective_and_five_distinct_synonyms():
+    words = [word for emotion in EMOTIONS.values() for word in (emotion.adjective, *emotion.synonyms)]
+    assert all(name == emotion.noun and len(emotion.synonyms) == 5 for name, emotion in EMOTIONS.items())
+    assert len(words) == len(set(words)), "a word that fits two emotions would give two classes the same text"
+
+
+@pytest.mark.parametrize(
+    ("view", "classes"),
+    [
+        ("iemocap4", 4),
+        ("iemocap5", 5),
+        ("demo6", 6),
+        ("six", 6),
+        ("emodb7", 7),
+        ("seven", 7),
+        ("eight", 8),
+        ("mead8", 8),
+    ],
+)
+def test_views_hold_canonical_labels_in_alphabetical_order(view, classes):
+    labels = VIEWS[view].labels
+    assert len(labels) == classes
+    assert list(labels) == sorted(set(labels) & set(EMOTIONS))
+
+
+def test_excitement_is_happiness_in_four_classes_and_itself_in_five():
+    assert VIEWS["iemocap4"].label_of("excitement") == "happiness"
+    assert VIEWS["iemocap5"].label_of("excitement") == "excitement"
+    assert VIEWS["iemocap4"].label_of("frustration") is None
+    assert VIEWS["iemocap4"].label_of("") is None
+
+
+def test_calm_is_in_the_eight_and_left_out_of_the_seven():
+    assert set(VIEWS["eight"].labels) - set(VIEWS["seven"].labels) == {"calm"}
+    assert set(VIEWS["mead8"].labels) - set(VIEWS["seven"].labels) == {"contempt"}
+    assert set(VIEWS["emodb7"].labels) - set(VIEWS["six"].labels) == {"boredom"}
+
+
+@pytest.mark.parametrize(
+    ("written", "noun"),
+    [
+        ("hapy", "happiness"),
+        ("Happy ", "happiness"),
+        ("hap", "happiness"),
+        ("ANG", "anger"),
+        ("angry", "anger"),
+        ("neu", "neutral"),
+        ("fearfull", "fear"),
+        ("suprise", "surprise"),
+        ("sad", "sadness"),
+        ("furious", "anger"),
+        ("qqqq", None),
+        ("", None),
+    ],
+)
+def test_nearest_emotion(written, noun):
+    assert nearest_emotion(written) == noun
+
+
+def test_nearest_returns_the_word_as_it_is_known():
+    assert nearest("TRAIN", ["train", "test"]) == "train"
+    assert nearest("x", ["train", "test"]) is None
+
+
+def test_resolve_view_takes_names_and_lists():
+    assert resolve_view("seven") is VIEWS["seven"]
+    assert resolve_view(["sadness", "anger"]).labels == ("sadness", "anger")
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ("iemocap", ["'iemocap'", "iemocap4", "did you mean"]),
+        (["anger", "hapy"], ["'hapy'", "did you mean 'happiness'?"]),
+        (["anger", "fear", "anger"], ["anger stands twice"]),
+        (["anger"], ["at least two"]),
+        ([], ["at least two"]),
+    ],
+)
+def test_resolve_view_refuses_and_helps(labels, words):
+    with pytest.raises(DataError) as error:
+        resolve_view(labels)
+    assert all(word in str(error.value) for word in words), str(error.value)

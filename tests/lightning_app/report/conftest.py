@@ -1,0 +1,115 @@
+"""A chain's runs folder as its stages leave it: 3 seeds, 5 folds, 4 systems, 7 emotions, 3 prompt lengths."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+LABELS = ["anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness"]
+VIEWS = {"emodb7": LABELS, "seven": [*(name for name in LABELS if name != "boredom"), "surprise"]}
+SHARES = [0.24, 0.15, 0.09, 0.13, 0.13, 0.14, 0.12]
+SKILL = {"zero-shot": 0.45, "zero-shot ensemble": 0.52, "ACPT prompts": 0.6, "text-trained classifier": 0.68}
+LENGTHS = ["4", "8", "16"]
+
+
+class Author:
+    """Writes a runs folder, reproducibly."""
+
+    def __init__(self, folder, seeds=(1, 2, 3), folds=range(5), clips=60, corpora=(("EmoDB", "emodb7"),)):
+        self.folder, self.seeds, self.folds, self.clips = folder, seeds, folds, clips
+        self.corpora = corpora
+        self.draw = np.random.default_rng(0)
+        self.results = []
+
+    def write(self):
+        for seed in self.seeds:
+            for fold in self.folds:
+                self.stage("clep", f"seed={seed},fold={fold}", 24, ("train/loss", "val/loss", "val/ua"))
+                for length in LENGTHS:
+                    cell = f"seed={seed},fold={fold},prompt_length={length}"
+                    self.stage("acpt", cell, 12, ("train/loss", "val/loss"))
+                    self.evaluate(seed, fold, length, self.stage("evaluation", cell, 0, ()))
+        pd.DataFrame(self.results).to_csv(self.folder / "results.csv", index=False)
+        return self.folder
+
+    def stage(self, name, cell, epochs, columns):
+        folder = self.folder / name / cell
+        folder.mkdir(parents=True)
+        done = {
+            "command": ["lightning-cli", "fit", "--config", f"stages/{name}.yaml", "--seed_everything", cell[5]],
+            "fingerprint": {"config": sha256(name.encode()).hexdigest(), "inputs": {"clep/best.ckpt": "ab" * 32}},
+            "outputs": ["best.ckpt"],
+            "versions": {"emoclap": "0.1.0", "torch": "2.12.0", "lightning": "2.6.6"},
+            "metrics": {"val/ua": 0.61},
+            "started": "2026-03-01T10:00:00",
+            "finished": f"2026-03-01T1{['clep', 'acpt', 'evaluation'].index(name)}:00:00",
+            "seconds": 93.5,
+            "host": "workstation",
+        }
+        (folder / "done.json").write_text(json.dumps(done))
+        (folder / "config.yaml").write_text(f"# {name}\nmodel:\n  lr: 1.0e-5\n  labels: [{', '.join(LABELS)}]\n")
+        rows = []
+        for epoch in range(epochs):
+            fall = np.exp(-epoch / 6)
+            values = {"train/loss": 1.1 + 2 * fall, "val/loss": 1.4 + 1.6 * fall, "val/ua": 0.7 - 0.5 * fall}
+            for column in columns:
+                value = values[column] + 0.04 * self.draw.standard_normal()
+                rows.append({"epoch": epoch, "step": epoch * 7 + 6, column: value})
+        if rows:
+            pd.DataFrame(rows).to_csv(folder / "metrics.csv", index=False)
+        return folder
+
+    def evaluate(self, seed, fold, length, folder):
+        tables = []
+        for corpus, view in self.corpora:
+            labels = VIEWS[view]
+            # The clips of a fold are the same whatever the seed.
+            truth = np.random.default_rng(fold).choice(labels, self.clips, p=SHARES)
+            for system, skill in SKILL.items():
+                skill += 0.03 * LENGTHS.index(length) if "shot" not in system else 0
+                skill -= 0.25 * (corpus != "EmoDB")
+                scores = self.draw.dirichlet(np.full(len(labels), 0.6), self.clips)
+                scores[np.arange(self.clips), [labels.index(t) for t in truth]] += self.draw.random(self.clips) < skill
+                label = np.array(labels)[scores.argmax(1)]
+                table = {"id": [f"f{fold}_{i}" for i in range(self.clips)], "corpus": corpus, "system": system}
+                table |= {"truth": truth, "label": label, "seed": seed, "fold": fold}
+                tables.append(pd.DataFrame(table | {f"score_{name}": scores[:, i] for i, name in enumerate(labels)}))
+                hit = pd.Series(truth == label)
+                ua, wa = hit.groupby(truth).mean().mean(), hit.mean()
+                for metric, value in {"WA": wa, "UA": ua, "WF1": wa - 0.01, "precision": wa + 0.01}.items():
+                    row = {"system": system, "corpus": corpus, "view": view, "metric": metric, "seed": seed}
+                    self.results.append(row | {"fold": fold, "value": value, "n": self.clips, "prompt_length": length})
+            if corpus == "EmoDB":
+                self.embed(folder, truth)
+        pd.concat(tables).to_parquet(folder / "predictions.parquet")
+
+    def embed(self, folder, truth):
+        centres = 1.6 * np.random.default_rng(1).standard_normal((len(LABELS), 32))
+        place = np.array([LABELS.index(t) for t in truth])
+        kinds = np.repeat(["template", "prompt"], [len(LABELS), 3 * len(LABELS)])
+        text_place = np.tile(np.arange(len(LABELS)), 4)
+        np.savez(
+            folder / "embeddings.npz",
+            audio=(centres[place] + 1.2 * self.draw.standard_normal((len(place), 32))).astype(np.float32),
+            audio_id=np.array([f"{i}" for i in range(len(place))]),
+            audio_label=truth.astype(str),
+            audio_corpus=np.full(len(place), "EmoDB"),
+            text=(3 + centres[text_place] + 0.5 * self.draw.standard_normal((len(kinds), 32))).astype(np.float32),
+            text_label=np.array(LABELS)[text_place],
+            text_kind=kinds,
+        )
+
+
+@pytest.fixture(scope="session")
+def full_runs(tmp_path_factory) -> Path:
+    """The whole matrix; not to be changed."""
+    return Author(tmp_path_factory.mktemp("full") / "clep_dg_emodb").write()
+
+
+@pytest.fixture
+def small_runs(tmp_path) -> Path:
+    """One seed and two folds, for tests that change a file."""
+    return Author(tmp_path / "small", seeds=(1,), folds=range(2), clips=25).write()

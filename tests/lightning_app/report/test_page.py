@@ -1,0 +1,150 @@
+"""The whole page: self-contained, complete, and loud about what is wrong."""
+
+import re
+import shutil
+import subprocess
+import sys
+from argparse import Namespace
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from jsonargparse import ArgumentParser
+
+import lightning_app.report as report
+
+VOID = {"meta", "link", "br", "hr", "img"}
+
+
+class Checker(HTMLParser):
+    """Every element is closed where it should be; text and links are kept."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.links, self.text, self.tags = [], [], [], []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [value for key, value in attrs if key in ("src", "href", "xlink:href") and value]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.links += [value for key, value in attrs if key in ("src", "href", "xlink:href") and value]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    @property
+    def words(self):
+        return re.sub(r"\s+", " ", " ".join(self.text))
+
+
+def page(runs, **options):
+    config = Namespace(**({"runs": runs, "title": None, "out": None, "markdown": False} | options))
+    assert report.run(config) == 0
+    return Checker((config.out or runs / "report.html").read_text(encoding="utf-8"))
+
+
+def test_full_page(full_runs, capsys):
+    found = page(full_runs, title="Fish & <chips>")
+    assert capsys.readouterr().out == f"{full_runs / 'report.html'}\n"
+    assert all(link.startswith(("#", "data:")) for link in found.links)
+    assert "script" not in found.tags
+    table = pd.read_csv(full_runs / "results.csv")
+    ua = table[table["metric"] == "UA"].groupby(["system", "prompt_length"])["value"].agg(["mean", "std"])
+    for _, row in ua.iterrows():
+        assert f"{row['mean']:.3f} ± {row['std']:.3f}" in found.words
+    assert f"{ua['mean'].max():.3f} ± {ua.loc[ua['mean'].idxmax(), 'std']:.3f} text-trained classifier" in found.words
+    assert "Fish & <chips>" in found.words
+    assert "chance 0.143" in found.words
+    assert "360 values of UA and WA were computed again" in found.words
+    assert "None of the corpora and class sets above" in found.words
+    assert "disagree" not in found.words
+    for said in ("ab" * 32, "torch 2.12.0", "stages/acpt.yaml", "lr: 1.0e-5"):
+        assert said in found.words
+    # Results, axis, embedding map, two stages' curves.
+    assert found.tags.count("svg") == 5
+
+
+def test_a_second_run_writes_the_same_page(small_runs):
+    page(small_runs)
+    first = (small_runs / "report.html").read_bytes()
+    page(small_runs)
+    assert (small_runs / "report.html").read_bytes() == first
+    assert not list(small_runs.glob("*.part"))
+
+
+def test_disagreement_and_missing_and_unfinished_runs_are_warned_of(small_runs):
+    shutil.rmtree(small_runs / "clep")
+    next((small_runs / "acpt").rglob("done.json")).unlink()
+    table = pd.read_csv(small_runs / "results.csv")
+    ua = table.index[table["metric"] == "UA"]
+    table.loc[ua[0], "value"] += 0.01
+    table.drop(ua[1]).to_csv(small_runs / "results.csv", index=False)
+    found = page(small_runs)
+    assert "1 of 47 recomputed values disagree" in found.words
+    assert "UA of system zero-shot, corpus EmoDB" in found.words
+    assert "1 run is missing or without a value" in found.words
+    assert "(1 missing)" in found.words
+    assert "6 runs, 7 min 48 s in all, 1 not finished" in found.words
+
+
+def test_printed_numbers_where_corpus_and_classes_agree(small_runs):
+    for path in [small_runs / "results.csv", *small_runs.rglob("predictions.parquet")]:
+        table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+        table = table.assign(corpus="TESS", **({"view": "seven"} if path.suffix == ".csv" else {}))
+        table.to_csv(path, index=False) if path.suffix == ".csv" else table.to_parquet(path)
+    shutil.rmtree(small_runs / "clep")
+    shutil.rmtree(small_runs / "acpt")
+    found = page(small_runs)
+    assert "CLEP-DG 0.5071 0.5459" in found.words
+    assert "None of the corpora" not in found.words
+
+
+def test_results_alone_make_a_page(small_runs, tmp_path):
+    pd.read_csv(small_runs / "results.csv").drop(columns="prompt_length").drop_duplicates(
+        ["system", "metric", "seed", "fold"]
+    ).to_csv(tmp_path / "results.csv", index=False)
+    found = page(tmp_path, out=tmp_path / "new" / "page.html")
+    for said in (
+        "No predictions.parquet",
+        "No embeddings.npz",
+        "No metrics.csv",
+        "No run folders",
+        "could not be checked",
+    ):
+        assert said in found.words
+    assert "Settings compared" not in found.words
+
+
+def test_markdown_writes_no_page(small_runs, capsys):
+    assert report.run(Namespace(runs=small_runs, title=None, out=None, markdown=True)) == 0
+    assert capsys.readouterr().out.startswith("| corpus | view | system | prompt_length | UA | WA | WF1 | precision |")
+    assert not (small_runs / "report.html").exists()
+
+
+def test_arguments():
+    parser = ArgumentParser(exit_on_error=False)
+    report.add_arguments(parser)
+    config = parser.parse_args(["--runs", "runs/demo", "--title", "Demo"])
+    assert (str(config.runs), config.title, config.out, config.markdown) == ("runs/demo", "Demo", None, False)
+
+
+def test_missing_extra_is_named(small_runs, monkeypatch):
+    monkeypatch.setattr(report, "find_spec", lambda name: None if name == "jinja2" else object())
+    with pytest.raises(report.MissingExtraError, match=r'jinja2: pip install "emoclap\[report\]"') as raised:
+        page(small_runs)
+    assert raised.value.exit_code == 4
+
+
+def test_importing_the_verb_imports_nothing_heavy():
+    heavy = {"pandas", "numpy", "matplotlib", "jinja2", "sklearn", "torch", "yaml"}
+    code = f"import sys, lightning_app.report; print(sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
