@@ -53,10 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail(f"lightning-cli {verb}", "interrupted", 130)
     except Exception as error:
-        code = getattr(error, "exit_code", None)
-        if not isinstance(code, int) or os.environ.get("EMOCLAP_DEBUG"):
+        mistake = _users_mistake(error)
+        if mistake is None or os.environ.get("EMOCLAP_DEBUG"):
             raise
-        return _fail(f"lightning-cli {verb}", _message(error), code)
+        return _fail(f"lightning-cli {verb}", _message(mistake), mistake.exit_code)  # type: ignore[attr-defined]
 
 
 def _run_own(verb: str, arguments: list[str]) -> int:
@@ -92,7 +92,14 @@ examples:
 `lightning-cli VERB --help` lists a verb's options; EMOCLAP_DEBUG=1 shows the traceback of an error."""
 
 
-def _message(error: Exception) -> str:
+def _users_mistake(error: BaseException | None) -> BaseException | None:
+    """The error, or the one behind it, that carries an exit code: parsers wrap what a constructor raises."""
+    while error is not None and not isinstance(getattr(error, "exit_code", None), int):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _message(error: BaseException) -> str:
     """The error's own words, also when a loader process hands on its traceback around them."""
     text = str(error)
     if "Original Traceback" in text:

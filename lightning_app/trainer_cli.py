@@ -41,7 +41,7 @@ class StageParser(LightningArgumentParser):
         if not self.exit_on_error:
             # A parser inside another one: the outer one adds where it happened.
             super().error(message, ex)  # type: ignore[no-untyped-call]
-        raise ConfigError(short_parse_error(message))
+        raise ConfigError(short_parse_error(message, _configs(sys.argv)))
 
 
 class StageCLI(LightningCLI):

@@ -1,0 +1,163 @@
+"""What the tests share: a generated corpus, tiny models, and the command line as users call it."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+RATE = 16000
+EMOTIONS = ("anger", "happiness", "neutral", "sadness")
+PITCH = {"anger": 420.0, "happiness": 700.0, "neutral": 230.0, "sadness": 120.0}
+SPEAKERS = ("ann", "bob", "cleo", "dan", "eve", "finn")
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of 72 voices that are buzzes: an emotion is a pitch, a speaker a timbre."""
+    root = tmp_path_factory.mktemp("corpus")
+    rows = []
+    for s, speaker in enumerate(SPEAKERS):
+        for e, emotion in enumerate(EMOTIONS):
+            for take in range(3):
+                draw = np.random.default_rng([s, e, take])
+                seconds = draw.uniform(0.8, 1.4)
+                t = np.arange(int(seconds * RATE)) / RATE
+                pitch = PITCH[emotion] * draw.uniform(0.95, 1.05)
+                buzz = sum(np.sin(2 * np.pi * pitch * h * t) / h ** (1 + 0.1 * s) for h in range(1, 6))
+                wave = 0.2 * buzz + 0.01 * draw.standard_normal(len(t))
+                name = f"{speaker}_{emotion}_{take}"
+                soundfile.write(root / f"{name}.wav", wave, RATE)
+                split = "test" if s >= 4 else "dev" if s == 3 else "train"
+                rows.append(
+                    {
+                        "id": name,
+                        "path": f"{name}.wav",
+                        "duration": len(t) / RATE,
+                        "sample_rate": RATE,
+                        "corpus": "buzz",
+                        "speaker": speaker,
+                        "split": split,
+                        "transcript": f"sentence {split} {take}",
+                        "emotion": emotion,
+                        "soundscape": "a quiet studio",
+                        "fold_speaker": s % 3,
+                    }
+                )
+    path = root / "manifest.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of a few thousand random weights with its tokenizer, as `save_pretrained` writes them."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import Whitespace
+    from tokenizers.processors import TemplateProcessing
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("bert")
+    words = (
+        "this is a sound of the voice speaker person speaking in tone speech that expresses feeling sounds recorded "
+        "angry happy neutral sad fearful bored disgusted surprised furious joyful gloomy plain quiet studio street"
+    ).split()
+    vocabulary = {word: number for number, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words])}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
+        model_max_length=40,
+    ).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
+        max_position_embeddings=40, pad_token_id=0,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_yaml(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path, corpus: Path) -> Path:
+    """Lays the tiny model and corpus over stages/clep.yaml."""
+    path = tmp_path_factory.mktemp("configs") / "tiny.yaml"
+    path.write_text(f"""\
+model:
+  init_args:
+    clap:
+      class_path: models.clap.Clap
+      init_args:
+        dim: 16
+        audio:
+          class_path: models.audio.Cnn14
+          init_args: {{width_multiplier: 0.03125, stem_stride: 2, mask_padding: true}}
+        text:
+          class_path: models.text.TextEncoder
+          init_args: {{source: {tiny_bert}, pooling: mean, sha256: null}}
+    groups: []
+data:
+  class_path: datamodules.clip_data.ClipData
+  init_args: {{manifest: {corpus}, labels: iemocap4, disjoint: [speaker], batch_size: 8, seconds: 1.2, num_workers: 0}}
+""")
+    return path
+
+
+Command = Callable[..., int]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Call lightning-cli with these words in this process, quietly; returns the exit code."""
+    from lightning_app.cli import main
+
+    def run(*words: object) -> int:
+        argv = [str(word) for word in words]
+        quiet = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false", "--trainer.accelerator=cpu"]
+        argv += quiet if argv[0] in ("fit", "test", "validate", "predict") else []
+        monkeypatch.setattr("sys.argv", ["lightning-cli", *argv])
+        return main(argv)
+
+    return run
+
+
+class Chain:
+    """The tiny model after each stage, made once for all tests."""
+
+    def __init__(self, root: Path, tiny_yaml: Path) -> None:
+        self.root, self.tiny_yaml = root, tiny_yaml
+
+    def checkpoint(self, stage: str) -> Path:
+        return self.root / stage / "best.ckpt"
+
+
+@pytest.fixture(scope="session")
+def chain(tmp_path_factory: pytest.TempPathFactory, tiny_yaml: Path) -> Chain:
+    """clep, acpt and classifier, trained for a moment through the command line."""
+    from lightning_app.cli import main
+
+    made = Chain(tmp_path_factory.mktemp("chain"), tiny_yaml)
+    quiet = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false", "--trainer.accelerator=cpu"]
+    clep = ["--config", "stages/clep.yaml", "--config", str(tiny_yaml), "--trainer.max_epochs", "2"]
+    acpt = ["--config", "stages/acpt.yaml", f"--model.init_from={made.checkpoint('clep')}", "--trainer.max_epochs", "4"]
+    classifier = [
+        "--config", "stages/classifier.yaml", f"--model.init_from={made.checkpoint('acpt')}", "--trainer.max_epochs", "5",
+    ]  # fmt: skip
+    for stage, words in (("clep", clep), ("acpt", acpt), ("classifier", classifier)):
+        assert main(["fit", *words, f"--trainer.default_root_dir={made.root / stage}", *quiet]) == 0
+    return made

@@ -1,0 +1,148 @@
+"""The stages as users run them: each from the checkpoint of the one before."""
+
+import csv
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from stages.handoff import read_checkpoint
+
+
+def parts(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in read_checkpoint(path)["state_dict"]}
+
+
+def test_each_checkpoint_holds_its_named_parts_and_no_frozen_text_tower(chain) -> None:
+    assert parts(chain.checkpoint("clep")) == {"clap"}
+    assert parts(chain.checkpoint("acpt")) == {"clap", "prompt"}
+    assert parts(chain.checkpoint("classifier")) == {"clap", "prompt", "classifier"}
+    for stage in ("clep", "acpt", "classifier"):
+        held = read_checkpoint(chain.checkpoint(stage))
+        assert not [name for name in held["state_dict"] if name.startswith("clap.text.")]
+        assert list(held["rebuilt"]) == ["clap.text"]
+
+
+def test_clep_trains_the_audio_tower_and_the_later_stages_leave_clap_alone(chain) -> None:
+    clep, acpt, classifier = (read_checkpoint(chain.checkpoint(s))["state_dict"] for s in ("clep", "acpt", "classifier"))
+    for name, tensor in clep.items():
+        assert torch.equal(tensor, acpt[name]), name
+        assert torch.equal(tensor, classifier[name]), name
+    assert torch.equal(acpt["prompt.context_KCLD"], classifier["prompt.context_KCLD"])
+    assert acpt["prompt.context_KCLD"].shape == (12, 1, 8, 32)
+
+
+def test_learned_things_move(chain, command, tmp_path: Path) -> None:
+    assert (
+        command(
+            "fit", "--config", "stages/acpt.yaml", f"--model.init_from={chain.checkpoint('clep')}",
+            "--trainer.max_epochs", 1, f"--trainer.default_root_dir={tmp_path}",
+        )
+        == 0
+    )  # fmt: skip
+    one, four = (read_checkpoint(p)["state_dict"]["prompt.context_KCLD"] for p in (tmp_path / "best.ckpt", chain.checkpoint("acpt")))
+    assert not torch.equal(one, four)
+
+
+def test_architecture_and_classes_come_from_the_checkpoint(chain) -> None:
+    stored = read_checkpoint(chain.checkpoint("classifier"))["hyper_parameters"]
+    assert stored["clap"]["init_args"]["dim"] == 16
+    assert stored["labels"] == ["anger", "happiness", "neutral", "sadness"]
+    assert stored["words"] == ["angry", "happy", "neutral", "sad"]
+
+
+def test_done_json_says_what_ran(chain) -> None:
+    done = json.loads((chain.root / "acpt" / "done.json").read_text())
+    assert done["command"][:2] == ["lightning-cli", "fit"]
+    assert set(done["outputs"]) == {"best.ckpt"}
+    assert done["metrics"]["train/loss"] > 0
+    assert done["fingerprint"]["inputs"]
+
+
+def test_learning_curves_have_a_row_for_each_epoch(chain) -> None:
+    with (chain.root / "acpt" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in rows] == [0, 1, 2, 3]
+    assert all(-1 <= float(row["train/context_cosine"]) <= 1 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("source", "systems"),
+    [
+        ("clep", {"zero-shot", "zero-shot ensemble"}),
+        ("acpt", {"zero-shot", "zero-shot ensemble", "ACPT prompts"}),
+        ("classifier", {"zero-shot", "zero-shot ensemble", "ACPT prompts", "text-trained classifier"}),
+    ],
+)
+def test_evaluation_predicts_every_test_row_once_with_every_system(
+    chain, command, corpus: Path, tmp_path: Path, source: str, systems: set[str]
+) -> None:
+    code = command(
+        "test", "--config", "stages/evaluation.yaml", f"--model.init_from={chain.checkpoint(source)}",
+        f"--data.manifest={corpus}", "--data.disjoint=[speaker]", "--data.batch_size=7", "--data.num_workers=0",
+        "--data.seconds=1.2", "--data.labels=iemocap4", f"--trainer.default_root_dir={tmp_path}",
+    )  # fmt: skip
+    assert code == 0
+    predictions = pd.read_parquet(tmp_path / "predictions.parquet")
+    manifest = pd.read_csv(corpus)
+    expected = sorted(manifest[manifest["split"] == "test"]["id"])
+    assert set(predictions["system"]) == systems
+    for _, group in predictions.groupby("system"):
+        assert sorted(group["id"]) == expected
+        truth = group.set_index("id")["truth"]
+        assert (truth == manifest.set_index("id")["emotion"].loc[truth.index]).all()
+        scores = group[[f"score_{label}" for label in ("anger", "happiness", "neutral", "sadness")]]
+        assert (scores.idxmax(axis=1).str.removeprefix("score_") == group["label"]).all()
+    results = pd.read_csv(tmp_path / "results.csv")
+    for system, group in predictions.groupby("system"):
+        wa = results.query("system == @system and metric == 'WA'")["value"].item()
+        assert wa == pytest.approx((group["truth"] == group["label"]).mean())
+
+
+def test_evaluation_on_a_part_of_the_classes_uses_their_columns(chain, command, corpus: Path, tmp_path: Path) -> None:
+    code = command(
+        "test", "--config", "stages/evaluation.yaml", f"--model.init_from={chain.checkpoint('classifier')}",
+        f"--data.manifest={corpus}", "--data.disjoint=[speaker]", "--data.num_workers=0", "--data.seconds=1.2",
+        "--data.labels=[sadness,anger]", f"--trainer.default_root_dir={tmp_path}",
+    )  # fmt: skip
+    assert code == 0
+    predictions = pd.read_parquet(tmp_path / "predictions.parquet")
+    assert set(predictions["label"]) <= {"sadness", "anger"}
+    assert set(predictions["truth"]) == {"sadness", "anger"}
+
+
+def test_the_classifier_never_hears_audio(chain, command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def heard(*_: object) -> None:
+        raise AssertionError("a text-only stage read audio")
+
+    monkeypatch.setattr("models.audio.cnn14.Cnn14.forward", heard)
+    monkeypatch.setattr("soundfile.SoundFile.__init__", heard)
+    for stage, source in (("acpt", "clep"), ("classifier", "acpt")):
+        code = command(
+            "fit", "--config", f"stages/{stage}.yaml", f"--model.init_from={chain.checkpoint(source)}",
+            "--trainer.max_epochs=1", f"--trainer.default_root_dir={tmp_path / stage}",
+        )  # fmt: skip
+        assert code == 0
+
+
+def test_a_stage_is_tested_without_its_predecessor(chain, command, corpus: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "classifier.ckpt"
+    copy.write_bytes(chain.checkpoint("classifier").read_bytes())
+    code = command(
+        "test", "--config", "stages/evaluation.yaml", f"--model.init_from={copy}", f"--data.manifest={corpus}",
+        "--data.disjoint=[speaker]", "--data.num_workers=0", "--data.seconds=1.2", "--data.labels=iemocap4",
+        f"--trainer.default_root_dir={tmp_path}",
+    )  # fmt: skip
+    assert code == 0
+
+
+def test_softmax_is_the_other_row_of_table_4(chain, command, tmp_path: Path) -> None:
+    code = command(
+        "fit", "--config", "stages/classifier.yaml", f"--model.init_from={chain.checkpoint('acpt')}",
+        "--model.classifier=models.classifier.LinearClassifier", "--model.loss=torch.nn.CrossEntropyLoss",
+        "--trainer.max_epochs=2", f"--trainer.default_root_dir={tmp_path}",
+    )  # fmt: skip
+    assert code == 0
+    assert read_checkpoint(tmp_path / "best.ckpt")["state_dict"]["classifier.bias"].shape == (4,)
