@@ -3,9 +3,10 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
+from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader
 
 from datamodules.audio import AudioFormat, Recording
@@ -13,6 +14,7 @@ from datamodules.augmentation import Augmentation
 from datamodules.batch import ClipBatch
 from datamodules.captions.template import fill_template
 from datamodules.clips import Clip, Clips, Collate
+from datamodules.corpora import CORPORA
 from datamodules.errors import DataError
 from datamodules.folds import assign_fold, select_split
 from datamodules.labels import LabelView, resolve_view
@@ -37,6 +39,7 @@ class ClipData(StageData):
         protocol: Split by the column ``fold_<protocol>`` in place of ``split``.
         fold: The fold to test on.
         dev: With folds: ``next`` keeps the following fold for validation, null trains on every other fold.
+        train_on: ``all`` trains on every row, for testing on another corpus.
         test_on: The split that ``test`` and ``predict`` read; ``all`` reads every row.
         disjoint: Columns whose values training and testing must not share.
         batch_size: Clips per device and step.
@@ -62,6 +65,7 @@ class ClipData(StageData):
         protocol: str | None = None,
         fold: int = 0,
         dev: Literal["next"] | None = None,
+        train_on: Literal["train", "all"] = "train",
         test_on: Literal["train", "dev", "test", "all"] = "test",
         disjoint: Sequence[str] = ("speaker",),
         batch_size: int = 64,
@@ -76,16 +80,25 @@ class ClipData(StageData):
     ) -> None:
         super().__init__()
         self.manifest, self.caption, self.protocol, self.fold, self.test_on = manifest, caption, protocol, fold, test_on
+        self.train_on = train_on
         self.batch_size, self.seconds, self.sample_rate = batch_size, seconds, sample_rate
         self.resample_via, self.pad, self.augmentation = resample_via, pad, augmentation
         self.on_bad_audio, self.num_workers, self.seed = on_bad_audio, num_workers, seed
         self._view = resolve_view(labels)
         if batch_size < 1 or seconds <= 0:
             raise DataError(f"data: batch_size {batch_size} and seconds {seconds:g} must be positive")
+        if not manifest.is_file():
+            raise DataError(
+                f"data.init_args.manifest: {manifest} is not there; make it: lightning-cli prepare "
+                f"{manifest.parent.name if manifest.parent.name in (*CORPORA, 'demo') else 'table my.csv'} "
+                f"{'ROOT ' if manifest.parent.name in CORPORA else ''}--out {manifest}"
+            )
         rows = read_manifest(manifest)
         if protocol is not None:
             rows = assign_fold(rows, protocol, fold, dev)
-        self.unchecked = check_disjoint(rows, manifest, disjoint) if "split" in rows and test_on != "all" else 0
+        self.unchecked = (
+            check_disjoint(rows, manifest, disjoint) if "split" in rows and "all" not in (train_on, test_on) else 0
+        )
         self.rows = select_view(rows, self._view)
         self.outside_view = len(rows) - len(self.rows)
 
@@ -95,7 +108,7 @@ class ClipData(StageData):
 
     def setup(self, stage: str) -> None:
         if stage == "fit":
-            train = self._split("train")
+            train = self.train_rows
             require_classes(train, self.view, "training")
             world = self._trainer().world_size
             if len(train) < self.batch_size * world:
@@ -106,7 +119,7 @@ class ClipData(StageData):
 
     def train_dataloader(self) -> DataLoader[ClipBatch]:
         trainer = self._trainer()
-        rows = self._split("train")
+        rows = self.train_rows
         done = trainer.fit_loop.epoch_loop.batch_progress.total.ready
         sampler = EpochSampler(
             len(rows), self.batch_size, self.seed, trainer.global_rank, trainer.world_size, batches_done=done
@@ -124,7 +137,7 @@ class ClipData(StageData):
         )
 
     def val_dataloader(self) -> DataLoader[ClipBatch] | list[DataLoader[ClipBatch]]:
-        has_dev = "split" in self.rows and (self.rows["split"] == "dev").any()
+        has_dev = self.train_on == "train" and "split" in self.rows and (self.rows["split"] == "dev").any()
         return self._fixed_loader(self._split("dev")) if has_dev else []
 
     def test_dataloader(self) -> DataLoader[ClipBatch]:
@@ -132,6 +145,11 @@ class ClipData(StageData):
 
     def predict_dataloader(self) -> DataLoader[ClipBatch]:
         return self.test_dataloader()
+
+    @property
+    def train_rows(self) -> pd.DataFrame:
+        """The rows that ``fit`` learns from."""
+        return self.rows if self.train_on == "all" else self._split("train")
 
     @property
     def test_rows(self) -> pd.DataFrame:
@@ -158,16 +176,16 @@ class ClipData(StageData):
         )
 
     def _form(self) -> AudioFormat:
-        rate = self.sample_rate or self._trainer().lightning_module.sample_rate
+        rate: Any = self.sample_rate or self._trainer().lightning_module.sample_rate
         return AudioFormat(int(rate), self.seconds, self.pad, self.resample_via)
 
-    def _trainer(self):  # type: ignore[no-untyped-def]  # Lightning's own type is Optional
+    def _trainer(self) -> Trainer:
         if self.trainer is None:
             raise RuntimeError("ClipData's loaders need a trainer; pass the data to Trainer.fit or Trainer.test")
         return self.trainer
 
     def _captions(self, rows: pd.DataFrame) -> list[str]:
-        return sorted({fill_template(self.caption, label, row) for label, row in _labelled(rows)})
+        return sorted({fill_template(self.caption, row["label"], row) for row in _records(rows)})
 
     def _clips(self, rows: pd.DataFrame, captions: list[str]) -> list[Clip]:
         number = {caption: place for place, caption in enumerate(captions)}
@@ -186,12 +204,12 @@ class ClipData(StageData):
                     None if (rate := _number(row.get("sample_rate"))) is None else int(rate),
                 ),
             )
-            for line, row in zip(rows.index, rows.to_dict("records"), strict=True)
+            for line, row in zip(rows.index, _records(rows), strict=True)
         ]
 
 
-def _labelled(rows: pd.DataFrame) -> list[tuple[str, dict[str, object]]]:
-    return [(row["label"], row) for row in rows.to_dict("records")]
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return rows.to_dict("records")  # type: ignore[return-value]  # the columns' names are text
 
 
 def _number(cell: object) -> float | None:

@@ -1,5 +1,7 @@
 """Learned prompts as training examples of a classifier: no recording is read, none is named."""
 
+from typing import Any
+
 import torch
 from torch.utils.data import DataLoader, Dataset
 
@@ -34,12 +36,11 @@ class PromptData(StageData):
     def train_dataloader(self) -> DataLoader[PromptBatch]:
         if self.trainer is None or self.trainer.lightning_module is None:
             raise RuntimeError("PromptData's loader needs a trainer; pass the data to Trainer.fit")
-        prompts = _Prompts(int(self.trainer.lightning_module.contexts), len(self._view.labels))  # type: ignore[arg-type]
+        contexts: Any = self.trainer.lightning_module.contexts
+        prompts = _Prompts(int(contexts), len(self._view.labels))
         batches_done = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
-        sampler = EpochSampler(
-            len(prompts), self.batch_size, self.seed, batches_done=batches_done, drop_last=False
-        )
-        return DataLoader(prompts, self.batch_size, sampler=sampler)  # type: ignore[arg-type]  # keys are pairs
+        sampler = EpochSampler(len(prompts), self.batch_size, self.seed, batches_done=batches_done, drop_last=False)
+        return DataLoader(prompts, self.batch_size, sampler=sampler)
 
 
 class _Prompts(Dataset[PromptBatch]):

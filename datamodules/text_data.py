@@ -40,7 +40,7 @@ class TextData(StageData):
                     f"{texts}:{line} column 'emotion': found {emotion!r}, expected a canonical noun such as anger; "
                     f"did you mean {nearest_emotion(emotion)!r}?"
                 )
-        known = rows.assign(label=[self._view.label_of(emotion) for emotion in rows["emotion"]])
+        known = rows.assign(label=rows["emotion"].map(self._view.label_of))
         self.rows = known[known["label"].notna()]
         twice = self.rows[self.rows["text"].duplicated()]
         if len(twice):

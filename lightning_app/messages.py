@@ -16,14 +16,14 @@ CLASS = re.compile(r"class_path '([\w.]+)'")
 
 
 def short_parse_error(message: str, configs: Iterable[str] = ()) -> str:
-    """Drop the lines that repeat the input or speak of types nobody meant; say where it stands, and what was meant.
+    r"""Drop the lines that repeat the input or speak of types nobody meant; say where it stands, and what was meant.
 
     Args:
         message: The parser's.
         configs: The configuration files of the command line.
 
-    >>> short_parse_error("Parser key \\"model\\":\\n  Expected a <class 'NoneType'>. Got value: 3\\n  Option 'dmi' is wrong")
-    'Parser key "model": Option \\'dmi\\' is wrong'
+    >>> short_parse_error("Parser key:\\n  Expected a <class 'NoneType'>. Got value: 3\\n  Option 'dmi' is wrong")
+    "Parser key: Option 'dmi' is wrong"
     """
     lines = [line for line in message.splitlines() if line.strip() and not NOISE.match(line)]
     text = re.sub(r"\s+", " ", " ".join(re.sub(r"^\s*-?\s*", "", line) for line in lines)).strip() or message

@@ -40,7 +40,7 @@ class StageParser(LightningArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> Any:
         if not self.exit_on_error:
             # A parser inside another one: the outer one adds where it happened.
-            super().error(message, ex)  # type: ignore[no-untyped-call]
+            super().error(message, ex)
         raise ConfigError(short_parse_error(message, _configs(sys.argv)))
 
 
@@ -115,7 +115,9 @@ def run_stage(arguments: Sequence[str]) -> int:
     asks = {"-h", "--help", "--print_config"} & {word.partition("=")[0] for word in words} or any(
         word.partition("=")[0].endswith(".help") for word in words
     )
-    print_of = fingerprint([word for word in words if word not in ("-h", "--help")]) if not asks else Fingerprint("", {})
+    print_of = (
+        fingerprint([word for word in words if word not in ("-h", "--help")]) if not asks else Fingerprint("", {})
+    )
     cli = StageCLI(words, print_of)
     if cli.preempt.stopped:
         print("lightning-cli: preempted; last.ckpt is saved, pass it as --ckpt_path to go on", file=sys.stderr)
@@ -126,6 +128,13 @@ def run_stage(arguments: Sequence[str]) -> int:
         print(f"lightning-cli: {len(cli.skipped.lines)} recordings were skipped; see skipped.csv", file=sys.stderr)
         return SKIPPED
     return 0
+
+
+def _configs(words: Sequence[str]) -> list[str]:
+    """The configuration files that a command line names."""
+    pairs = zip(words, [*words[1:], ""], strict=True)
+    named = [word.partition("=")[2] or following for word, following in pairs if word.partition("=")[0] == "--config"]
+    return [name for name in named if Path(name).is_file()]
 
 
 def _quiet() -> None:
@@ -141,6 +150,7 @@ def _quiet() -> None:
         r".*The number of training batches .* is smaller than the logging interval",
         r".*Checkpoint directory .* exists and is not empty",
         r".*module\(s\) in eval mode at the start of training",  # frozen towers
+        r"Total length of `list` across ranks is zero",  # no dev split
         r"LightningCLI's args parameter is intended",  # the words are the command line's, and what init_from adds
     ):
         warnings.filterwarnings("ignore", message=message)

@@ -82,18 +82,18 @@ class SoftPrompt(nn.Module):
         ids_CL, mask_CL = text.tokens(names)
         word_CLD = text.embed_tokens(ids_CL)
         context_KCLD = self.context_KCLD.expand(-1, len(names), -1, -1)
-        sequences = [
-            self._around(context_KCLD[:, c], word_CLD[c, : int(mask_CL[c].sum())]) for c in range(len(names))
-        ]
+        sequences = [self._around(context_KCLD[:, c], word_CLD[c, : int(mask_CL[c].sum())]) for c in range(len(names))]
         longest = length + word_CLD.shape[1]
         padded_CKLD = torch.stack([nn.functional.pad(s, (0, 0, 0, longest - s.shape[1])) for s in sequences])
         mask_CKL = torch.cat([mask_CL.new_ones(len(names), length), mask_CL], 1)[:, None].expand(-1, contexts, -1)
         pooled_ND = text.from_embeddings(padded_CKLD.flatten(0, 1), mask_CKL.flatten(0, 1))
-        return pooled_ND.unflatten(0, (len(names), contexts)).transpose(0, 1)
+        return pooled_ND.view(len(names), contexts, -1).transpose(0, 1)
 
     def _around(self, context_KLD: Tensor, word_LD: Tensor) -> Tensor:
         """Join K contexts with one class name, special tokens outside: [K, L + l, D]."""
-        first, name, last = (part.expand(len(context_KLD), -1, -1) for part in (word_LD[:1], word_LD[1:-1], word_LD[-1:]))
+        first, name, last = (
+            part.expand(len(context_KLD), -1, -1) for part in (word_LD[:1], word_LD[1:-1], word_LD[-1:])
+        )
         half = context_KLD.shape[1] // 2
         before, after = {
             "end": (context_KLD, context_KLD[:, :0]),

@@ -85,12 +85,11 @@ class PromptTuning(Stage):
         }
         total = torch.stack(list(losses.values())).sum()
         accuracy = ((text_ME @ prompt_KCE.mT).argmax(-1) == label_M).float().mean()
-        how = {"on_step": False, "on_epoch": True, "batch_size": len(label_M)}
-        self.log("train/loss", total, prog_bar=True, **how)
-        self.log("train/accuracy", accuracy, **how)
-        self.log("train/context_cosine", mean_pairwise_cosine(prompt_KCE.detach().mean(1)), **how)
-        for name, value in losses.items():
-            self.log(f"train/{name}", value, **how)
+        contexts = mean_pairwise_cosine(prompt_KCE.detach().mean(1))
+        logged = {"train/accuracy": accuracy, "train/context_cosine": contexts}
+        logged |= {f"train/{name}": value for name, value in losses.items()}
+        self.log("train/loss", total, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(label_M))
+        self.log_dict(logged, on_step=False, on_epoch=True, batch_size=len(label_M))
         return total
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

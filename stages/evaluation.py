@@ -1,4 +1,4 @@
-"""Emotion recognition with what the earlier stages left: zero-shot, with learned prompts, with the text's classifier."""
+"""Emotion recognition with what earlier stages left: zero-shot, learned prompts, the text-trained classifier."""
 
 from pathlib import Path
 from typing import TypedDict
@@ -97,7 +97,7 @@ class Evaluation(Stage):
             prompt_KCE = self.clap.project_text(self.prompt(self.words, self.clap.text))
             self._text_CE["ACPT prompts"] = prompt_KCE.mean(0)
 
-    def test_step(self, batch: ClipBatch, _: int) -> ClipScores:
+    def test_step(self, batch: ClipBatch, batch_idx: int) -> ClipScores:
         audio_NE = (
             self.clap.embed_audio(batch["wave"], batch["length"]) if batch["id"] else self._text_CE["zero-shot"][:0]
         )

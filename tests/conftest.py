@@ -71,23 +71,31 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("bert")
     words = (
-        "this is a sound of the voice speaker person speaking in tone speech that expresses feeling sounds recorded "
-        "angry happy neutral sad fearful bored disgusted surprised furious joyful gloomy plain quiet studio street"
+        "this is a sound of the voice speaker person speaking in tone speech that expresses feeling sounds "
+        "recorded angry happy neutral sad fearful bored disgusted surprised furious joyful gloomy plain quiet "
+        "studio street "
     ).split()
     vocabulary = {word: number for number, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words])}
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
-    tokenizer.post_processor = TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
+    tokenizer.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
     PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
         model_max_length=40,
     ).save_pretrained(folder)
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
-        max_position_embeddings=40, pad_token_id=0,
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=40,
+        pad_token_id=0,
     )
     BertModel(config).save_pretrained(folder)
     return folder
@@ -128,7 +136,11 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Command:
 
     def run(*words: object) -> int:
         argv = [str(word) for word in words]
-        quiet = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false", "--trainer.accelerator=cpu"]
+        quiet = [
+            "--trainer.enable_progress_bar=false",
+            "--trainer.enable_model_summary=false",
+            "--trainer.accelerator=cpu",
+        ]
         argv += quiet if argv[0] in ("fit", "test", "validate", "predict") else []
         monkeypatch.setattr("sys.argv", ["lightning-cli", *argv])
         return main(argv)
@@ -154,10 +166,9 @@ def chain(tmp_path_factory: pytest.TempPathFactory, tiny_yaml: Path) -> Chain:
     made = Chain(tmp_path_factory.mktemp("chain"), tiny_yaml)
     quiet = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false", "--trainer.accelerator=cpu"]
     clep = ["--config", "stages/clep.yaml", "--config", str(tiny_yaml), "--trainer.max_epochs", "2"]
-    acpt = ["--config", "stages/acpt.yaml", f"--model.init_from={made.checkpoint('clep')}", "--trainer.max_epochs", "4"]
-    classifier = [
-        "--config", "stages/classifier.yaml", f"--model.init_from={made.checkpoint('acpt')}", "--trainer.max_epochs", "5",
-    ]  # fmt: skip
+    acpt = ["--config", "stages/acpt.yaml", f"--model.init_from={made.checkpoint('clep')}", "--trainer.max_epochs=4"]
+    linear = [f"--model.init_from={made.checkpoint('acpt')}", "--trainer.max_epochs=5"]
+    classifier = ["--config", "stages/classifier.yaml", *linear]
     for stage, words in (("clep", clep), ("acpt", acpt), ("classifier", classifier)):
         assert main(["fit", *words, f"--trainer.default_root_dir={made.root / stage}", *quiet]) == 0
     return made

@@ -1,7 +1,6 @@
 """Learning curves as one CSV file in the run folder."""
 
 from pathlib import Path
-
 from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger

@@ -75,7 +75,9 @@ class WriteEvaluation(Callback):
                 tables.append(table)
         joined = pd.concat(tables, ignore_index=True)
         joined.insert(7, "seed", self.seed)
-        joined.insert(8, "fold", data.fold if data.protocol is not None else pd.NA)
+        joined.insert(
+            8, "fold", pd.Series(data.fold if data.protocol is not None else None, joined.index, dtype="Int64")
+        )
         return joined.sort_values(["system", "id"], ignore_index=True)
 
     def _results(self, table: pd.DataFrame, labels: list[str], data: ClipData) -> pd.DataFrame:

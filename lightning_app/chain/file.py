@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lightning_app.config_files import ConfigError, find_config, load_yaml, where
+from lightning_app.config_files import ConfigError, find_config, load_yaml, merge, where
 from lightning_app.fingerprint import LIGHTNING_VERBS
 
 VERBS = (*LIGHTNING_VERBS, "prepare")
@@ -65,7 +65,7 @@ def read_chain(path: Path) -> Chain:
     Raises:
         ConfigError: For anything it does not know, with ``file:line:column`` and what may have been meant.
     """
-    content = load_yaml(path)
+    content = _content(path, ())
     reader = _Reader(path)
     reader.known(content, ("name", "runs", "launcher", "set", "matrix", "stages", "report"), ())
     for key in ("runs", "stages"):
@@ -78,7 +78,8 @@ def read_chain(path: Path) -> Chain:
             reader.one_of(other, reader.names, ("stages", stage.name, "after"), "stage")
         if stage.start and not is_file_name(stage.start):
             reader.one_of(stage.start, reader.names, ("stages", stage.name, "from"), "stage")
-    axes = {name: reader.axis(name, entry) for name, entry in reader.mapping(content.get("matrix"), "matrix").items()}
+    matrix = reader.mapping(content.get("matrix"), "matrix")
+    axes = {name: reader.axis(name, entry) for name, entry in matrix.items() if entry is not None}
     reader.disjoint(axes)
     return Chain(
         path=path,
@@ -90,6 +91,20 @@ def read_chain(path: Path) -> Chain:
         launcher=reader.mapping(content.get("launcher"), "launcher") or None,
         report=reader.mapping(content["report"], "report") if "report" in content else None,
     )
+
+
+def _content(path: Path, trail: tuple[Path, ...]) -> dict[str, Any]:
+    """Read a chain file, laid over the one that its ``config:`` names; an axis that is null there is left out."""
+    content = load_yaml(path)
+    base = content.pop("config", None)
+    if base is None:
+        return content
+    below = path.parent / str(base)
+    if path in trail or not below.is_file():
+        raise ConfigError(
+            f"{where(path, ['config'])}: {base} {'includes this file' if path in trail else 'is not there'}"
+        )
+    return merge(_content(below, (*trail, path)), content)
 
 
 def is_file_name(start: str) -> bool:

@@ -26,7 +26,9 @@ def test_each_checkpoint_holds_its_named_parts_and_no_frozen_text_tower(chain) -
 
 
 def test_clep_trains_the_audio_tower_and_the_later_stages_leave_clap_alone(chain) -> None:
-    clep, acpt, classifier = (read_checkpoint(chain.checkpoint(s))["state_dict"] for s in ("clep", "acpt", "classifier"))
+    clep, acpt, classifier = (
+        read_checkpoint(chain.checkpoint(s))["state_dict"] for s in ("clep", "acpt", "classifier")
+    )
     for name, tensor in clep.items():
         assert torch.equal(tensor, acpt[name]), name
         assert torch.equal(tensor, classifier[name]), name
@@ -42,7 +44,10 @@ def test_learned_things_move(chain, command, tmp_path: Path) -> None:
         )
         == 0
     )  # fmt: skip
-    one, four = (read_checkpoint(p)["state_dict"]["prompt.context_KCLD"] for p in (tmp_path / "best.ckpt", chain.checkpoint("acpt")))
+    one, four = (
+        read_checkpoint(p)["state_dict"]["prompt.context_KCLD"]
+        for p in (tmp_path / "best.ckpt", chain.checkpoint("acpt"))
+    )
     assert not torch.equal(one, four)
 
 
@@ -96,7 +101,7 @@ def test_evaluation_predicts_every_test_row_once_with_every_system(
         scores = group[[f"score_{label}" for label in ("anger", "happiness", "neutral", "sadness")]]
         assert (scores.idxmax(axis=1).str.removeprefix("score_") == group["label"]).all()
     results = pd.read_csv(tmp_path / "results.csv")
-    for system, group in predictions.groupby("system"):
+    for _system, group in predictions.groupby("system"):
         wa = results.query("system == @system and metric == 'WA'")["value"].item()
         assert wa == pytest.approx((group["truth"] == group["label"]).mean())
 

@@ -1,0 +1,218 @@
+"""From manifest to batch."""
+
+import functools
+import operator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from datamodules.augmentation import Augmentation
+from datamodules.clip_data import ClipData
+from datamodules.errors import DataError
+from datamodules.sampler import EpochSampler
+
+
+def data(manifest: Path, rank: int = 0, world: int = 1, **how: object) -> ClipData:
+    made = ClipData(manifest, **{"labels": "iemocap4", "batch_size": 8, "seconds": 1.0, "num_workers": 0, **how})  # type: ignore[arg-type]
+    progress = SimpleNamespace(total=SimpleNamespace(ready=0))
+    made.trainer = SimpleNamespace(  # type: ignore[assignment]
+        world_size=world,
+        global_rank=rank,
+        lightning_module=SimpleNamespace(sample_rate=16000),
+        strategy=SimpleNamespace(root_device=torch.device("cpu")),
+        fit_loop=SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=progress)),
+    )
+    return made
+
+
+def epoch(made: ClipData, number: int = 0) -> list[dict[str, object]]:
+    loader = made.train_dataloader()
+    loader.sampler.set_epoch(number)  # type: ignore[attr-defined]
+    return list(loader)  # type: ignore[arg-type]
+
+
+def test_a_batch_is_what_its_contract_says(corpus: Path) -> None:
+    batch = next(iter(data(corpus).train_dataloader()))
+    assert batch["wave"].shape == (8, 16000)
+    assert batch["wave"].dtype == torch.float32
+    assert batch["length"].tolist() == [min(n, 16000) for n in batch["length"].tolist()]
+    manifest = pd.read_csv(corpus).set_index("id")
+    names = ["anger", "happiness", "neutral", "sadness"]
+    assert [names[n] for n in batch["label"].tolist()] == manifest.loc[batch["id"], "emotion"].tolist()
+    words = {"anger": "angry", "happiness": "happy", "neutral": "neutral", "sadness": "sad"}
+    captions = [batch["captions"][n] for n in batch["caption"].tolist()]
+    assert captions == [f"This is a {words[names[n]]} sound" for n in batch["label"].tolist()]
+    assert batch["corpus"] == ["buzz"] * 8
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_batches_do_not_depend_on_the_number_of_workers(corpus: Path, workers: int) -> None:
+    how = {"augmentation": Augmentation(speed=0.1, gain=6, noise=0.5), "seconds": 0.7}
+    for number in (0, 3):
+        alone, many = epoch(data(corpus, **how), number), epoch(data(corpus, num_workers=workers, **how), number)
+        assert [b["id"] for b in alone] == [b["id"] for b in many]
+        for one, other in zip(alone, many, strict=True):
+            assert torch.equal(one["wave"], other["wave"])  # type: ignore[arg-type]
+
+
+def test_epochs_differ_in_order_and_in_crops_and_seeds_differ(corpus: Path) -> None:
+    how = {"seconds": 0.5, "augmentation": Augmentation(gain=6)}
+    first, second, seeded = (
+        epoch(data(corpus, **how), 0),
+        epoch(data(corpus, **how), 1),
+        epoch(data(corpus, seed=2, **how), 0),
+    )
+    assert [b["id"] for b in first] != [b["id"] for b in second]
+    assert [b["id"] for b in first] != [b["id"] for b in seeded]
+    wave = {name: w for b in first for name, w in zip(b["id"], b["wave"], strict=True)}  # type: ignore[call-overload]
+    other = {name: w for b in second for name, w in zip(b["id"], b["wave"], strict=True)}  # type: ignore[call-overload]
+    shared = wave.keys() & other.keys()
+    assert len(shared) > 10
+    assert not any(torch.equal(wave[name], other[name]) for name in shared)
+
+
+def test_test_clips_are_the_same_each_time_each_once_on_all_ranks(corpus: Path) -> None:
+    whole = [name for batch in data(corpus).test_dataloader() for name in batch["id"]]
+    manifest = pd.read_csv(corpus)
+    assert sorted(whole) == sorted(manifest[manifest["split"] == "test"]["id"])
+    shares = [[n for b in data(corpus, rank, 5).test_dataloader() for n in b["id"]] for rank in range(5)]
+    assert sorted(functools.reduce(operator.iadd, shares, [])) == sorted(whole)
+    again = next(iter(data(corpus, augmentation=Augmentation(gain=6)).test_dataloader()))
+    assert torch.equal(again["wave"], next(iter(data(corpus).test_dataloader()))["wave"])
+
+
+def test_folds_take_the_place_of_splits(corpus: Path) -> None:
+    made = data(corpus, protocol="speaker", fold=1, dev="next")
+    manifest = pd.read_csv(corpus)
+    tested = {name for batch in made.test_dataloader() for name in batch["id"]}
+    assert tested == set(manifest[manifest["fold_speaker"] == 1]["id"])
+    trained = set(made.rows[made.rows["split"] == "train"]["id"])
+    assert trained == set(manifest[manifest["fold_speaker"] == 0]["id"])
+
+
+def test_clips_of_other_emotions_are_left_out_and_counted(corpus: Path) -> None:
+    made = data(corpus, labels=["anger", "sadness"])
+    assert made.outside_view == 36
+    assert len(made.rows) == 36
+    assert made.class_words == ["angry", "sad"]
+
+
+def edited(corpus: Path, name: str, change: object) -> Path:
+    table = pd.read_csv(corpus)
+    changed = change(table)  # type: ignore[operator]
+    table = table if changed is None else changed
+    path = corpus.parent / name
+    table.to_csv(path, index=False)
+    return path
+
+
+def test_a_speaker_in_training_and_testing_is_refused(corpus: Path) -> None:
+    def leak(table: pd.DataFrame) -> None:
+        table.loc[table["speaker"] == "eve", "speaker"] = "ann"
+
+    with pytest.raises(DataError, match=r"splits are not independent[\s\S]*speaker 'buzz/ann'"):
+        data(edited(corpus, "leak.csv", leak))
+
+
+def test_a_sentence_is_refused_where_the_protocol_says_so(corpus: Path) -> None:
+    def repeat(table: pd.DataFrame) -> None:
+        table["transcript"] = "the same words"
+
+    path = edited(corpus, "sentence.csv", repeat)
+    data(path)
+    with pytest.raises(DataError, match="transcript 'the same words'"):
+        data(path, disjoint=["speaker", "transcript"])
+
+
+def test_a_class_without_training_rows_is_named(corpus: Path) -> None:
+    made = data(
+        edited(corpus, "classless.csv", lambda t: t.drop(t[(t.emotion == "sadness") & (t.split == "train")].index))
+    )
+    with pytest.raises(DataError, match="no training row is sadness"):
+        made.setup("fit")
+
+
+def test_an_empty_split_is_named(corpus: Path) -> None:
+    made = data(edited(corpus, "testless.csv", lambda t: t.drop(t[t.split == "test"].index)))
+    with pytest.raises(DataError, match=r"no row is 'test' \(found: dev 12, train 36\)"):
+        made.test_dataloader()
+
+
+def test_a_batch_larger_than_the_split_is_refused_with_the_number_that_fits(corpus: Path) -> None:
+    with pytest.raises(DataError, match=r"36 training clips do not fill one batch of 64.*to 36 or less"):
+        data(corpus, batch_size=64).setup("fit")
+    with pytest.raises(DataError, match="to 18 or less"):
+        data(corpus, world=2, batch_size=20).setup("fit")
+
+
+def cut(corpus: Path) -> Path:
+    """A manifest in which one training and one test recording are cut in half."""
+    table = pd.read_csv(corpus)
+    for split in ("train", "test"):
+        row = table.index[table["split"] == split][1]
+        name = f"cut_{table.loc[row, 'path']}"
+        content = (corpus.parent / table.loc[row, "path"]).read_bytes()
+        (corpus.parent / name).write_bytes(content[: len(content) // 2])
+        table.loc[row, "path"] = name
+    path = corpus.parent / "cut.csv"
+    table.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_bad_audio_stops_with_its_row_or_is_listed(corpus: Path, workers: int) -> None:
+    path = cut(corpus)
+    with pytest.raises(DataError, match=r"cut.csv:\d+: .*truncated[\s\S]*on_bad_audio to skip"):
+        epoch(data(path, batch_size=12, num_workers=workers))
+    batches = epoch(data(path, batch_size=12, num_workers=workers, on_bad_audio="skip"))
+    skipped = [line for batch in batches for line in batch["skipped"]]  # type: ignore[attr-defined]
+    assert len(skipped) == 1
+    assert "truncated" in skipped[0]
+    assert sum(len(batch["id"]) for batch in batches) == 35  # type: ignore[arg-type]
+
+
+def test_evaluation_skips_lists_and_still_counts_every_row(corpus: Path, chain, command, tmp_path: Path) -> None:
+    code = command(
+        "test", "--config", "stages/evaluation.yaml", f"--model.init_from={chain.checkpoint('clep')}",
+        f"--data.manifest={cut(corpus)}", "--data.disjoint=[speaker]", "--data.num_workers=0", "--data.batch_size=1",
+        "--data.on_bad_audio=skip", f"--trainer.default_root_dir={tmp_path}",
+    )  # fmt: skip
+    assert code == 5
+    assert "truncated" in (tmp_path / "skipped.csv").read_text()
+    predictions = pd.read_parquet(tmp_path / "predictions.parquet")
+    assert set(predictions.groupby("system").size()) == {23}
+
+
+@pytest.mark.parametrize("drop_last", [True, False])
+@pytest.mark.parametrize(("size", "batch", "world"), [(20, 4, 1), (21, 4, 2), (37, 5, 3)])
+def test_sampler_gives_each_rank_its_own_share(size: int, batch: int, world: int, drop_last: bool) -> None:
+    shares = [list(EpochSampler(size, batch, 1, rank, world, drop_last=drop_last)) for rank in range(world)]
+    assert len({len(share) for share in shares}) == 1
+    indices = [index for share in shares for _, index in share]
+    assert len(set(indices)) == len(indices)
+    assert len(indices) > size - batch * world
+
+
+def test_sampler_goes_on_where_it_was() -> None:
+    whole = [list(sampler) for sampler in [EpochSampler(20, 4, 1)] * 1]
+    second = EpochSampler(20, 4, 1)
+    second.set_epoch(1)
+    resumed = EpochSampler(20, 4, 1, batches_done=7)
+    assert list(resumed) == list(second)[8:]
+    assert whole[0] != list(second)
+    resumed.set_epoch(2)
+    assert len(list(resumed)) == 20
+
+
+def test_augmentation_leaves_padding_silent_and_changes_level_as_told() -> None:
+    draw = np.random.default_rng(0)
+    wave = np.concatenate([np.ones(100), np.zeros(50)]).astype(np.float32)
+    changed = Augmentation(gain=6, noise=1.0, snr=(20.0, 20.0)).apply(wave, 100, draw)
+    assert changed.dtype == np.float32
+    assert not changed[100:].any()
+    assert 0.4 < changed[:100].mean() < 2.1
+    assert changed[:100].std() / changed[:100].mean() == pytest.approx(0.1, rel=0.3)

@@ -1,0 +1,68 @@
+"""Every YAML that we ship parses, and means what its file says."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from datamodules.captions.descriptions import describe_emotions
+from lightning_app.config_files import load_yaml, resolve
+
+ROOT = Path(__file__).parents[1]
+STAGES = sorted((ROOT / "stages").glob("*.yaml"))
+CHAINS = sorted((ROOT / "configs" / "chains").glob("*.yaml"))
+OVERLAYS = sorted((ROOT / "configs").glob("*/*.yaml"))
+
+
+@pytest.mark.parametrize("path", [*STAGES, *OVERLAYS], ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_file_is_sound_yaml_with_a_first_line_that_says_what_it_is(path: Path) -> None:
+    assert path.read_text().startswith("# ")
+    assert load_yaml(path)
+
+
+def overlays_of(stage: Path) -> list[Path]:
+    """The shared configurations that a stage's own file is laid under."""
+    named = {"clep.yaml": ("trainer", "encoders", "data"), "evaluation.yaml": ("data",)}
+    return [path for path in OVERLAYS if path.parent.name in named.get(stage.name, ())]
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda p: p.name)
+def test_every_stage_parses_with_every_configuration_made_for_it(
+    stage: Path, chain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from lightning_app.trainer_cli import run_stage
+
+    verb = "test" if stage.name == "evaluation.yaml" else "fit"
+    for overlay in [None, *overlays_of(stage)]:
+        words = [verb, "--config", str(stage)]
+        if overlay is not None:
+            section = {"encoders": "--model.clap", "data": "--data"}.get(overlay.parent.name, "--config")
+            words.append(f"{section}={overlay}")
+        if "init_from" in resolve(stage)["model"]["init_args"]:
+            words.append(f"--model.init_from={chain.checkpoint('classifier' if verb == 'test' else 'clep')}")
+        with pytest.raises(SystemExit) as ended:
+            run_stage([*words, "--print_config"])
+        printed = yaml.safe_load(capsys.readouterr().out)
+        assert ended.value.code == 0, (stage.name, overlay)
+        assert printed["model"]["class_path"].startswith("stages.")
+
+
+@pytest.mark.parametrize("path", CHAINS, ids=lambda p: p.name)
+def test_every_chain_can_be_planned(path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lightning_app", "chain", "--config", str(path), "--dry-run"],
+        capture_output=True, text=True, cwd=ROOT, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "evaluation" in done.stdout
+
+
+def test_the_text_set_is_what_its_templates_make() -> None:
+    with (ROOT / "configs" / "texts" / "emotions.csv").open(newline="") as file:
+        rows = [(row["text"], row["emotion"]) for row in csv.DictReader(file)]
+    assert rows == describe_emotions()
+    assert len(rows) == 14 * 3 * 3 * 12
+    assert len({text for text, _ in rows}) == len(rows)

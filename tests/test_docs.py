@@ -1,0 +1,71 @@
+"""Words that are executed: docstring examples, and the commands of README and of every YAML's header."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from lightning_app.cli import LIGHTNING_VERBS, VERBS
+from lightning_app.config_files import find_config
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("datamodules", "losses", "models", "stages", "lightning_app")
+
+
+def modules() -> list[str]:
+    found = []
+    for package in PACKAGES:
+        path = importlib.import_module(package).__path__
+        found += [module.name for module in pkgutil.walk_packages(path, f"{package}.")]
+    return [name for name in found if not name.endswith("__main__")]
+
+
+@pytest.mark.parametrize("name", modules())
+def test_docstring_examples(name: str) -> None:
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def commands() -> list[tuple[str, str]]:
+    """(where, command line) of every `lightning-cli` line in README's shell blocks and in the YAML headers."""
+    texts = []
+    for file in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        blocks = re.findall(r"```(?:bash|sh)\n(.*?)```", file.read_text(), re.DOTALL)
+        texts += [(file.name, line) for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    for file in [*(ROOT / "stages").glob("*.yaml"), *(ROOT / "configs").rglob("*.yaml")]:
+        texts += [(file.name, line.lstrip("# ")) for line in file.read_text().splitlines() if line.startswith("#")]
+    return [(where, line.strip()) for where, line in texts if line.strip().startswith(("lightning-cli", "emoclap"))]
+
+
+@pytest.mark.parametrize(("where", "line"), commands())
+def test_every_command_that_we_print_exists(where: str, line: str) -> None:
+    words = shlex.split(line, comments=True)
+    assert words[1] in {*VERBS, *LIGHTNING_VERBS}, f"{where}: {line}"
+    for before, word in zip(words, words[1:], strict=False):
+        if before == "--config":
+            assert find_config(word).is_file()
+    parse(words[1], words[2:])
+
+
+def parse(verb: str, words: list[str]) -> None:
+    """Let the verb's own parser accept the words."""
+    if verb in VERBS:
+        from jsonargparse import ArgumentParser
+
+        parser = ArgumentParser(exit_on_error=False)
+        importlib.import_module(VERBS[verb][0]).add_arguments(parser)
+        parser.parse_args(words)
+        return
+    from lightning_app.fingerprint import fingerprint
+
+    settings = fingerprint([verb, *words]).settings
+    assert "model.class_path" in settings, (verb, words)
+    owner, _, name = settings["model.class_path"].rpartition(".")
+    import inspect
+
+    accepted = inspect.signature(getattr(importlib.import_module(owner), name)).parameters
+    given = {key.split(".")[1] for key in settings if key.startswith("model.") and key != "model.class_path"}
+    assert given <= set(accepted), given - set(accepted)
