@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import pandas as pd
 from lightning.pytorch import Trainer
+from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
 from datamodules.audio import AudioFormat, Recording
@@ -107,6 +108,7 @@ class ClipData(StageData):
         return self._view
 
     def setup(self, stage: str) -> None:
+        rank_zero_info(self.summary())
         if stage == "fit":
             train = self.train_rows
             require_classes(train, self.view, "training")
@@ -116,6 +118,15 @@ class ClipData(StageData):
                     f"{self.manifest}: {len(train)} training clips do not fill one batch of {self.batch_size} on each "
                     f"of {world} devices; set data.init_args.batch_size to {max(1, len(train) // world)} or less"
                 )
+
+    def summary(self) -> str:
+        """One line that accounts for every row of the manifest."""
+        sizes = self.rows["split"].value_counts().sort_index() if "split" in self.rows else {}
+        splits = ", ".join(f"{name or 'no split'} {size}" for name, size in sizes.items())
+        counted = f"{len(self.rows) + self.outside_view} rows: {splits or len(self.rows)}"
+        outside = f"; left out {self.outside_view} of other emotions than {self.view.name}" if self.outside_view else ""
+        unchecked = f"; {self.unchecked} without a speaker could not be checked for leaks" if self.unchecked else ""
+        return f"{self.manifest}: {counted}{outside}{unchecked}"
 
     def train_dataloader(self) -> DataLoader[ClipBatch]:
         trainer = self._trainer()

@@ -16,7 +16,8 @@ class TextData(StageData):
     """The text set {t_m, y_m}: one batch that holds all of it, an epoch an iteration.
 
     Args:
-        texts: CSV or Parquet with the columns ``text`` and ``emotion``.
+        texts: CSV or Parquet with the columns ``text`` and ``emotion``; also one of the installed files, such as
+            ``configs/texts/emotions.csv``, from any folder.
         labels: The classes: a view's name or a list of emotions in logit order; by default those of the checkpoint
             that the stage starts from. Texts of other emotions are left out.
 
@@ -27,7 +28,8 @@ class TextData(StageData):
     def __init__(self, texts: Path, labels: str | list[str]) -> None:
         super().__init__()
         self._view = resolve_view(labels)
-        rows = read_table(texts)
+        installed = Path(__file__).parents[1] / texts
+        rows = read_table(installed if installed.is_file() and not texts.is_file() else texts)
         for column in ("text", "emotion"):
             if column not in rows:
                 raise DataError(f"{texts}:1 column {column!r} is missing; found {', '.join(map(str, rows))}")

@@ -52,8 +52,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_stage(arguments)
     except KeyboardInterrupt:
         return _fail(f"lightning-cli {verb}", "interrupted", 130)
+    except SystemExit as ended:
+        # Lightning ends an interrupted run with the exit code of an error.
+        if isinstance(ended.__context__, KeyboardInterrupt):
+            return _fail(f"lightning-cli {verb}", "interrupted", 130)
+        raise
     except Exception as error:
-        mistake = _users_mistake(error)
+        from lightning_app.messages import users_mistake
+
+        mistake = users_mistake(error)
         if mistake is None or os.environ.get("EMOCLAP_DEBUG"):
             raise
         return _fail(f"lightning-cli {verb}", _message(mistake), mistake.exit_code)  # type: ignore[attr-defined]
@@ -90,13 +97,6 @@ examples:
   lightning-cli fit --config stages/acpt.yaml --model.prompt.length 16
 
 `lightning-cli VERB --help` lists a verb's options; EMOCLAP_DEBUG=1 shows the traceback of an error."""
-
-
-def _users_mistake(error: BaseException | None) -> BaseException | None:
-    """The error, or the one behind it, that carries an exit code: parsers wrap what a constructor raises."""
-    while error is not None and not isinstance(getattr(error, "exit_code", None), int):
-        error = error.__cause__ or error.__context__
-    return error
 
 
 def _message(error: BaseException) -> str:

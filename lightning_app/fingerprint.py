@@ -112,7 +112,7 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _override(key: str, text: str, earlier: dict[str, Any]) -> dict[str, Any]:
-    value = resolve(Path(text)) if text.endswith(".yaml") and Path(text).is_file() else parse_value(text)
+    value = resolve(find_config(text)) if text.endswith(".yaml") else parse_value(text)
     name = ".".join(part for part in key.split(".") if part != "init_args")
     if name.endswith("+"):
         more = value if isinstance(value, list) else [value]

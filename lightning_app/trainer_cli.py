@@ -9,6 +9,7 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.clip_data import ClipData
 from datamodules.stage_data import StageData
@@ -18,12 +19,13 @@ from lightning_app.callbacks.guards import FiniteLoss, StepSeed
 from lightning_app.callbacks.logger import RunLogger
 from lightning_app.callbacks.predictions import WriteEvaluation
 from lightning_app.callbacks.preempt import Preempt
+from lightning_app.callbacks.progress import ProgressLines
 from lightning_app.callbacks.skipped import ListSkipped
 from lightning_app.checkpoint_io import AtomicCheckpointIO, verify
-from lightning_app.config_files import ConfigError
+from lightning_app.config_files import ConfigError, find_config
 from lightning_app.fingerprint import Fingerprint, fingerprint
 from lightning_app.handover import inherited_settings, require_same_stage
-from lightning_app.messages import short_parse_error
+from lightning_app.messages import short_parse_error, users_mistake
 from stages.evaluation import Evaluation
 from stages.stage import Stage
 
@@ -41,7 +43,7 @@ class StageParser(LightningArgumentParser):
         if not self.exit_on_error:
             # A parser inside another one: the outer one adds where it happened.
             super().error(message, ex)
-        raise ConfigError(short_parse_error(message, _configs(sys.argv)))
+        raise ConfigError(message)
 
 
 class StageCLI(LightningCLI):
@@ -65,7 +67,7 @@ class StageCLI(LightningCLI):
             seed_everything_default=1,
             save_config_kwargs={"overwrite": True},
             parser_class=StageParser,
-            args=inherited_settings(arguments, print_of.settings),
+            args=inherited_settings(_found(arguments), print_of.settings),
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -74,11 +76,27 @@ class StageCLI(LightningCLI):
             {"trainer.use_distributed_sampler": False, "trainer.log_every_n_steps": 10, "trainer.max_epochs": 1}
         )
         parser.link_arguments("trainer.default_root_dir", "checkpoint.dirpath")
+        parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
         parser.link_arguments("data.class_labels", "model.init_args.labels", apply_on="instantiate")
         parser.link_arguments("data.class_words", "model.init_args.words", apply_on="instantiate")
 
     def _parse_ckpt_path(self) -> None:
         """Leave the configuration alone: Lightning's own puts what the checkpoint stores over the user's flags."""
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        try:
+            super().parse_arguments(parser, args)
+        except ConfigError as error:
+            raise ConfigError(short_parse_error(str(error), self.arguments)) from error
+
+    def instantiate_classes(self) -> None:
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            if users_mistake(error) is not None:
+                raise
+            # A constructor's own words about a value that it cannot work with.
+            raise ConfigError(short_parse_error(str(error), self.arguments)) from error
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
@@ -96,6 +114,9 @@ class StageCLI(LightningCLI):
         if isinstance(self.model, Evaluation) and isinstance(self.datamodule, ClipData):
             callbacks.append(WriteEvaluation(seed))
         own: dict[str, Any] = {"callbacks": callbacks}
+        if not sys.stdout.isatty() and config["trainer"]["enable_progress_bar"] is None:
+            own["enable_progress_bar"] = False
+            callbacks.append(ProgressLines())
         chosen = self._get(self.config_init, "trainer")
         if chosen.get("logger") in (None, True):
             own["logger"] = RunLogger(folder, resume=bool(config.get("ckpt_path")))
@@ -118,7 +139,10 @@ def run_stage(arguments: Sequence[str]) -> int:
     print_of = (
         fingerprint([word for word in words if word not in ("-h", "--help")]) if not asks else Fingerprint("", {})
     )
-    cli = StageCLI(words, print_of)
+    try:
+        cli = StageCLI(words, print_of)
+    except MisconfigurationException as error:
+        raise ConfigError(" ".join(str(error).split())) from error
     if cli.preempt.stopped:
         print("lightning-cli: preempted; last.ckpt is saved, pass it as --ckpt_path to go on", file=sys.stderr)
         return PREEMPTED
@@ -130,11 +154,16 @@ def run_stage(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _configs(words: Sequence[str]) -> list[str]:
-    """The configuration files that a command line names."""
-    pairs = zip(words, [*words[1:], ""], strict=True)
-    named = [word.partition("=")[2] or following for word, following in pairs if word.partition("=")[0] == "--config"]
-    return [name for name in named if Path(name).is_file()]
+def _found(words: Sequence[str]) -> list[str]:
+    """The command line with every file that is named by ``--KEY`` replaced by where it is, here or as installed."""
+    found = list(words)
+    for place, word in enumerate(found):
+        key, equals, value = word.partition("=")
+        if key.startswith("--") and value.endswith(".yaml"):
+            found[place] = f"{key}={find_config(value)}"
+        elif not key.startswith("--") and place and found[place - 1].startswith("--") and word.endswith(".yaml"):
+            found[place] = str(find_config(word))
+    return found
 
 
 def _quiet() -> None:
@@ -149,6 +178,7 @@ def _quiet() -> None:
         r".*does not have many workers",
         r".*The number of training batches .* is smaller than the logging interval",
         r".*Checkpoint directory .* exists and is not empty",
+        r"Experiment logs directory .* exists and is not empty",
         r".*module\(s\) in eval mode at the start of training",  # frozen towers
         r"Total length of `list` across ranks is zero",  # no dev split
         r"LightningCLI's args parameter is intended",  # the words are the command line's, and what init_from adds

@@ -27,6 +27,9 @@ class Clap(nn.Module):
         freeze_text: Likewise for the text tower; on in CLEP-DG.
         temperature: Initial temperature; learned as the logarithm of its inverse, the scale, which stays in [1, 100].
 
+    Raises:
+        ValueError: If the temperature is not positive.
+
     Attributes:
         sample_rate: In Hz, of the waveforms that the audio tower hears.
         width: E.
@@ -46,6 +49,8 @@ class Clap(nn.Module):
         temperature: float = 0.07,
     ) -> None:
         super().__init__()
+        if temperature <= 0:
+            raise ValueError(f"temperature is {temperature:g}; expected a number above 0, such as 0.07")
         self.audio, self.text = audio, text
         self.audio_projection = audio_projection or MlpProjection(audio.width, dim)
         self.text_projection = text_projection or MlpProjection(text.width, dim)

@@ -13,6 +13,7 @@ from models.clap import Clap
 from stages.metrics import EmotionMetrics
 from stages.optim import ParamGroup, WarmupCosine, group_parameters
 from stages.stage import Stage
+from stages.templates import require_emotion
 
 
 class ReleasedWeights(Protocol):
@@ -55,6 +56,7 @@ class ContrastiveTraining(Stage):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
+        require_emotion(template, "model.init_args.template")
         self.clap, self.loss, self.words, self.template = clap, loss, words, template
         self.init_from, self.weights = init_from, weights
         self.optimizer, self.scheduler, self.groups = optimizer, scheduler, groups or []

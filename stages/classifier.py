@@ -37,6 +37,7 @@ class TextClassification(Stage):
     """
 
     parts = ("clap", "prompt", "classifier")
+    needs = ("clap", "prompt")
 
     def __init__(
         self,

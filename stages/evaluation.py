@@ -12,6 +12,7 @@ from models.clap import Clap
 from stages.acpt import PromptCallable
 from stages.classifier import ClassifierCallable
 from stages.stage import Stage
+from stages.templates import require_emotion
 
 # The paper's template first: it alone is the zero-shot baseline, all together are the ensemble.
 TEMPLATES = (
@@ -58,7 +59,7 @@ class Evaluation(Stage):
         templates: Zero-shot prompts with ``{emotion}``: the first is the system "zero-shot", all are its ensemble.
     """
 
-    parts = ("clap", "prompt", "classifier")
+    parts = needs = ("clap", "prompt", "classifier")
     loads_when = ("test", "predict", "validate")
 
     def __init__(
@@ -74,6 +75,8 @@ class Evaluation(Stage):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
+        for place, template in enumerate(templates):
+            require_emotion(template, f"model.init_args.templates[{place}]")
         trained = trained_labels or labels
         self.clap, self.labels, self.words, self.init_from = clap, labels, words, init_from
         self.prompt: nn.Module | None = prompt(clap.text.width, len(trained)) if prompt else None

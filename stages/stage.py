@@ -12,12 +12,14 @@ from stages.handoff import load_part, read_checkpoint, rebuilt_towers, source_di
 class Stage(LightningModule):
     """A LightningModule whose parts are loaded from, and kept for, other stages.
 
-    A subclass sets ``parts``, the attributes that make up its model, and ``init_from``, the checkpoint of an earlier
-    stage: when fitting starts, every part that the checkpoint holds is loaded from it. Testing or resuming needs no
-    earlier checkpoint, for a stage's own holds all of its parts.
+    A subclass sets ``parts``, the attributes that make up its model, ``needs``, those that it does not train itself, and
+    ``init_from``, the checkpoint of an earlier stage: when fitting starts, every part that the checkpoint holds is
+    loaded from it, and every part that is needed must be there. Testing or resuming needs no earlier checkpoint, for a
+    stage's own holds all of its parts.
     """
 
     parts: tuple[str, ...] = ("clap",)
+    needs: tuple[str, ...] = ("clap",)
     init_from: Path | None = None
 
     def __init__(self) -> None:
@@ -39,7 +41,7 @@ class Stage(LightningModule):
             held = {name.split(".")[0] for name in checkpoint["state_dict"]}
             for part in self.parts:
                 module = getattr(self, part)
-                if isinstance(module, nn.Module) and (part in held or part == "clap"):
+                if isinstance(module, nn.Module) and (part in held or part in self.needs):
                     load_part(checkpoint, part, module, self.init_from)
 
     loads_when: tuple[str, ...] = ("fit",)
