@@ -34,7 +34,7 @@ class ClipData(StageData):
     Args:
         manifest: CSV or Parquet, a row per clip (``lightning-cli prepare`` writes it).
         labels: The classes: a view's name, such as ``emodb7``, or a list of emotions in logit order. Clips of any other
-            emotion are left out, and counted.
+            emotion are left out, and counted; ``predict`` alone reads them too, and clips without an emotion.
         caption: Template of a clip's caption. ``{emotion}`` is the class as an adjective ("angry"), ``{noun}`` as a
             noun ("anger"); any other name in braces is a column of the manifest.
         protocol: Split by the column ``fold_<protocol>`` in place of ``split``.
@@ -100,7 +100,10 @@ class ClipData(StageData):
         self.unchecked = (
             check_disjoint(rows, manifest, disjoint) if "split" in rows and "all" not in (train_on, test_on) else 0
         )
-        self.rows = select_view(rows, self._view)
+        self.all_rows = rows
+        labelled = "emotion" in rows and (rows["emotion"] != "").any()
+        # Without any emotion only `predict` works; every other loader says so.
+        self.rows = select_view(rows, self._view) if labelled else rows[:0]
         self.outside_view = len(rows) - len(self.rows)
 
     @property
@@ -121,7 +124,7 @@ class ClipData(StageData):
 
     def summary(self) -> str:
         """One line that accounts for every row of the manifest."""
-        sizes = self.rows["split"].value_counts().sort_index() if "split" in self.rows else {}
+        sizes = self.rows["split"].value_counts().sort_index() if "split" in self.rows else pd.Series()
         splits = ", ".join(f"{name or 'no split'} {size}" for name, size in sizes.items())
         counted = f"{len(self.rows) + self.outside_view} rows: {splits or len(self.rows)}"
         outside = f"; left out {self.outside_view} of other emotions than {self.view.name}" if self.outside_view else ""
@@ -155,7 +158,8 @@ class ClipData(StageData):
         return self._fixed_loader(self.test_rows)
 
     def predict_dataloader(self) -> DataLoader[ClipBatch]:
-        return self.test_dataloader()
+        """Every row of the tested part, with an emotion of the view or without; ``label`` is -1 where it has none."""
+        return self._fixed_loader(self.predict_rows, captioned=False)
 
     @property
     def train_rows(self) -> pd.DataFrame:
@@ -167,15 +171,28 @@ class ClipData(StageData):
         """The rows that ``test`` reads."""
         return self.rows if self.test_on == "all" else self._split(self.test_on)
 
-    def _split(self, split: str) -> pd.DataFrame:
+    @property
+    def predict_rows(self) -> pd.DataFrame:
+        """The rows that ``predict`` reads: those of ``test_on``, or all of a manifest without splits."""
+        rows = self.all_rows
+        if self.test_on != "all" and "split" in rows:
+            rows = self._split(self.test_on, rows)
+        emotions = rows["emotion"] if "emotion" in rows else pd.Series("", rows.index)
+        number = {label: place for place, label in enumerate(self._view.labels)}
+        targets = [number.get(self._view.label_of(emotion) or "", -1) for emotion in emotions]
+        return rows.assign(target=targets)
+
+    def _split(self, split: str, rows: pd.DataFrame | None = None) -> pd.DataFrame:
+        if rows is None and self.rows.empty:
+            raise DataError(f"{self.manifest}: column 'emotion' is empty or missing; only `predict` can do without")
         try:
-            return select_split(self.rows, split)
+            return select_split(self.rows if rows is None else rows, split)
         except DataError as error:
             raise DataError(f"{self.manifest}: {error}") from None
 
-    def _fixed_loader(self, rows: pd.DataFrame) -> DataLoader[ClipBatch]:
+    def _fixed_loader(self, rows: pd.DataFrame, captioned: bool = True) -> DataLoader[ClipBatch]:
         """Every row once, in order, the middle of each; rank r reads rows r, r + world, ..."""
-        trainer, captions = self._trainer(), self._captions(rows)
+        trainer, captions = self._trainer(), self._captions(rows) if captioned else []
         mine = [(0, index) for index in range(trainer.global_rank, len(rows), trainer.world_size)]
         clips = Clips(self._clips(rows, captions), self._form(), on_bad_audio=self.on_bad_audio)
         return DataLoader(
@@ -206,7 +223,7 @@ class ClipData(StageData):
                 corpus=row.get("corpus", "") or self.manifest.parent.name,
                 place=f"{self.manifest.name}:{line}",
                 label=row["target"],
-                caption=number[fill_template(self.caption, row["label"], row)],
+                caption=number[fill_template(self.caption, row["label"], row)] if captions else -1,
                 recording=Recording(
                     row["file"],
                     _number(row.get("start")) or 0.0,

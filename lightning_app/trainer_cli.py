@@ -158,7 +158,7 @@ def _found(words: Sequence[str]) -> list[str]:
     """The command line with every file that is named by ``--KEY`` replaced by where it is, here or as installed."""
     found = list(words)
     for place, word in enumerate(found):
-        key, equals, value = word.partition("=")
+        key, _, value = word.partition("=")
         if key.startswith("--") and value.endswith(".yaml"):
             found[place] = f"{key}={find_config(value)}"
         elif not key.startswith("--") and place and found[place - 1].startswith("--") and word.endswith(".yaml"):

@@ -98,8 +98,7 @@ class ContrastiveTraining(Stage):
             return optimizer
         scheduler = self.scheduler(optimizer)
         if isinstance(scheduler, WarmupCosine) and scheduler.total_steps is None:
-            scheduler.total_steps = int(self.trainer.estimated_stepping_batches)
-            scheduler.step(0)
+            scheduler.run_over(int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def _pool(self, texts: list[str]) -> Tensor:

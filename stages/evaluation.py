@@ -117,6 +117,13 @@ class Evaluation(Stage):
             skipped=batch["skipped"],
         )
 
+    def on_predict_start(self) -> None:
+        self.on_test_start()
+
+    def predict_step(self, batch: ClipBatch, batch_idx: int) -> ClipScores:
+        """As ``test_step``; clips may have no label, -1."""
+        return self.test_step(batch, batch_idx)
+
     @torch.no_grad()
     def text_points(self) -> tuple[Tensor, list[str], list[str]]:
         """Text embeddings for a map: [M, E], the label of each, and its kind, ``template`` or ``prompt``."""

@@ -69,6 +69,17 @@ class WarmupCosine(LambdaLR):
         self.warmup, self.total_steps = warmup, total_steps
         super().__init__(optimizer, self._factor)
 
+    def run_over(self, total_steps: int) -> None:
+        """Set the length of the run, before its first step."""
+        self.total_steps = total_steps
+        for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+            group["lr"] = base * self._factor(self.last_epoch)
+        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The place on the curve, without the curve: a resumed run may be longer than it was meant to be."""
+        return {key: value for key, value in super().state_dict().items() if key not in ("total_steps", "warmup")}
+
     def _factor(self, step: int) -> float:
         if self.total_steps is None:
             return 1.0

@@ -12,9 +12,9 @@ from stages.handoff import load_part, read_checkpoint, rebuilt_towers, source_di
 class Stage(LightningModule):
     """A LightningModule whose parts are loaded from, and kept for, other stages.
 
-    A subclass sets ``parts``, the attributes that make up its model, ``needs``, those that it does not train itself, and
+    A subclass sets ``parts``, the attributes that make up its model, ``needs``, those that it cannot train itself, and
     ``init_from``, the checkpoint of an earlier stage: when fitting starts, every part that the checkpoint holds is
-    loaded from it, and every part that is needed must be there. Testing or resuming needs no earlier checkpoint, for a
+    loaded from it, and those that are needed must be there. Testing or resuming needs no earlier checkpoint, for a
     stage's own holds all of its parts.
     """
 

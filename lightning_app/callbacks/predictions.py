@@ -20,6 +20,7 @@ class WriteEvaluation(Callback):
     """Writes ``predictions.parquet``, ``results.csv`` and ``embeddings.npz`` into the run folder.
 
     Every row of the manifest's tested part is predicted once, whatever the number of ranks, or listed as skipped.
+    ``predict`` writes the predictions alone, and none of the truth where a row has none.
 
     Args:
         seed: The run's, for the tables.
@@ -42,6 +43,13 @@ class WriteEvaluation(Callback):
         kept["scores"] = {system: score.cpu() for system, score in outputs["scores"].items()}
         self._parts.append(kept)  # type: ignore[arg-type]  # the same keys
 
+    on_predict_batch_end = on_test_batch_end
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        parts = _of_all_ranks(self._parts, trainer)
+        if trainer.is_global_zero:
+            self._write_predictions(trainer, pl_module, parts, trainer.datamodule.predict_rows)  # type: ignore[attr-defined]
+
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         parts = _of_all_ranks(self._parts, trainer)
         if not trainer.is_global_zero:
@@ -49,18 +57,27 @@ class WriteEvaluation(Callback):
         data: ClipData = trainer.datamodule  # type: ignore[attr-defined]
         stage: Evaluation = pl_module  # type: ignore[assignment]
         folder = Path(trainer.default_root_dir)
-        table = self._predictions(parts, stage.labels, data)
-        skipped = [line for part in parts for line in part["skipped"]]
-        _require_every_row(table, skipped, data)
-        table.to_parquet(folder / "predictions.parquet", index=False)
+        table = self._write_predictions(trainer, stage, parts, data.test_rows)
         results = self._results(table, stage.labels, data)
         results.to_csv(folder / "results.csv", index=False)
         _write_embeddings(folder / "embeddings.npz", parts, stage)
         for row in results.itertuples():
             trainer.callback_metrics[f"{row.system}/{row.metric}"] = torch.tensor(row.value)
 
+    def _write_predictions(
+        self, trainer: Trainer, pl_module: LightningModule, parts: list[ClipScores], rows: pd.DataFrame
+    ) -> pd.DataFrame:
+        data: ClipData = trainer.datamodule  # type: ignore[attr-defined]
+        stage: Evaluation = pl_module  # type: ignore[assignment]
+        table = self._predictions(parts, stage.labels, data)
+        skipped = [line for part in parts for line in part["skipped"]]
+        _require_every_row(table, skipped, rows["id"], data.manifest)
+        table.to_parquet(Path(trainer.default_root_dir) / "predictions.parquet", index=False)
+        return table
+
     def _predictions(self, parts: list[ClipScores], labels: list[str], data: ClipData) -> pd.DataFrame:
-        speakers = dict(zip(data.rows["id"], data.rows.get("speaker", pd.Series("", data.rows.index)), strict=True))
+        rows = data.all_rows
+        speakers = dict(zip(rows["id"], rows.get("speaker", pd.Series("", rows.index)), strict=True))
         tables = []
         for part in parts:
             for system, score_NC in part["scores"].items():
@@ -69,7 +86,7 @@ class WriteEvaluation(Callback):
                 table.insert(1, "corpus", part["corpus"])
                 table.insert(2, "speaker", [speakers[name] for name in part["id"]])
                 table.insert(3, "system", system)
-                table.insert(4, "truth", [labels[number] for number in part["label"].tolist()])
+                table.insert(4, "truth", [labels[n] if n >= 0 else None for n in part["label"].tolist()])
                 table.insert(5, "view", data.view.name)
                 table.insert(6, "label", [labels[number] for number in score_NC.argmax(1).tolist()])
                 tables.append(table)
@@ -110,16 +127,15 @@ def _of_all_ranks(parts: list[ClipScores], trainer: Trainer) -> list[ClipScores]
     return [part for of_rank in gathered for part in of_rank]
 
 
-def _require_every_row(table: pd.DataFrame, skipped: list[str], data: ClipData) -> None:
+def _require_every_row(table: pd.DataFrame, skipped: list[str], expected: pd.Series, manifest: Path) -> None:
     """Count: a number in a table is worth nothing if rows are missing from it, or in it twice."""
-    expected = data.test_rows["id"]
     for system, group in table.groupby("system"):
         twice = group["id"][group["id"].duplicated()]
         lost = len(expected) - len(group) - len(skipped)
         if len(twice) or lost:
             raise RuntimeError(f"{system}: {len(twice)} clips predicted twice, {lost} of {len(expected)} not at all")
     if table.empty:
-        raise DataError(f"{data.manifest}: not one of {len(expected)} recordings can be read; see skipped.csv")
+        raise DataError(f"{manifest}: not one of {len(expected)} recordings can be read; see skipped.csv")
 
 
 def _write_embeddings(path: Path, parts: list[ClipScores], stage: Evaluation) -> None:

@@ -31,6 +31,8 @@ class ListSkipped(Callback):
     ) -> None:
         self._note(batch)
 
+    on_predict_batch_end = on_test_batch_end
+
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if trainer.world_size > 1 and torch.distributed.is_initialized():
             gathered: list[Any] = [None] * trainer.world_size
