@@ -100,6 +100,8 @@ class ClipData(StageData):
         self.unchecked = (
             check_disjoint(rows, manifest, disjoint) if "split" in rows and "all" not in (train_on, test_on) else 0
         )
+        # The template's names alone: whether a column is filled matters in the rows that are used.
+        fill_template(caption, self._view.labels[0], {str(column): "filled" for column in rows})
         self.all_rows = rows
         labelled = "emotion" in rows and (rows["emotion"] != "").any()
         # Without any emotion only `predict` works; every other loader says so.
@@ -111,7 +113,8 @@ class ClipData(StageData):
         return self._view
 
     def setup(self, stage: str) -> None:
-        rank_zero_info(self.summary())
+        predicted = f"{self.manifest}: {len(self.predict_rows)} rows to predict" if stage == "predict" else None
+        rank_zero_info(predicted or self.summary())
         if stage == "fit":
             train = self.train_rows
             require_classes(train, self.view, "training")
@@ -197,7 +200,7 @@ class ClipData(StageData):
         clips = Clips(self._clips(rows, captions), self._form(), on_bad_audio=self.on_bad_audio)
         return DataLoader(
             clips,  # type: ignore[arg-type]  # the sampler's keys are pairs
-            self.batch_size,
+            batch_size=self.batch_size,  # by name: Lightning makes the loader of `predict` anew from its arguments
             sampler=mine,
             num_workers=self.num_workers,
             collate_fn=Collate(captions, self._form().samples, may_be_empty=True),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Trainer
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datamodules.clip_data import ClipData
@@ -30,6 +30,8 @@ from stages.evaluation import Evaluation
 from stages.stage import Stage
 
 PREEMPTED, SKIPPED = 143, 5
+# It looks at a finished run, whose files are to stay.
+WRITES_NOTHING = ("validate",)
 
 
 class StageParser(LightningArgumentParser):
@@ -65,6 +67,7 @@ class StageCLI(LightningCLI):
             subclass_mode_data=True,
             auto_configure_optimizers=False,
             seed_everything_default=1,
+            save_config_callback=None if arguments[0] in WRITES_NOTHING else SaveConfigCallback,
             save_config_kwargs={"overwrite": True},
             parser_class=StageParser,
             args=inherited_settings(_found(arguments), print_of.settings),
@@ -110,7 +113,9 @@ class StageCLI(LightningCLI):
         config = self.config[self.subcommand]
         folder, seed = Path(config["trainer"]["default_root_dir"] or "."), int(config["seed_everything"] or 0)
         callbacks = list(self._get(self.config_init, "trainer").get("callbacks") or [])
-        callbacks += [StepSeed(seed), FiniteLoss(), self.preempt, self.skipped, self.done]
+        callbacks += [StepSeed(seed), FiniteLoss(), self.preempt, self.skipped]
+        writes = self.subcommand not in WRITES_NOTHING
+        callbacks += [self.done] if writes else []
         if isinstance(self.model, Evaluation) and isinstance(self.datamodule, ClipData):
             callbacks.append(WriteEvaluation(seed))
         own: dict[str, Any] = {"callbacks": callbacks}
@@ -119,7 +124,7 @@ class StageCLI(LightningCLI):
             callbacks.append(ProgressLines())
         chosen = self._get(self.config_init, "trainer")
         if chosen.get("logger") in (None, True):
-            own["logger"] = RunLogger(folder, resume=bool(config.get("ckpt_path")))
+            own["logger"] = RunLogger(folder, resume=bool(config.get("ckpt_path"))) if writes else False
         plugins = chosen.get("plugins") or []
         own["plugins"] = [*(plugins if isinstance(plugins, list) else [plugins]), AtomicCheckpointIO()]
         return super().instantiate_trainer(**own, **kwargs)
@@ -146,7 +151,7 @@ def run_stage(arguments: Sequence[str]) -> int:
     if cli.preempt.stopped:
         print("lightning-cli: preempted; last.ckpt is saved, pass it as --ckpt_path to go on", file=sys.stderr)
         return PREEMPTED
-    if not cli.trainer.interrupted:
+    if not cli.trainer.interrupted and cli.subcommand not in WRITES_NOTHING:
         cli.done.write(cli.trainer)
     if cli.skipped.lines:
         print(f"lightning-cli: {len(cli.skipped.lines)} recordings were skipped; see skipped.csv", file=sys.stderr)
@@ -178,6 +183,7 @@ def _quiet() -> None:
         r".*does not have many workers",
         r".*The number of training batches .* is smaller than the logging interval",
         r".*Checkpoint directory .* exists and is not empty",
+        r"The dirpath has changed from",  # of the checkpoints, when another folder's is validated or resumed
         r"Experiment logs directory .* exists and is not empty",
         r".*module\(s\) in eval mode at the start of training",  # frozen towers
         r"Total length of `list` across ranks is zero",  # no dev split

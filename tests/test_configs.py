@@ -3,12 +3,13 @@
 import csv
 import subprocess
 import sys
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
 import yaml
 
-from datamodules.captions.descriptions import describe_emotions
+from datamodules.captions.descriptions import SOUNDSCAPES, describe_emotions
 from lightning_app.config_files import load_yaml, resolve
 
 ROOT = Path(__file__).parents[1]
@@ -23,30 +24,35 @@ def test_every_file_is_sound_yaml_with_a_first_line_that_says_what_it_is(path: P
     assert load_yaml(path)
 
 
-def overlays_of(stage: Path) -> list[Path]:
-    """The shared configurations that a stage's own file is laid under."""
-    named = {"clep.yaml": ("trainer", "encoders", "data")}
-    return [path for path in OVERLAYS if path.parent.name in named.get(stage.name, ())]
+def overlays_of(stage: Path) -> list[tuple[Path, ...]]:
+    """Nothing, and for the contrastive stage every encoder, corpus and trainer in some combination."""
+    kinds = [[path for path in OVERLAYS if path.parent.name == kind] for kind in ("encoders", "data", "trainer")]
+    if stage.name == "acpt.yaml":
+        return [(), (ROOT / "configs" / "prompts" / "soundscape_words.yaml",)]
+    if stage.name != "clep.yaml":
+        return [()]
+    return [(), *(tuple(path for path in row if path) for row in zip_longest(*kinds))]
 
 
-@pytest.mark.parametrize("stage", STAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    ("stage", "overlays"),
+    [(stage, overlays) for stage in STAGES for overlays in overlays_of(stage)],
+    ids=lambda value: value.name if isinstance(value, Path) else "+".join(path.stem for path in value) or "alone",
+)
 def test_every_stage_parses_with_every_configuration_made_for_it(
-    stage: Path, chain, capsys: pytest.CaptureFixture[str]
+    stage: Path, overlays: tuple[Path, ...], chain, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from lightning_app.trainer_cli import run_stage
 
     verb = "test" if stage.name == "evaluation.yaml" else "fit"
-    for overlay in [None, *overlays_of(stage)]:
-        words = [verb, "--config", str(stage)]
-        if overlay is not None:
-            words += ["--config", str(overlay)]
-        if "init_from" in resolve(stage)["model"]["init_args"]:
-            words.append(f"--model.init_from={chain.checkpoint('classifier' if verb == 'test' else 'clep')}")
-        with pytest.raises(SystemExit) as ended:
-            run_stage([*words, "--print_config"])
-        printed = yaml.safe_load(capsys.readouterr().out)
-        assert ended.value.code == 0, (stage.name, overlay)
-        assert printed["model"]["class_path"].startswith("stages.")
+    words = [verb, *(word for path in (stage, *overlays) for word in ("--config", str(path)))]
+    if "init_from" in resolve(stage)["model"]["init_args"]:
+        words.append(f"--model.init_from={chain.checkpoint('classifier' if verb == 'test' else 'clep')}")
+    with pytest.raises(SystemExit) as ended:
+        run_stage([*words, "--print_config"])
+    printed = yaml.safe_load(capsys.readouterr().out)
+    assert ended.value.code == 0
+    assert printed["model"]["class_path"].startswith("stages.")
 
 
 @pytest.mark.parametrize("path", CHAINS, ids=lambda p: p.name)
@@ -57,6 +63,11 @@ def test_every_chain_can_be_planned(path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "evaluation" in done.stdout
+
+
+def test_the_soundscapes_are_those_of_the_text_set() -> None:
+    overlay = load_yaml(ROOT / "configs" / "prompts" / "soundscape_words.yaml")
+    assert overlay["model"]["init_args"]["context_words"] == list(SOUNDSCAPES)
 
 
 def test_the_text_set_is_what_its_templates_make() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 
 class RunLogger(CSVLogger):
@@ -18,9 +19,10 @@ class RunLogger(CSVLogger):
         earlier = folder / "metrics.csv"
         rows = earlier.read_text() if resume and earlier.is_file() else ""
         # Lightning's writer warns of a folder that is not empty and removes the file; ours is put back below.
-        earlier.unlink(missing_ok=True)
+        if rank_zero_only.rank == 0:
+            earlier.unlink(missing_ok=True)
         super().__init__(save_dir=folder, name="", version="", flush_logs_every_n_steps=1000)
-        if rows:
+        if rows and rank_zero_only.rank == 0:
             writer = self.experiment
             earlier.write_text(rows)
             writer.metrics_keys = rows.splitlines()[0].split(",")
