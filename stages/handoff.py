@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -25,16 +25,19 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         near = sorted(str(p) for p in path.parent.glob("*.ckpt")) if path.parent.is_dir() else []
         raise CheckpointError(f"{path}: no such checkpoint{'; there is ' + ', '.join(near) if near else ''}")
     try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # torch raises whatever the unpickler or the zip reader met, depending on where the file is damaged.
         reason = str(error).strip().split("\n")[0][:120]
         raise CheckpointError(
             f"{path}: is damaged or no checkpoint ({reason}); run the stage that writes it again"
         ) from error
-    if "state_dict" not in content or "hyper_parameters" not in content:
-        raise CheckpointError(f"{path}: is no checkpoint of a stage; found the keys {', '.join(sorted(content))}")
-    return content
+    if not isinstance(content, dict) or not {"state_dict", "hyper_parameters"} <= content.keys():
+        found = (
+            f"the keys {', '.join(map(str, content))}" if isinstance(content, dict) else f"a {type(content).__name__}"
+        )
+        raise CheckpointError(f"{path}: is no checkpoint of a stage; found {found}")
+    return cast(dict[str, Any], content)
 
 
 def stage_of(checkpoint: Mapping[str, Any]) -> str:

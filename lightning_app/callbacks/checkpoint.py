@@ -6,6 +6,8 @@ from typing import Literal
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from lightning_app.callbacks.preempt import Preempt
+
 
 class StageCheckpoint(ModelCheckpoint):
     """Keeps ``best.ckpt``, which the next stage starts from, and ``last.ckpt``, from which this stage resumes.
@@ -38,7 +40,24 @@ class StageCheckpoint(ModelCheckpoint):
             enable_version_counter=False,
         )
 
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # Without an epoch the trainer calls no later hook; released weights become a checkpoint in this way.
+        if trainer.max_epochs == 0:
+            self._save_best(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_epoch_end(trainer, pl_module)
+        # Lightning renews last.ckpt only where it has just found a best one; a resumed run would lose what came after.
+        due = self._every_n_epochs >= 1 and (trainer.current_epoch + 1) % self._every_n_epochs == 0
+        if due and not self._should_skip_saving_checkpoint(trainer):
+            self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
+
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_end(trainer, pl_module)
-        if self.monitor is None and not trainer.should_stop and self.dirpath is not None:
+        preempted = any(isinstance(callback, Preempt) and callback.stopped for callback in trainer.callbacks)  # type: ignore[attr-defined]
+        if self.monitor is None and not preempted:
+            self._save_best(trainer)
+
+    def _save_best(self, trainer: Trainer) -> None:
+        if self.dirpath is not None:
             trainer.save_checkpoint(Path(self.dirpath) / "best.ckpt", weights_only=False)

@@ -127,9 +127,7 @@ def test_ctrl_c_before_training(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert "interrupted" in capsys.readouterr().err
 
 
-def test_validate_leaves_the_run_as_it_was(
-    chain, command, tiny_yaml: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_validate_leaves_the_run_as_it_was(chain, command, tiny_yaml: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = chain.root / "clep"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     capsys.readouterr()

@@ -95,7 +95,7 @@ def manifest_with(corpus: Path, folder: Path, change: Callable[[pd.DataFrame], N
     ],
 )
 def test_options(clep: Fails, words: list[object], said: str) -> None:
-    assert clep(2, *words).startswith(said) or said in clep(2, *words).split("\n")[0]
+    assert said in clep(2, *words)
 
 
 @pytest.mark.parametrize(
@@ -148,8 +148,8 @@ def test_missing_configuration(fails: Fails) -> None:
         (["--data.batch_size=0"], "batch_size 0"),
         (["--data.seconds=-1"], "seconds -1 must be positive"),
         (["--data.caption=a sound"], "data.init_args.caption: 'a sound' has no field; expected one such as {emotion}"),
-        (["--data.caption={emo}"], "data.init_args.caption: '{emo}' names {emo}; expected {emotion}, {noun} or a column"),
-        (["--data.protocol=sentence"], "column 'fold_sentence' is missing; fold columns in this manifest: fold_speaker"),
+        (["--data.caption={emo}"], "'{emo}' names {emo}; expected {emotion}, {noun} or a column of the manifest"),
+        (["--data.protocol=sentence"], "'fold_sentence' is missing; fold columns in this manifest: fold_speaker"),
     ],
 )
 def test_data(clep: Fails, words: list[str], said: str) -> None:
@@ -265,7 +265,7 @@ class TestCheckpoints:
         change = {"class_path": "stranger.Clap", "init_args": {}}
         path = altered(chain, tmp_path, lambda content: content["hyper_parameters"].__setitem__("clap", change))
         said = fails(4, "fit", "--config", "stages/acpt.yaml", f"--model.init_from={path}")
-        assert said.startswith(f"{path}: asks for the class stranger.Clap; a checkpoint may name classes of this program")
+        assert said.startswith(f"{path}: asks for the class stranger.Clap; a checkpoint may name classes of this")
         assert "stranger" not in sys.modules
 
     def test_with_other_classes_than_the_evaluation(self, fails: Fails, chain, corpus: Path) -> None:

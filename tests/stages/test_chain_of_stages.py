@@ -151,3 +151,18 @@ def test_softmax_is_the_other_row_of_table_4(chain, command, tmp_path: Path) -> 
     )  # fmt: skip
     assert code == 0
     assert read_checkpoint(tmp_path / "best.ckpt")["state_dict"]["classifier.bias"].shape == (4,)
+
+
+def test_mixed_precision_trains_and_keeps_losses_in_full_precision(command, tiny_yaml: Path, tmp_path: Path) -> None:
+    losses = {}
+    for precision in ("32-true", "bf16-mixed"):
+        folder = tmp_path / precision
+        code = command(
+            "fit", "--config", "stages/clep.yaml", "--config", tiny_yaml, "--trainer.max_epochs=1",
+            f"--trainer.precision={precision}", f"--trainer.default_root_dir={folder}",
+        )  # fmt: skip
+        assert code == 0
+        with (folder / "metrics.csv").open() as file:
+            losses[precision] = [float(row["train/loss"]) for row in csv.DictReader(file) if row["train/loss"]]
+    assert losses["bf16-mixed"] == pytest.approx(losses["32-true"], rel=0.05)
+    assert losses["bf16-mixed"] != losses["32-true"]

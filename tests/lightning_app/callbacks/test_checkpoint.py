@@ -1,0 +1,94 @@
+"""Which epoch becomes best.ckpt."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from stages.clap import ContrastiveTraining
+from stages.handoff import read_checkpoint
+
+SCORES = [0.3, 0.9, 0.5]
+
+
+@pytest.fixture
+def fit(tiny_yaml: Path, command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def scored(stage: ContrastiveTraining) -> None:
+        if not stage.trainer.sanity_checking:
+            stage.log("val/UA", torch.tensor(SCORES[stage.current_epoch]))
+        stage.metrics.reset()
+
+    monkeypatch.setattr(ContrastiveTraining, "on_validation_epoch_end", scored)
+
+    def run(*words: object) -> Path:
+        code = command(
+            "fit", "--config", "stages/clep.yaml", "--config", tiny_yaml, "--trainer.limit_train_batches=1",
+            f"--trainer.default_root_dir={tmp_path}", *words,
+        )  # fmt: skip
+        assert code == 0
+        return tmp_path
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "best"),
+    [([], 3), (["--checkpoint.monitor=val/UA"], 2), (["--checkpoint.monitor=val/UA", "--checkpoint.mode=min"], 1)],
+)
+def test_best_is_the_best_epoch_or_without_a_monitor_the_last(fit, words: list[str], best: int) -> None:
+    folder = fit("--trainer.max_epochs=3", *words)
+    assert read_checkpoint(folder / "best.ckpt")["global_step"] == best
+    assert read_checkpoint(folder / "last.ckpt")["global_step"] == 3
+    assert sorted(file.name for file in folder.glob("*.ckpt")) == ["best.ckpt", "last.ckpt"]
+
+
+@pytest.mark.parametrize("words", [[], ["--checkpoint.monitor=val/UA"]])
+def test_last_is_renewed_after_every_epoch(
+    fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    found = []
+
+    def look(stage: ContrastiveTraining) -> None:
+        last = tmp_path / "last.ckpt"
+        found.append(read_checkpoint(last)["global_step"] if last.exists() else None)
+
+    monkeypatch.setattr(ContrastiveTraining, "on_train_epoch_start", look)
+    fit("--trainer.max_epochs=3", "--trainer.limit_val_batches=1", *words)
+    assert found == [None, 1, 2]
+
+
+def test_last_is_renewed_as_often_as_asked(fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    monkeypatch.setattr(
+        ContrastiveTraining, "on_train_epoch_start", lambda stage: found.append((tmp_path / "last.ckpt").exists())
+    )
+    fit("--trainer.max_epochs=3", "--checkpoint.every_n_epochs=2")
+    assert found == [False, False, True]
+
+
+@pytest.mark.parametrize("words", [[], ["--checkpoint.monitor=val/UA"]])
+def test_no_epoch_at_all_still_makes_a_checkpoint(fit, command, corpus: Path, chain, words: list[str]) -> None:
+    folder = fit("--trainer.max_epochs=0", f"--model.init_from={chain.checkpoint('clep')}", *words)
+    before, after = (read_checkpoint(path) for path in (chain.checkpoint("clep"), folder / "best.ckpt"))
+    assert after["global_step"] == 0
+    assert after["state_dict"].keys() == before["state_dict"].keys()
+    for name, tensor in before["state_dict"].items():
+        assert torch.equal(tensor, after["state_dict"][name]), name
+    assert set(json.loads((folder / "done.json").read_text())["outputs"]) == {"best.ckpt"}
+    code = command(
+        "test", "--config", "stages/evaluation.yaml", f"--model.init_from={folder / 'best.ckpt'}",
+        f"--data.manifest={corpus}", "--data.num_workers=0", "--data.seconds=1.2", "--data.disjoint=[speaker]",
+        f"--trainer.default_root_dir={folder / 'evaluation'}",
+    )  # fmt: skip
+    assert code == 0
+
+
+def test_a_run_that_stops_early_by_its_own_rule_is_done(fit) -> None:
+    folder = fit(
+        "--trainer.max_epochs=3",
+        '--trainer.callbacks=[{"class_path": "EarlyStopping", '
+        '"init_args": {"monitor": "val/UA", "mode": "min", "patience": 1}}]',
+    )
+    assert read_checkpoint(folder / "best.ckpt")["global_step"] == 2
+    assert (folder / "done.json").exists()

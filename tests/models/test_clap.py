@@ -1,0 +1,126 @@
+import copy
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from models.audio import AudioEncoder, Cnn14
+from models.clap import Clap
+from models.text import TextEncoder
+
+TEXTS = ["this is a sound of angry", "happy", "a person speaking in a sad tone", "plain quiet voice"]
+
+
+class Statistics(AudioEncoder):
+    """Mean and deviation of the true samples: cheap, and blind to padding."""
+
+    sample_rate, width = 16000, 2
+
+    def forward(self, wave_NT: Tensor, length_N: Tensor) -> Tensor:
+        return torch.stack([torch.stack(torch.std_mean(w[:n])) for w, n in zip(wave_NT, length_N, strict=True)])
+
+
+def clap(tiny_bert: Path, audio: AudioEncoder | None = None, **more: object) -> Clap:
+    torch.manual_seed(0)
+    tower = audio or Cnn14(width_multiplier=1 / 32, stem_stride=2, mask_padding=True)
+    return Clap(tower, TextEncoder(str(tiny_bert)), dim=16, **more)
+
+
+def clips(n: int = 4) -> tuple[Tensor, Tensor]:
+    draw = torch.Generator().manual_seed(5)
+    length_N = torch.tensor([16000, 9000, 12345, 16000, 7000, 15999][:n])
+    wave_NT = 0.3 * torch.randn(n, 16000, generator=draw)
+    return torch.where(torch.arange(16000) < length_N[:, None], wave_NT, 0.0), length_N
+
+
+def train(model: Clap, steps: int = 4) -> None:
+    """A few steps of the whole model in train mode, as a stage takes them."""
+    model.train()
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-2)
+    for step in range(steps):
+        wave, length = clips()
+        logits = model.scale * model.embed_audio(wave.roll(step, 1), length) @ model.embed_text(TEXTS).T
+        nn.functional.cross_entropy(logits, torch.arange(4)).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def moved(before: dict[str, Tensor], module: nn.Module) -> list[str]:
+    return [name for name, tensor in module.state_dict().items() if not torch.equal(before[name], tensor)]
+
+
+@torch.no_grad()
+def test_embeddings_are_unit_vectors_of_the_shared_space(tiny_bert: Path) -> None:
+    model = clap(tiny_bert).eval()
+    for embedding in (model.embed_audio(*clips()), model.embed_text(TEXTS), model.project_text(torch.randn(2, 3, 32))):
+        assert embedding.shape[-1] == model.width == 16
+        torch.testing.assert_close(embedding.norm(dim=-1), torch.ones(embedding.shape[:-1]), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("freeze_audio", [False, True])
+@pytest.mark.parametrize("freeze_text", [False, True])
+def test_frozen_towers_rest_to_the_last_bit_and_the_others_move(
+    tiny_bert: Path, freeze_audio: bool, freeze_text: bool
+) -> None:
+    model = clap(tiny_bert, freeze_audio=freeze_audio, freeze_text=freeze_text)
+    before = {part: copy.deepcopy(module.state_dict()) for part, module in model.named_children()}
+    log_scale = model.log_scale.item()
+    train(model)
+    for part, frozen in (("audio", freeze_audio), ("text", freeze_text)):
+        tower = model.get_submodule(part)
+        assert not (frozen and moved(before[part], tower))
+        assert all(parameter.requires_grad is not frozen for parameter in tower.parameters())
+        assert not any(module.training is frozen for module in tower.modules())
+        if not frozen:
+            still = set(before[part]) - set(moved(before[part], tower))
+            # A word that no text holds, or a constant of the front end, has no reason to move.
+            assert not [name for name in still if dict(tower.named_parameters()).get(name) is not None]
+    assert any(name.endswith("running_mean") for name in moved(before["audio"], model.audio)) is not freeze_audio
+    assert moved(before["audio_projection"], model.audio_projection)
+    assert moved(before["text_projection"], model.text_projection)
+    assert model.log_scale.item() != log_scale
+
+
+def test_dropout_of_a_frozen_tower_is_off_also_inside_another_module(tiny_bert: Path) -> None:
+    frozen, free = (nn.Sequential(clap(tiny_bert, freeze_text=f)).train()[0] for f in (True, False))
+    assert torch.equal(frozen.embed_text(TEXTS), frozen.embed_text(TEXTS))
+    assert not torch.equal(free.embed_text(TEXTS), free.embed_text(TEXTS))
+
+
+def test_scale_is_kept_between_1_and_100(tiny_bert: Path) -> None:
+    model = clap(tiny_bert, temperature=0.07)
+    assert model.scale.item() == pytest.approx(1 / 0.07, rel=1e-6)
+    for log_scale, expected in ((-3.0, 1.0), (math.log(14.0), 14.0), (9.0, 100.0)):
+        model.log_scale.data.fill_(log_scale)
+        model.clamp_scale()
+        assert model.scale.item() == pytest.approx(expected, rel=1e-5)
+    assert model.log_scale.requires_grad
+
+
+def test_a_clip_alone_equals_the_clip_in_a_batch_in_any_order(tiny_bert: Path) -> None:
+    model = clap(tiny_bert)
+    train(model)
+    model.eval().requires_grad_(False)
+    wave, length = clips(6)
+    together = model.embed_audio(wave, length)
+    alone = torch.cat([model.embed_audio(w[None], n[None]) for w, n in zip(wave, length, strict=True)])
+    torch.testing.assert_close(alone, together, atol=1e-5, rtol=0)
+    order = torch.tensor([3, 5, 0, 4, 1, 2])
+    torch.testing.assert_close(model.embed_audio(wave[order], length[order]), together[order], atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_custom_projections_stand_in_place_of_the_mlp(tiny_bert: Path) -> None:
+    audio, text = nn.Linear(2, 7, bias=False), nn.Linear(32, 7)
+    torch.manual_seed(0)
+    encoder = TextEncoder(str(tiny_bert)).eval()
+    model = Clap(Statistics(), encoder, dim=7, audio_projection=audio, text_projection=text).eval()
+    wave, length = clips()
+    raw = torch.stack([torch.stack([w[:n].std(), w[:n].mean()]) for w, n in zip(wave, length, strict=True)])
+    expected = raw @ audio.weight.T
+    torch.testing.assert_close(model.embed_audio(wave, length), expected / expected.norm(dim=1, keepdim=True))
+    expected = encoder(TEXTS) @ text.weight.T + text.bias
+    torch.testing.assert_close(model.embed_text(TEXTS), expected / expected.norm(dim=1, keepdim=True))
+    assert model.sample_rate == 16000
