@@ -5,6 +5,7 @@ import importlib
 import pkgutil
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def commands() -> list[tuple[str, str]]:
 def test_every_command_that_we_print_exists(where: str, line: str) -> None:
     words = shlex.split(line, comments=True)
     assert words[1] in {*VERBS, *LIGHTNING_VERBS}, f"{where}: {line}"
-    for before, word in zip(words, words[1:], strict=False):
+    for before, word in pairwise(words):
         if before == "--config":
             assert find_config(word).is_file()
     parse(words[1], words[2:])

@@ -19,13 +19,18 @@ class RunLogger(CSVLogger):
         earlier = folder / "metrics.csv"
         rows = earlier.read_text() if resume and earlier.is_file() else ""
         # Lightning's writer warns of a folder that is not empty and removes the file; ours is put back below.
-        if rank_zero_only.rank == 0:
+        if _is_rank_zero():
             earlier.unlink(missing_ok=True)
         super().__init__(save_dir=folder, name="", version="", flush_logs_every_n_steps=1000)
-        if rows and rank_zero_only.rank == 0:
+        if rows and _is_rank_zero():
             writer = self.experiment
             earlier.write_text(rows)
             writer.metrics_keys = rows.splitlines()[0].split(",")
 
     def log_hyperparams(self, params: Any = None) -> None:
         """Nothing: config.yaml holds them all."""
+
+
+def _is_rank_zero() -> bool:
+    """Whether this process writes files; Lightning sets the rank before it makes loggers, on every launcher."""
+    return bool(getattr(rank_zero_only, "rank", 0) == 0)
