@@ -70,7 +70,7 @@ def _step(clap: Clap, loss_of: Callable[[], Tensor]) -> dict[str, Tensor]:
     torch.manual_seed(0)
     clap.zero_grad()
     loss = loss_of()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     return {"loss": loss.detach()} | {
         name: parameter.grad for name, parameter in clap.named_parameters() if parameter.grad is not None
     }

@@ -13,6 +13,8 @@ class ClipBatch(TypedDict):
         length: [N] int64, samples of each clip before padding.
         label: [N] int64, the class in logit order.
         caption: [N] int64, the clip's caption as a row of ``captions``.
+        caption_label: [U] int64, the class that each caption speaks of; for one that clips of several classes have, a
+            number of its own beyond the classes.
         captions: The U distinct captions of the whole split, the same table in every batch and on every rank.
         id: The clips' names in the manifest.
         corpus: The corpus of each clip.
@@ -23,6 +25,7 @@ class ClipBatch(TypedDict):
     length: Tensor
     label: Tensor
     caption: Tensor
+    caption_label: Tensor
     captions: list[str]
     id: list[str]
     corpus: list[str]

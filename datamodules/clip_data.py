@@ -18,7 +18,7 @@ from datamodules.clips import Clip, Clips, Collate
 from datamodules.corpora import CORPORA
 from datamodules.errors import DataError
 from datamodules.folds import assign_fold, select_split
-from datamodules.labels import LabelView, resolve_view
+from datamodules.labels import EMOTIONS, LabelView, resolve_view
 from datamodules.leakage import check_disjoint
 from datamodules.manifest import read_manifest
 from datamodules.sampler import EpochSampler
@@ -85,6 +85,7 @@ class ClipData(StageData):
         self.batch_size, self.seconds, self.sample_rate = batch_size, seconds, sample_rate
         self.resample_via, self.pad, self.augmentation = resample_via, pad, augmentation
         self.on_bad_audio, self.num_workers, self.seed = on_bad_audio, num_workers, seed
+        self.disjoint = tuple(disjoint)
         self._view = resolve_view(labels)
         if batch_size < 1 or seconds <= 0:
             raise DataError(f"data: batch_size {batch_size} and seconds {seconds:g} must be positive")
@@ -142,13 +143,14 @@ class ClipData(StageData):
             len(rows), self.batch_size, self.seed, trainer.global_rank, trainer.world_size, batches_done=done
         )
         captions = self._captions(rows)
-        clips = Clips(self._clips(rows, captions), self._form(), self.augmentation, self.seed, True, self.on_bad_audio)
+        read = self._clips(rows, captions)
+        clips = Clips(read, self._form(), self.augmentation, self.seed, True, self.on_bad_audio)
         return DataLoader(
             clips,  # type: ignore[arg-type]  # the sampler's keys are pairs
             self.batch_size,
             sampler=sampler,
             num_workers=self.num_workers,
-            collate_fn=Collate(captions, self._form().samples),
+            collate_fn=Collate(captions, _caption_labels(read, captions), self._form().samples),
             persistent_workers=self.num_workers > 0,
             pin_memory=trainer.strategy.root_device.type == "cuda",
         )
@@ -167,12 +169,12 @@ class ClipData(StageData):
     @property
     def train_rows(self) -> pd.DataFrame:
         """The rows that ``fit`` learns from."""
-        return self.rows if self.train_on == "all" else self._split("train")
+        return self._labelled() if self.train_on == "all" else self._split("train")
 
     @property
     def test_rows(self) -> pd.DataFrame:
         """The rows that ``test`` reads."""
-        return self.rows if self.test_on == "all" else self._split(self.test_on)
+        return self._labelled() if self.test_on == "all" else self._split(self.test_on)
 
     @property
     def predict_rows(self) -> pd.DataFrame:
@@ -186,24 +188,28 @@ class ClipData(StageData):
         return rows.assign(target=targets)
 
     def _split(self, split: str, rows: pd.DataFrame | None = None) -> pd.DataFrame:
-        if rows is None and self.rows.empty:
-            raise DataError(f"{self.manifest}: column 'emotion' is empty or missing; only `predict` can do without")
         try:
-            return select_split(self.rows if rows is None else rows, split)
+            return select_split(self._labelled() if rows is None else rows, split)
         except DataError as error:
             raise DataError(f"{self.manifest}: {error}") from None
+
+    def _labelled(self) -> pd.DataFrame:
+        if self.rows.empty:
+            raise DataError(f"{self.manifest}: column 'emotion' is empty or missing; only `predict` can do without")
+        return self.rows
 
     def _fixed_loader(self, rows: pd.DataFrame, captioned: bool = True) -> DataLoader[ClipBatch]:
         """Every row once, in order, the middle of each; rank r reads rows r, r + world, ..."""
         trainer, captions = self._trainer(), self._captions(rows) if captioned else []
         mine = [(0, index) for index in range(trainer.global_rank, len(rows), trainer.world_size)]
-        clips = Clips(self._clips(rows, captions), self._form(), on_bad_audio=self.on_bad_audio)
+        read = self._clips(rows, captions)
+        clips = Clips(read, self._form(), on_bad_audio=self.on_bad_audio)
         return DataLoader(
             clips,  # type: ignore[arg-type]  # the sampler's keys are pairs
             batch_size=self.batch_size,  # by name: Lightning makes the loader of `predict` anew from its arguments
             sampler=mine,
             num_workers=self.num_workers,
-            collate_fn=Collate(captions, self._form().samples, may_be_empty=True),
+            collate_fn=Collate(captions, _caption_labels(read, captions), self._form().samples, may_be_empty=True),
         )
 
     def _form(self) -> AudioFormat:
@@ -237,6 +243,15 @@ class ClipData(StageData):
             )
             for line, row in zip(rows.index, _records(rows), strict=True)
         ]
+
+
+def _caption_labels(clips: Sequence[Clip], captions: Sequence[str]) -> list[int]:
+    """The class of each caption, or a number of its own where clips of several classes share it."""
+    classes: list[set[int]] = [set() for _ in captions]
+    for clip in clips:
+        if captions:
+            classes[clip.caption].add(clip.label)
+    return [min(each) if len(each) == 1 else len(EMOTIONS) + place for place, each in enumerate(classes)]
 
 
 def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:

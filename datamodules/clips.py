@@ -76,11 +76,13 @@ class Collate:
 
     Args:
         captions: The split's distinct captions.
+        caption_labels: The class of each.
         samples: Length of a waveform.
         may_be_empty: Let a batch of which nothing could be read have no clips.
     """
 
     captions: list[str]
+    caption_labels: list[int]
     samples: int
     may_be_empty: bool = False
 
@@ -99,6 +101,7 @@ class Collate:
             length=torch.tensor([length for _, _, length in read], dtype=torch.int64),
             label=torch.tensor([clip.label for clip, _, _ in read], dtype=torch.int64),
             caption=torch.tensor([clip.caption for clip, _, _ in read], dtype=torch.int64),
+            caption_label=torch.tensor(self.caption_labels, dtype=torch.int64),
             captions=self.captions,
             id=[clip.id for clip, _, _ in read],
             corpus=[clip.corpus for clip, _, _ in read],

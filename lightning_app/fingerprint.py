@@ -15,7 +15,7 @@ LIGHTNING_VERBS = ("fit", "validate", "test", "predict")
 
 # Where a run is kept, how it is watched and how fast it reads: none of it changes what it computes.
 _WITHOUT_EFFECT = re.compile(
-    r"ckpt_path$|weights_only$|print_config$"
+    r"weights_only$|print_config$"
     r"|trainer\.(default_root_dir|logger|enable_progress_bar|enable_model_summary)(\.|$)"
     r"|(.+\.)?(num_workers|persistent_workers|pin_memory|prefetch_factor)$"
 )
@@ -64,6 +64,9 @@ def fingerprint(argv: Sequence[str]) -> Fingerprint:
         raise ConfigError("expected a verb such as `fit`, found an empty command line")
     if argv[0] in LIGHTNING_VERBS:
         settings = _settings(argv[1:])
+        if argv[0] == "fit":
+            # Resuming changes where a run begins and not where it ends; a tested checkpoint is what is tested.
+            settings.pop("ckpt_path", None)
         inputs = {text: sha256(Path(text)) for text in _texts(settings) if _names_file(text)}
     else:
         settings = {str(place): word for place, word in enumerate(argv[1:])}

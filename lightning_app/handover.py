@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +17,7 @@ from stages.handoff import CheckpointError, read_checkpoint, stage_of
 LINKED = ("labels", "words")
 PARTS = ("clap", "prompt", "classifier")
 # A checkpoint may come from anywhere, and building a class runs its code.
+CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 TRUSTED = ("stages.", "models.", "losses.", "datamodules.", "torch.")
 
 
@@ -39,13 +41,15 @@ def inherited_settings(arguments: list[str], settings: Mapping[str, Any]) -> lis
     if not path.is_file():
         raise CheckpointError(f"model.init_args.init_from: {path} is not there{_remedy(path)}")
     verify(path)
-    stored = read_checkpoint(path)["hyper_parameters"]
+    checkpoint = read_checkpoint(path)
+    stored = checkpoint["hyper_parameters"]
     accepted = inspect.signature(_imported(stage)).parameters
     init_args = {part: stored[part] for part in PARTS if part in accepted and stored.get(part) is not None}
     _require_trusted(init_args, path)
-    labels = _view_of(stored.get("labels"))
+    # A view's name says what is merged into its labels; a view that was made of a list has none of ours.
+    labels = checkpoint["view"] if checkpoint.get("view") in VIEWS else stored.get("labels")
     if "trained_labels" in accepted and stored.get("labels"):
-        init_args["trained_labels"] = stored["labels"]
+        init_args |= {"trained_labels": stored["labels"], "trained_words": stored["words"]}
     inherited: dict[str, Any] = {"model": {"class_path": stage, "init_args": init_args}}
     data = settings.get("data.class_path", settings.get("data"))
     if isinstance(data, str) and labels and "labels" in inspect.signature(_imported(data)).parameters:
@@ -113,11 +117,9 @@ def _require_trusted(tree: Any, path: Path) -> None:
     elif isinstance(tree, list):
         for value in tree:
             _require_trusted(value, path)
-
-
-def _view_of(labels: list[str] | None) -> str | list[str] | None:
-    """The name of the view with these classes, which also says what is merged into them, or the classes."""
-    return next((view.name for view in VIEWS.values() if list(view.labels) == labels), labels)
+    elif isinstance(tree, str) and CLASS_PATH.fullmatch(tree) and not tree.startswith(TRUSTED):
+        # The parser takes a bare name for a class, too.
+        _require_trusted({"class_path": tree}, path)
 
 
 def _plain(value: Any) -> Any:

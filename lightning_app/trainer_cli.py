@@ -20,6 +20,7 @@ from lightning_app.callbacks.logger import RunLogger
 from lightning_app.callbacks.predictions import WriteEvaluation
 from lightning_app.callbacks.preempt import Preempt
 from lightning_app.callbacks.progress import ProgressLines
+from lightning_app.callbacks.provenance import Provenance
 from lightning_app.callbacks.skipped import ListSkipped
 from lightning_app.checkpoint_io import AtomicCheckpointIO, verify
 from lightning_app.config_files import ConfigError, find_config
@@ -27,9 +28,10 @@ from lightning_app.fingerprint import Fingerprint, fingerprint
 from lightning_app.handover import inherited_settings, require_same_stage
 from lightning_app.messages import short_parse_error, users_mistake
 from stages.evaluation import Evaluation
+from stages.handoff import CheckpointError
 from stages.stage import Stage
 
-PREEMPTED, SKIPPED = 143, 5
+INTERRUPTED, PREEMPTED, SKIPPED = 130, 143, 5
 # It looks at a finished run, whose files are to stay.
 WRITES_NOTHING = ("validate",)
 
@@ -107,13 +109,18 @@ class StageCLI(LightningCLI):
             path = Path(config["ckpt_path"])
             verify(path)
             require_same_stage(path, config["model"], sys.stderr)
+        elif self.subcommand != "fit" and not config["model"]["class_path"].endswith(".Evaluation"):
+            raise CheckpointError(
+                f"{self.subcommand}: without --ckpt_path the model is random; name this stage's checkpoint, such as "
+                f"--ckpt_path {config['trainer']['default_root_dir'] or 'RUN'}/best.ckpt"
+            )
         Path(config["trainer"]["default_root_dir"] or ".").mkdir(parents=True, exist_ok=True)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config[self.subcommand]
         folder, seed = Path(config["trainer"]["default_root_dir"] or "."), int(config["seed_everything"] or 0)
         callbacks = list(self._get(self.config_init, "trainer").get("callbacks") or [])
-        callbacks += [StepSeed(seed), FiniteLoss(), self.preempt, self.skipped]
+        callbacks += [StepSeed(seed), FiniteLoss(), self.preempt, self.skipped, Provenance()]
         writes = self.subcommand not in WRITES_NOTHING
         callbacks += [self.done] if writes else []
         if isinstance(self.model, Evaluation) and isinstance(self.datamodule, ClipData):
@@ -151,7 +158,14 @@ def run_stage(arguments: Sequence[str]) -> int:
     if cli.preempt.stopped:
         print("lightning-cli: preempted; last.ckpt is saved, pass it as --ckpt_path to go on", file=sys.stderr)
         return PREEMPTED
-    if not cli.trainer.interrupted and cli.subcommand not in WRITES_NOTHING:
+    if cli.trainer.interrupted:
+        print("lightning-cli: interrupted; --ckpt_path RUN/last.ckpt goes on from the last epoch", file=sys.stderr)
+        return INTERRUPTED
+    if cli.subcommand == "fit":
+        for callback in cli.trainer.checkpoint_callbacks:
+            if isinstance(callback, StageCheckpoint):
+                callback.ensure_best(cli.trainer)
+    if cli.subcommand not in WRITES_NOTHING:
         cli.done.write(cli.trainer)
     if cli.skipped.lines:
         print(f"lightning-cli: {len(cli.skipped.lines)} recordings were skipped; see skipped.csv", file=sys.stderr)
@@ -160,15 +174,19 @@ def run_stage(arguments: Sequence[str]) -> int:
 
 
 def _found(words: Sequence[str]) -> list[str]:
-    """The command line with every file that is named by ``--KEY`` replaced by where it is, here or as installed."""
-    found = list(words)
-    for place, word in enumerate(found):
+    """The command line with its configuration files where they are, here or as installed, and before all flags.
+
+    The parser takes options in their order, and a flag is to win over every file.
+    """
+    configs: list[str] = []
+    flags: list[str] = []
+    for before, word in zip(["", *words], words, strict=False):
         key, _, value = word.partition("=")
-        if key.startswith("--") and value.endswith(".yaml"):
-            found[place] = f"{key}={find_config(value)}"
-        elif not key.startswith("--") and place and found[place - 1].startswith("--") and word.endswith(".yaml"):
-            found[place] = str(find_config(word))
-    return found
+        is_value = before.startswith("--") and "=" not in before and not word.startswith("--")
+        if word.endswith(".yaml") and (is_value or key.startswith("--")):
+            word = str(find_config(word)) if is_value else f"{key}={find_config(value)}"
+        (configs if key == "--config" or (before == "--config" and is_value) else flags).append(word)
+    return [*flags[:1], *configs, *flags[1:]]
 
 
 def _quiet() -> None:

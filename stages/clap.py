@@ -77,10 +77,14 @@ class ContrastiveTraining(Stage):
     def training_step(self, batch: ClipBatch, _: int) -> Tensor:
         audio_NE = self.clap.embed_audio(batch["wave"], batch["length"])
         text_UE = self.clap.project_text(self._pool(batch["captions"]))
-        loss: Tensor = self.loss(audio_NE, text_UE, batch["caption"], self.clap.scale)
+        loss: Tensor = self.loss(audio_NE, text_UE, batch["caption"], self.clap.scale, batch["caption_label"])
         self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch["id"]))
         self.log("train/scale", self.clap.scale, on_step=False, on_epoch=True, batch_size=len(batch["id"]))
         return loss
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        # Here too: a checkpoint of the last step is written before the hook of its end.
+        self.clap.clamp_scale()
 
     def on_train_batch_end(self, *_: Any) -> None:
         self.clap.clamp_scale()

@@ -1,7 +1,7 @@
 """Emotion recognition with what earlier stages left: zero-shot, learned prompts, the text-trained classifier."""
 
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, cast
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from datamodules.batch import ClipBatch
 from models.clap import Clap
+from models.soft_prompt import SoftPrompt
 from stages.acpt import PromptCallable
 from stages.classifier import ClassifierCallable
 from stages.stage import Stage
@@ -55,7 +56,8 @@ class Evaluation(Stage):
         init_from: Checkpoint of any stage.
         prompt: Learned prompts; by default those of ``init_from``, if it has them.
         classifier: Text-trained classifier; by default that of ``init_from``, if it has one.
-        trained_labels: The classifier's own classes; by default those of ``init_from``.
+        trained_labels: The classes of prompts and classifier; by default those of ``init_from``.
+        trained_words: Those classes as prompts name them; likewise.
         templates: Zero-shot prompts with ``{emotion}``: the first is the system "zero-shot", all are its ensemble.
     """
 
@@ -71,6 +73,7 @@ class Evaluation(Stage):
         prompt: PromptCallable | None = None,
         classifier: ClassifierCallable | None = None,
         trained_labels: list[str] | None = None,
+        trained_words: list[str] | None = None,
         templates: list[str] = list(TEMPLATES),  # noqa: B006  # never changed
     ) -> None:
         super().__init__()
@@ -81,15 +84,15 @@ class Evaluation(Stage):
         self.clap, self.labels, self.words, self.init_from = clap, labels, words, init_from
         self.prompt: nn.Module | None = prompt(clap.text.width, len(trained)) if prompt else None
         self.classifier: nn.Module | None = classifier(clap.width, len(trained)) if classifier else None
-        self.trained_labels, self.templates = trained, templates
+        self.trained_labels, self.trained_words, self.templates = trained, trained_words or words, templates
         self._text_CE: dict[str, Tensor] = {}
 
     def setup(self, stage: str) -> None:
         absent = [label for label in self.labels if label not in self.trained_labels]
-        if self.classifier is not None and absent:
+        if (self.prompt or self.classifier) is not None and absent:
             raise LabelError(
-                f"data.init_args.labels: {', '.join(absent)} is no class of the classifier in {self.init_from} "
-                f"({', '.join(self.trained_labels)}); train one for these labels, or leave {', '.join(absent)} out"
+                f"data.init_args.labels: {', '.join(absent)} is no class of what {self.init_from} was trained for "
+                f"({', '.join(self.trained_labels)}); train it for these labels, or leave {', '.join(absent)} out"
             )
         super().setup(stage)
 
@@ -97,8 +100,7 @@ class Evaluation(Stage):
         template_TCE = torch.stack([self._embed(template) for template in self.templates])
         self._text_CE = {"zero-shot": template_TCE[0], "zero-shot ensemble": F.normalize(template_TCE.mean(0), dim=-1)}
         if self.prompt is not None:
-            prompt_KCE = self.clap.project_text(self.prompt(self.words, self.clap.text))
-            self._text_CE["ACPT prompts"] = prompt_KCE.mean(0)
+            self._text_CE["ACPT prompts"] = self._prompts().mean(0)
 
     def test_step(self, batch: ClipBatch, batch_idx: int) -> ClipScores:
         audio_NE = (
@@ -106,8 +108,7 @@ class Evaluation(Stage):
         )
         scores = {system: audio_NE @ text_CE.T for system, text_CE in self._text_CE.items()}
         if self.classifier is not None:
-            own = [self.trained_labels.index(label) for label in self.labels]
-            scores["text-trained classifier"] = self.classifier(audio_NE)[:, own]
+            scores["text-trained classifier"] = self.classifier(audio_NE)[:, self._own_columns()]
         return ClipScores(
             id=batch["id"],
             corpus=batch["corpus"],
@@ -129,11 +130,20 @@ class Evaluation(Stage):
         """Text embeddings for a map: [M, E], the label of each, and its kind, ``template`` or ``prompt``."""
         points, labels, kinds = [self._text_CE["zero-shot"]], list(self.labels), ["template"] * len(self.labels)
         if self.prompt is not None:
-            prompt_KCE = self.clap.project_text(self.prompt(self.words, self.clap.text))
+            prompt_KCE = self._prompts()
             points.append(prompt_KCE.flatten(0, 1))
             labels += self.labels * len(prompt_KCE)
             kinds += ["prompt"] * prompt_KCE.shape[0] * prompt_KCE.shape[1]
         return torch.cat(points), labels, kinds
+
+    def _own_columns(self) -> list[int]:
+        """Where the labels stand among those that prompts and classifier were trained on."""
+        return [self.trained_labels.index(label) for label in self.labels]
+
+    def _prompts(self) -> Tensor:
+        """Unit embeddings of the learned prompts of the labels, [K, C, E]."""
+        prompt = cast(SoftPrompt, self.prompt)
+        return self.clap.project_text(prompt(self.trained_words, self.clap.text))[:, self._own_columns()]
 
     def _embed(self, template: str) -> Tensor:
         return self.clap.embed_text([template.format(emotion=word) for word in self.words])

@@ -39,6 +39,7 @@ class StageCheckpoint(ModelCheckpoint):
             every_n_train_steps=every_n_train_steps,
             enable_version_counter=False,
         )
+        self.saved = monitor is not None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # Without an epoch the trainer calls no later hook; released weights become a checkpoint in this way.
@@ -54,10 +55,19 @@ class StageCheckpoint(ModelCheckpoint):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_end(trainer, pl_module)
-        preempted = any(isinstance(callback, Preempt) and callback.stopped for callback in trainer.callbacks)  # type: ignore[attr-defined]
-        if self.monitor is None and not preempted:
+        if self.monitor is None and not Preempt.stopped_in(trainer):
+            self._save_best(trainer)
+
+    def _should_skip_saving_checkpoint(self, trainer: Trainer) -> bool:
+        # Preempt has saved the middle of an epoch; Lightning still calls the hooks of its end.
+        return Preempt.stopped_in(trainer) or super()._should_skip_saving_checkpoint(trainer)
+
+    def ensure_best(self, trainer: Trainer) -> None:
+        """Write ``best.ckpt`` if the run has not: it was resumed at its very end, or never had a monitored value."""
+        if self.dirpath is not None and not (self.saved and (Path(self.dirpath) / "best.ckpt").is_file()):
             self._save_best(trainer)
 
     def _save_best(self, trainer: Trainer) -> None:
         if self.dirpath is not None:
             trainer.save_checkpoint(Path(self.dirpath) / "best.ckpt", weights_only=False)
+            self.saved = True

@@ -18,7 +18,9 @@ class StepSeed(Callback):
         self.seed = seed
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        torch.manual_seed((self.seed * 1_000_003 + trainer.global_step) * 4099 + trainer.global_rank)
+        # The batch's number tells apart those that are accumulated into one step.
+        step = (self.seed * 1_000_003 + trainer.global_step) * 4099 + trainer.global_rank
+        torch.manual_seed((step * 8191 + batch_idx) % 2**63)
 
 
 class NonFiniteLossError(ArithmeticError):

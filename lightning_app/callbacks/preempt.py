@@ -33,6 +33,11 @@ class Preempt(Callback):
         trainer.save_checkpoint(Path(trainer.default_root_dir) / "last.ckpt", weights_only=False)
         trainer.should_stop = True
 
+    @staticmethod
+    def stopped_in(trainer: Trainer) -> bool:
+        """Whether a run was preempted: what follows its last step must not pass for the end of an epoch."""
+        return any(isinstance(each, Preempt) and each.stopped for each in trainer.callbacks)  # type: ignore[attr-defined]
+
     def _note(self, signum: int, frame: FrameType | None) -> None:
         # No more than a flag: a handler that talks to other ranks hangs them.
         self._signalled = True

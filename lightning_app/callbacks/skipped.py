@@ -18,6 +18,10 @@ class ListSkipped(Callback):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if trainer.is_global_zero:
+            (Path(trainer.default_root_dir) / "skipped.csv").unlink(missing_ok=True)
+
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         self._note(batch)
 
@@ -43,7 +47,10 @@ class ListSkipped(Callback):
     ) -> None:
         self._note(batch)
 
-    on_predict_batch_end = on_test_batch_end
+    def on_predict_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: int
+    ) -> None:
+        self._note(batch)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if trainer.world_size > 1 and torch.distributed.is_initialized():

@@ -47,6 +47,9 @@ def test_a_batch_is_what_its_contract_says(corpus: Path) -> None:
     captions = [batch["captions"][n] for n in batch["caption"].tolist()]
     assert captions == [f"This is a {words[names[n]]} sound" for n in batch["label"].tolist()]
     assert batch["corpus"] == ["buzz"] * 8
+    assert [batch["captions"][n] for n in range(4)] == [
+        f"This is a {words[names[n]]} sound" for n in batch["caption_label"]
+    ]
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -28,6 +28,8 @@ def fails(command, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypat
         build(self, *args, **kwargs)
 
     monkeypatch.setattr(Clap, "__init__", counted)
+    # Handlers that were made while another test captured the output write into a closed file.
+    monkeypatch.setattr("logging.raiseExceptions", False)
 
     def run(code: int, *words: object, before_models: bool = True) -> str:
         capsys.readouterr()

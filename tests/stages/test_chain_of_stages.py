@@ -101,8 +101,8 @@ def test_evaluation_predicts_every_test_row_once_with_every_system(
         scores = group[[f"score_{label}" for label in ("anger", "happiness", "neutral", "sadness")]]
         assert (scores.idxmax(axis=1).str.removeprefix("score_") == group["label"]).all()
     results = pd.read_csv(tmp_path / "results.csv")
-    for _system, group in predictions.groupby("system"):
-        wa = results.query("system == @system and metric == 'WA'")["value"].item()
+    for system, group in predictions.groupby("system"):
+        wa = results[(results["system"] == system) & (results["metric"] == "WA")]["value"].item()
         assert wa == pytest.approx((group["truth"] == group["label"]).mean())
 
 
@@ -166,3 +166,21 @@ def test_mixed_precision_trains_and_keeps_losses_in_full_precision(command, tiny
             losses[precision] = [float(row["train/loss"]) for row in csv.DictReader(file) if row["train/loss"]]
     assert losses["bf16-mixed"] == pytest.approx(losses["32-true"], rel=0.05)
     assert losses["bf16-mixed"] != losses["32-true"]
+
+
+def test_a_speaker_that_the_model_has_heard_is_not_tested(
+    chain, command, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [
+        "test", "--config", "stages/evaluation.yaml", f"--model.init_from={chain.checkpoint('classifier')}",
+        f"--data.manifest={corpus}", "--data.protocol=speaker", "--data.fold=0", "--data.num_workers=0",
+        "--data.seconds=1.2", f"--trainer.default_root_dir={tmp_path}",
+    ]  # fmt: skip
+    assert command(*words, "--data.disjoint=[speaker]") == 3
+    assert "was trained on 1 of the speakers to be tested: buzz/ann;" in capsys.readouterr().err
+    assert command(*words, "--data.disjoint=[]") == 0
+
+
+def test_the_view_and_its_merges_go_with_the_checkpoint(chain) -> None:
+    assert read_checkpoint(chain.checkpoint("classifier"))["view"] == "iemocap4"
+    assert read_checkpoint(chain.checkpoint("classifier"))["trained_on"] == ["buzz/ann", "buzz/bob", "buzz/cleo"]

@@ -12,7 +12,8 @@ import torch
 
 from stages.handoff import read_checkpoint
 
-EPOCHS = ["--trainer.max_epochs", "4", "--checkpoint.every_n_train_steps", "1"]
+EPOCHS = ["--trainer.max_epochs", "4", "--model.scheduler.class_path=stages.optim.WarmupCosine"]
+EVERY_STEP = "--checkpoint.every_n_train_steps=1"
 AUGMENTED = ["--data.augmentation", '{"speed": 0.1, "gain": 6, "noise": 0.5}']
 QUIET = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false", "--trainer.accelerator=cpu"]
 
@@ -49,11 +50,14 @@ def assert_same_weights(left: Path, right: Path) -> None:
 
 
 # An epoch has four steps: 2 is in its middle, 4 at its end.
-@pytest.mark.parametrize(("steps", "sign", "workers"), [(2, signal.SIGKILL, 0), (7, signal.SIGTERM, 2)])
+@pytest.mark.parametrize(
+    ("steps", "sign", "workers", "how"),
+    [(2, signal.SIGKILL, 0, [EVERY_STEP]), (4, signal.SIGTERM, 2, []), (7, signal.SIGUSR1, 0, [EVERY_STEP])],
+)
 def test_killed_and_resumed_equals_uninterrupted(
-    whole: Path, tiny_yaml: Path, tmp_path: Path, steps: int, sign: signal.Signals, workers: int
+    whole: Path, tiny_yaml: Path, tmp_path: Path, steps: int, sign: signal.Signals, workers: int, how: list[str]
 ) -> None:
-    process = start(words(tiny_yaml, tmp_path, f"--data.num_workers={workers}", "--data.batch_size=8"))
+    process = start(words(tiny_yaml, tmp_path, f"--data.num_workers={workers}", *how))
     last, deadline = tmp_path / "last.ckpt", time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
         if last.is_file() and (tmp_path / "last.ckpt.sha256").is_file():
@@ -68,12 +72,12 @@ def test_killed_and_resumed_equals_uninterrupted(
     code = process.wait(60)
     if code == 0:
         pytest.skip("the run ended before the signal reached it")
-    assert code == (143 if sign == signal.SIGTERM else -sign)
+    assert code == (-sign if sign == signal.SIGKILL else 143)
     assert not (tmp_path / "done.json").exists()
     stopped_at = read_checkpoint(last)["global_step"]
     assert steps <= stopped_at < 16
 
-    resumed = start(words(tiny_yaml, tmp_path, f"--data.num_workers={workers}", f"--ckpt_path={last}"))
+    resumed = start(words(tiny_yaml, tmp_path, f"--data.num_workers={workers}", f"--ckpt_path={last}", *how))
     assert resumed.wait(120) == 0
     assert (tmp_path / "done.json").exists()
     assert_same_weights(whole, tmp_path / "best.ckpt")

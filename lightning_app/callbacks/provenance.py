@@ -1,0 +1,46 @@
+"""Whom a model has heard: speakers that trained it, kept from stage to stage and never tested on."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from datamodules.clip_data import ClipData
+from datamodules.errors import DataError
+from datamodules.folds import speaker_keys
+from datamodules.stage_data import StageData
+from stages.handoff import read_checkpoint
+
+
+class Provenance(Callback):
+    """Adds to each checkpoint the view of its classes, and every speaker that it or its predecessors were trained on.
+
+    An evaluation whose data keep speakers apart (``disjoint``) is refused if the model has heard one of its speakers:
+    of another fold, of a run on all of the corpus, or of an earlier stage.
+    """
+
+    def __init__(self) -> None:
+        self._heard: set[str] = set()
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        data, source = trainer.datamodule, getattr(pl_module, "init_from", None)  # type: ignore[attr-defined]
+        self._heard = set(read_checkpoint(Path(source)).get("trained_on", [])) if source else set()
+        if stage == "fit" and isinstance(data, ClipData):
+            self._heard |= _speakers(data.train_rows)
+        if stage == "test" and isinstance(data, ClipData) and "speaker" in data.disjoint:
+            shared = sorted(self._heard & _speakers(data.test_rows))
+            if shared:
+                raise DataError(
+                    f"{data.manifest}: {source} was trained on {len(shared)} of the speakers to be tested: "
+                    f"{', '.join(shared[:5])}{', ...' if shared[5:] else ''}; test on the fold that it has not heard "
+                    "(data.init_args.protocol and fold), or set data.init_args.disjoint to [] where this is intended"
+                )
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        data: StageData = trainer.datamodule  # type: ignore[attr-defined]
+        checkpoint["trained_on"] = sorted(self._heard)
+        checkpoint["view"] = data.view.name
+
+
+def _speakers(rows: Any) -> set[str]:
+    return {str(speaker) for speaker in speaker_keys(rows) if speaker}
