@@ -53,7 +53,10 @@ def short_parse_error(message: str, words: Sequence[str] = ()) -> str:
         text = f"there is no class {classes[-1] if classes else '.'.join(filter(None, absent.groups()))}"
         return f"{_place(keys, words)}{_joined(keys)}{text}{_near_class(*absent.groups())}"
     if unknown := UNKNOWN.search(text):
-        *section, name = _known_sections([*keys, *unknown.group(1).split(".")])
+        names = [name for name in unknown.group(1).split(".") if name != "init_args"]
+        if keys and keys[-1] == names[0]:
+            return f"{'.'.join(keys)}: the file given here has a section {names[0]!r} of its own; pass it with --config"
+        *section, name = _known_sections([*keys, *names])
         owner = SECTIONS.get(section[0]) if len(section) == 1 else None
         hint = _did_you_mean(name, classes[-1] if classes else owner, section)
         return f"{_place([*section, name], words)}{_joined(section)}there is no option {name!r}{hint}"
@@ -62,6 +65,8 @@ def short_parse_error(message: str, words: Sequence[str] = ()) -> str:
 
 def _plain_types(text: str, message: str) -> str:
     """Say a type as a person would; the value too, where it stands on a line of its own."""
+    if "Expected a" not in text:
+        return re.sub(r"\s+", " ", text).strip()
     text = re.sub(r"Expected a (?:<class '([\w.]+)'>|typing\.Literal\[(.*?)\])", r"expected \1\2", text)
     text = re.sub(r"\. Got value: (.*)$", r", found '\1'", re.sub(r", (?=')| expected (?=['\w])", " or ", text))
     value = re.findall(r"^\s*Given value: (\S.*)$", message, re.MULTILINE)
