@@ -84,6 +84,7 @@ def _batch(clips: int, samples: int, words: list[str]) -> ClipBatch:
         length=torch.full((clips,), samples),
         label=label_N,
         caption=label_N,
+        caption_label=torch.arange(len(words)),
         captions=[f"This is a {word} sound" for word in words],
         id=[str(number) for number in range(clips)],
         corpus=["noise"] * clips,

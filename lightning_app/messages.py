@@ -87,7 +87,8 @@ def _known_sections(keys: list[str]) -> list[str]:
 def _place(keys: Sequence[str], words: Sequence[str]) -> str:
     """``file:line:column: `` of a key in the last file that sets it; empty where an option on the command line does."""
     dotted = ".".join(keys)
-    for name, value in reversed(list(_options(words))):
+    flags_last = sorted(_options(words), key=lambda option: option[0] not in ("config", "c"))
+    for name, value in reversed(flags_last):
         prefix = "" if name in ("config", "c") else f"{name}."
         if name == dotted:
             return ""
@@ -100,7 +101,7 @@ def _place(keys: Sequence[str], words: Sequence[str]) -> str:
 
 def _options(words: Sequence[str]) -> Iterable[tuple[str, str]]:
     """Every option with its value; ``init_args`` may be left out of keys, and is."""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words[1:], ""], strict=False):
         if word.startswith("--"):
             name, equals, value = word[2:].partition("=")
             yield name.replace(".init_args", ""), value if equals else following

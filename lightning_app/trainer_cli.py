@@ -1,5 +1,6 @@
 """Lightning's verbs: a stage and its data from configuration, with our rules about checkpoints and run folders."""
 
+import json
 import logging
 import sys
 import warnings
@@ -23,7 +24,7 @@ from lightning_app.callbacks.progress import ProgressLines
 from lightning_app.callbacks.provenance import Provenance
 from lightning_app.callbacks.skipped import ListSkipped
 from lightning_app.checkpoint_io import AtomicCheckpointIO, verify
-from lightning_app.config_files import ConfigError, find_config
+from lightning_app.config_files import ConfigError, find_config, resolve
 from lightning_app.fingerprint import Fingerprint, fingerprint
 from lightning_app.handover import inherited_settings, require_same_stage
 from lightning_app.messages import short_parse_error, users_mistake
@@ -176,7 +177,8 @@ def run_stage(arguments: Sequence[str]) -> int:
 def _found(words: Sequence[str]) -> list[str]:
     """The command line with its configuration files where they are, here or as installed, and before all flags.
 
-    The parser takes options in their order, and a flag is to win over every file.
+    The parser takes options in their order, and a flag is to win over every file. A section's file is replaced by what
+    it says: of a mistake in it the parser would only say that there is a loop.
     """
     configs: list[str] = []
     flags: list[str] = []
@@ -184,7 +186,10 @@ def _found(words: Sequence[str]) -> list[str]:
         key, _, value = word.partition("=")
         is_value = before.startswith("--") and "=" not in before and not word.startswith("--")
         if word.endswith(".yaml") and (is_value or key.startswith("--")):
-            word = str(find_config(word)) if is_value else f"{key}={find_config(value)}"
+            path = find_config(word if is_value else value)
+            config = "--config" in (key, before if is_value else "")
+            text = str(path) if config else json.dumps(resolve(path))
+            word = text if is_value else f"{key}={text}"
         (configs if key == "--config" or (before == "--config" and is_value) else flags).append(word)
     return [*flags[:1], *configs, *flags[1:]]
 

@@ -36,7 +36,7 @@ def test_training_step(tiny_clap: Clap) -> None:
 def test_a_training_step_that_forgets_a_direction_is_found_out(
     tiny_clap: Clap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def one_way(loss, audio_NE, text_UE, caption_N, scale):
+    def one_way(loss, audio_NE, text_UE, caption_N, scale, label_U):
         return torch.nn.functional.cross_entropy(scale * audio_NE @ text_UE.T, caption_N)
 
     monkeypatch.setattr("losses.infonce.InfoNCE.forward", one_way)

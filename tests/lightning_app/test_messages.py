@@ -132,6 +132,11 @@ def test_a_key_in_an_overlay_of_a_section(clep: Fails, tmp_path: Path) -> None:
     assert clep(2, f"--model.clap={path}").startswith(f"{path}:3:3: model.clap: there is no option 'dimm'")
 
 
+def test_a_whole_configuration_in_place_of_a_section(clep: Fails) -> None:
+    said = clep(2, "--data=configs/data/emodb.yaml")
+    assert said == "data: the file given here has a section 'data' of its own; pass it with --config\n"
+
+
 def test_missing_configuration(fails: Fails) -> None:
     assert fails(2, "fit", "--config", "stages/cleb.yaml").startswith(
         "stages/cleb.yaml: no such file; did you mean stages/clep.yaml"
@@ -274,8 +279,8 @@ class TestCheckpoints:
         words = ["test", "--config", "stages/evaluation.yaml", f"--model.init_from={chain.checkpoint('classifier')}"]
         more = [f"--data.manifest={corpus}", "--data.disjoint=[speaker]", "--data.labels=[anger,fear,sadness]"]
         said = fails(2, *words, *more, before_models=False)
-        assert said.startswith("data.init_args.labels: fear is no class of the classifier in ")
-        assert "(anger, happiness, neutral, sadness); train one for these labels, or leave fear out" in said
+        assert said.startswith("data.init_args.labels: fear is no class of ")
+        assert "(anger, happiness, neutral, sadness); train it for these labels, or leave fear out" in said
 
 
 def test_unknown_messages_pass_through() -> None:

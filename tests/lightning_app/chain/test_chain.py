@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -300,8 +301,10 @@ def test_a_whole_chain_imports_neither_torch_nor_pandas(line: Any) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_reaches_the_stage_and_ends_the_chain(line: Any, number: int, code: int) -> None:
     Path("sleep_clep").write_text("30")
+    # A test run in the background of a shell ignores Ctrl-C, and so would everything that it starts.
+    heeded = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(
-        [sys.executable, "-c", CLI], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", CLI], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, preexec_fn=heeded
     )
     _wait_for(Path("runs/clep/last.ckpt"))
     process.send_signal(number)
