@@ -8,7 +8,7 @@ from benchmarks.timing import Row, compare
 from losses.infonce import InfoNCE
 
 
-def run(sizes: tuple[int, ...] = (64, 512, 4096), captions: int = 8, width: int = 512, rounds: int = 7) -> list[Row]:
+def run(sizes: tuple[int, ...] = (64, 512, 4096), captions: int = 8, width: int = 512, rounds: int = 6) -> list[Row]:
     """Forward and backward, for each number of clips; values and gradients of both forms are shown to be equal."""
     return [_compare(clips, captions, width, rounds) for clips in sizes]
 

@@ -27,7 +27,7 @@ def demo_clap() -> Clap:
     return Clap(audio, text, settings["dim"])
 
 
-def run(clap: Clap | None = None, clips: int = 64, seconds: float = 5.0, rounds: int = 7) -> list[Row]:
+def run(clap: Clap | None = None, clips: int = 64, seconds: float = 5.0, rounds: int = 6) -> list[Row]:
     """Forward and backward of a batch of noise; loss and gradients of both forms are shown to be equal first."""
     clap = clap or demo_clap()
     words = [EMOTIONS[label].adjective for label in LABELS]
