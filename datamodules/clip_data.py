@@ -1,6 +1,5 @@
 """The clips of one manifest, for training on them and for testing on them."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -10,18 +9,21 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
-from datamodules.audio import AudioFormat, Recording
+from datamodules.audio import AudioFormat
 from datamodules.augmentation import Augmentation
 from datamodules.batch import ClipBatch
-from datamodules.captions.template import fill_template
-from datamodules.clips import Clip, Clips, Collate
+from datamodules.captions.source import CaptionSource
+from datamodules.captions.template import Template
+from datamodules.clips import Clip, Clips, Collate, SplitFeatures
 from datamodules.corpora import CORPORA
 from datamodules.errors import DataError
+from datamodules.features.loader import keep
 from datamodules.folds import assign_fold, select_split
-from datamodules.labels import EMOTIONS, LabelView, resolve_view
+from datamodules.labels import LabelView, resolve_view
 from datamodules.leakage import check_disjoint
 from datamodules.manifest import read_manifest
-from datamodules.sampler import EpochSampler
+from datamodules.rows import clips_of, require_filled
+from datamodules.sampler import EpochSampler, equal_batches
 from datamodules.selection import require_classes, select_view
 from datamodules.stage_data import StageData
 
@@ -35,16 +37,20 @@ class ClipData(StageData):
         manifest: CSV or Parquet, a row per clip (``lightning-cli prepare`` writes it).
         labels: The classes: a view's name, such as ``emodb7``, or a list of emotions in logit order. Clips of any other
             emotion are left out, and counted; ``predict`` alone reads them too, and clips without an emotion.
-        caption: Template of a clip's caption. ``{emotion}`` is the class as an adjective ("angry"), ``{noun}`` as a
-            noun ("anger"); any other name in braces is a column of the manifest.
+        caption: What a clip's caption is made of. A text is a template: ``{emotion}`` is the class as an adjective
+            ("angry"), ``{noun}`` as a noun ("anger"); any other name in braces is a column of the manifest.
+        tags: What a clip's tags are made of, for losses that compare clips by them; null for none.
         protocol: Split by the column ``fold_<protocol>`` in place of ``split``.
         fold: The fold to test on.
         dev: With folds: ``next`` keeps the following fold for validation, null trains on every other fold.
         train_on: ``all`` trains on every row, for testing on another corpus.
         test_on: The split that ``test`` and ``predict`` read; ``all`` reads every row.
         disjoint: Columns whose values training and testing must not share.
+        require: Columns that must be filled in, such as those that a loss learns from.
         batch_size: Clips per device and step.
         seconds: Length that every clip is cut or padded to.
+        crop: Part of a longer recording that is heard in training: ``random``, another one in each epoch, or its
+            ``middle``, so that a frozen encoder need hear each clip only once. Testing always hears the middle.
         sample_rate: In Hz; null asks the encoder.
         resample_via: Rate in Hz through which all audio passes first, such as 16000 to hear no more than another
             system does.
@@ -62,15 +68,18 @@ class ClipData(StageData):
         self,
         manifest: Path,
         labels: str | list[str],
-        caption: str = "This is a {emotion} sound",
+        caption: CaptionSource | str = "This is a {emotion} sound",
+        tags: CaptionSource | None = None,
         protocol: str | None = None,
         fold: int = 0,
         dev: Literal["next"] | None = None,
         train_on: Literal["train", "all"] = "train",
         test_on: Literal["train", "dev", "test", "all"] = "test",
         disjoint: Sequence[str] = ("speaker",),
+        require: Sequence[str] = (),
         batch_size: int = 64,
         seconds: float = 5.0,
+        crop: Literal["random", "middle"] = "random",
         sample_rate: int | None = None,
         resample_via: int | None = None,
         pad: Literal["zero", "repeat"] = "zero",
@@ -80,9 +89,9 @@ class ClipData(StageData):
         seed: int = 1,
     ) -> None:
         super().__init__()
-        self.manifest, self.caption, self.protocol, self.fold, self.test_on = manifest, caption, protocol, fold, test_on
+        self.manifest, self.protocol, self.fold, self.test_on = manifest, protocol, fold, test_on
         self.train_on = train_on
-        self.batch_size, self.seconds, self.sample_rate = batch_size, seconds, sample_rate
+        self.batch_size, self.seconds, self.crop, self.sample_rate = batch_size, seconds, crop, sample_rate
         self.resample_via, self.pad, self.augmentation = resample_via, pad, augmentation
         self.on_bad_audio, self.num_workers, self.seed = on_bad_audio, num_workers, seed
         self.disjoint = tuple(disjoint)
@@ -101,13 +110,15 @@ class ClipData(StageData):
         self.unchecked = (
             check_disjoint(rows, manifest, disjoint) if "split" in rows and "all" not in (train_on, test_on) else 0
         )
-        # The template's names alone: whether a column is filled matters in the rows that are used.
-        fill_template(caption, self._view.labels[0], {str(column): "filled" for column in rows})
         self.all_rows = rows
+        self.caption = Template(caption) if isinstance(caption, str) else caption
+        self.tags = tags
         labelled = "emotion" in rows and (rows["emotion"] != "").any()
         # Without any emotion only `predict` works; every other loader says so.
         self.rows = select_view(rows, self._view) if labelled else rows[:0]
         self.outside_view = len(rows) - len(self.rows)
+        require_filled(self.rows, require, manifest)
+        self._write_texts()
 
     @property
     def view(self) -> LabelView:
@@ -136,35 +147,48 @@ class ClipData(StageData):
         return f"{self.manifest}: {counted}{outside}{unchecked}"
 
     def train_dataloader(self) -> DataLoader[ClipBatch]:
-        trainer = self._trainer()
-        rows = self.train_rows
+        trainer, rows = self._trainer(), self.train_rows
         done = trainer.fit_loop.epoch_loop.batch_progress.total.ready
         sampler = EpochSampler(
             len(rows), self.batch_size, self.seed, trainer.global_rank, trainer.world_size, batches_done=done
         )
-        captions = self._captions(rows)
-        read = self._clips(rows, captions)
-        clips = Clips(read, self._form(), self.augmentation, self.seed, True, self.on_bad_audio)
+        random_crop = self.crop == "random"
+        # A crop of what is no longer than itself is always the same.
+        varies = self.augmentation is not None or (random_crop and not self._short(rows))
+        kept = self._kept(rows, hears="nothing" if varies else "middle")
+        clips = Clips(
+            self._clips(rows), self._form(), self.augmentation, self.seed, random_crop, self.on_bad_audio, kept
+        )
+        workers = 0 if kept.complete else self.num_workers
         return DataLoader(
             clips,  # type: ignore[arg-type]  # the sampler's keys are pairs
             self.batch_size,
             sampler=sampler,
-            num_workers=self.num_workers,
-            collate_fn=Collate(captions, _caption_labels(read, captions), self._form().samples),
-            persistent_workers=self.num_workers > 0,
+            num_workers=workers,
+            collate_fn=Collate(self._form().samples, kept),
+            persistent_workers=workers > 0,
             pin_memory=trainer.strategy.root_device.type == "cuda",
         )
 
     def val_dataloader(self) -> DataLoader[ClipBatch] | list[DataLoader[ClipBatch]]:
         has_dev = self.train_on == "train" and "split" in self.rows and (self.rows["split"] == "dev").any()
-        return self._fixed_loader(self._split("dev")) if has_dev else []
+        if not has_dev:
+            return []
+        rows = self._split("dev")
+        trainer, kept = self._trainer(), self._kept(rows, hears="middle")
+        return DataLoader(
+            self._as_they_are(rows, kept),  # type: ignore[arg-type]
+            batch_sampler=equal_batches(len(rows), self.batch_size, trainer.global_rank, trainer.world_size),
+            num_workers=0 if kept.complete else self.num_workers,
+            collate_fn=Collate(self._form().samples, kept, may_be_empty=True),
+        )
 
     def test_dataloader(self) -> DataLoader[ClipBatch]:
         return self._fixed_loader(self.test_rows)
 
     def predict_dataloader(self) -> DataLoader[ClipBatch]:
         """Every row of the tested part, with an emotion of the view or without; ``label`` is -1 where it has none."""
-        return self._fixed_loader(self.predict_rows, captioned=False)
+        return self._fixed_loader(self.predict_rows)
 
     @property
     def train_rows(self) -> pd.DataFrame:
@@ -198,19 +222,55 @@ class ClipData(StageData):
             raise DataError(f"{self.manifest}: column 'emotion' is empty or missing; only `predict` can do without")
         return self.rows
 
-    def _fixed_loader(self, rows: pd.DataFrame, captioned: bool = True) -> DataLoader[ClipBatch]:
+    def caption_table(self) -> pd.DataFrame:
+        """Captions and tags as one can read them: ``id``, ``split``, ``label``, ``caption``, ``tags``."""
+        table = pd.DataFrame({"id": self.rows["id"], "split": self.rows.get("split", "")})
+        return table.assign(label=self.rows["label"], caption=self.rows["caption"], tags=self.rows["tags"])
+
+    def caption_bins(self) -> dict[str, tuple[float, float]]:
+        """Where low ends and high begins for what captions and tags speak of, as the training rows have it."""
+        sources = [source for source in (self.caption, self.tags) if source is not None]
+        return {name: bounds for source in sources for name, bounds in source.bins(self._for_bins()).items()}
+
+    def _write_texts(self) -> None:
+        if self.rows.empty:
+            self.rows = self.rows.assign(caption="", tags="")
+            return
+        train = self._for_bins()
+        captions = self.caption.write(self.rows, train)
+        tags = self.tags.write(self.rows, train) if self.tags is not None else ""
+        self.rows = self.rows.assign(caption=captions, tags=tags)
+
+    def _for_bins(self) -> pd.DataFrame:
+        whole = self.train_on == "all" or "split" not in self.rows
+        return self.rows if whole else self.rows[self.rows["split"] == "train"]
+
+    def _fixed_loader(self, rows: pd.DataFrame) -> DataLoader[ClipBatch]:
         """Every row once, in order, the middle of each; rank r reads rows r, r + world, ..."""
-        trainer, captions = self._trainer(), self._captions(rows) if captioned else []
+        trainer, kept = self._trainer(), self._kept(rows, hears="middle")
         mine = [(0, index) for index in range(trainer.global_rank, len(rows), trainer.world_size)]
-        read = self._clips(rows, captions)
-        clips = Clips(read, self._form(), on_bad_audio=self.on_bad_audio)
         return DataLoader(
-            clips,  # type: ignore[arg-type]  # the sampler's keys are pairs
+            self._as_they_are(rows, kept),  # type: ignore[arg-type]  # the sampler's keys are pairs
             batch_size=self.batch_size,  # by name: Lightning makes the loader of `predict` anew from its arguments
             sampler=mine,
-            num_workers=self.num_workers,
-            collate_fn=Collate(captions, _caption_labels(read, captions), self._form().samples, may_be_empty=True),
+            num_workers=0 if kept.complete else self.num_workers,
+            collate_fn=Collate(self._form().samples, kept, may_be_empty=True),
         )
+
+    def _kept(self, rows: pd.DataFrame, hears: Literal["middle", "nothing"]) -> SplitFeatures:
+        """What frozen towers make of the rows: read from disk, or made now and kept there."""
+        clips = self._clips(rows)
+        return keep(self._trainer(), clips, self._form(), hears == "middle", self.on_bad_audio, self.num_workers)
+
+    def _as_they_are(self, rows: pd.DataFrame, kept: SplitFeatures) -> Clips:
+        return Clips(self._clips(rows), self._form(), on_bad_audio=self.on_bad_audio, kept=kept)
+
+    def _clips(self, rows: pd.DataFrame) -> list[Clip]:
+        return clips_of(rows, self.manifest.name, self.manifest.parent.name)
+
+    def _short(self, rows: pd.DataFrame) -> bool:
+        """Whether no row is known to be, or may be, longer than what is heard of it."""
+        return "duration" in rows and bool((rows["duration"] <= self.seconds).all())
 
     def _form(self) -> AudioFormat:
         rate: Any = self.sample_rate or self._trainer().lightning_module.sample_rate
@@ -220,43 +280,3 @@ class ClipData(StageData):
         if self.trainer is None:
             raise RuntimeError("ClipData's loaders need a trainer; pass the data to Trainer.fit or Trainer.test")
         return self.trainer
-
-    def _captions(self, rows: pd.DataFrame) -> list[str]:
-        return sorted({fill_template(self.caption, row["label"], row) for row in _records(rows)})
-
-    def _clips(self, rows: pd.DataFrame, captions: list[str]) -> list[Clip]:
-        number = {caption: place for place, caption in enumerate(captions)}
-        return [
-            Clip(
-                id=row["id"],
-                corpus=row.get("corpus", "") or self.manifest.parent.name,
-                place=f"{self.manifest.name}:{line}",
-                label=row["target"],
-                caption=number[fill_template(self.caption, row["label"], row)] if captions else -1,
-                recording=Recording(
-                    row["file"],
-                    _number(row.get("start")) or 0.0,
-                    _number(row.get("end")),
-                    _number(row.get("duration")),
-                    None if (rate := _number(row.get("sample_rate"))) is None else int(rate),
-                ),
-            )
-            for line, row in zip(rows.index, _records(rows), strict=True)
-        ]
-
-
-def _caption_labels(clips: Sequence[Clip], captions: Sequence[str]) -> list[int]:
-    """The class of each caption, or a number of its own where clips of several classes share it."""
-    classes: list[set[int]] = [set() for _ in captions]
-    for clip in clips:
-        if captions:
-            classes[clip.caption].add(clip.label)
-    return [min(each) if len(each) == 1 else len(EMOTIONS) + place for place, each in enumerate(classes)]
-
-
-def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    return rows.to_dict("records")  # type: ignore[return-value]  # the columns' names are text
-
-
-def _number(cell: object) -> float | None:
-    return float(cell) if isinstance(cell, int | float) and not math.isnan(cell) else None

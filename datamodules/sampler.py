@@ -56,3 +56,15 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
     def __len__(self) -> int:
         return self._taken
+
+
+def equal_batches(size: int, batch_size: int, rank: int = 0, world: int = 1) -> list[list[tuple[int, int]]]:
+    """Every index once, in order, in batches of (epoch 0, index); rank r has r, r + world, ...
+
+    Every rank gets as many batches as every other, the last of them perhaps empty: a loss over all ranks waits for all.
+
+    >>> [equal_batches(5, 2, rank, world=2) for rank in (0, 1)]
+    [[[(0, 0), (0, 2)], [(0, 4)]], [[(0, 1), (0, 3)], []]]
+    """
+    mine = [(0, index) for index in range(rank, size, world)]
+    return [mine[first : first + batch_size] for first in range(0, -(-size // world), batch_size)]

@@ -6,8 +6,10 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+NO_CACHE = "--no-cache"
 VERBS = {
     "prepare": ("lightning_app.prepare", "Turn a corpus, or a table of your recordings, into a manifest."),
+    "caption": ("lightning_app.caption", "Write the captions and tags of a stage's data as a table."),
     "chain": ("lightning_app.chain", "Run several stages, each from the checkpoint of the one before."),
     "report": ("lightning_app.report", "Make one HTML page of a chain's results."),
 }
@@ -29,6 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The words after the command's name; those of the process by default.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if NO_CACHE in arguments:
+        # For this process and for those it starts; no setting of a run, for it changes no result.
+        os.environ["EMOCLAP_CACHE"] = "off"
+        arguments = [word for word in arguments if word != NO_CACHE]
     verb = arguments[0] if arguments else "--help"
     if verb in ("-h", "--help"):
         print(_help())
@@ -72,7 +78,8 @@ def _run_own(verb: str, arguments: list[str]) -> int:
     module = import_module(VERBS[verb][0])
     parser = ArgumentParser(prog=f"lightning-cli {verb}", description=VERBS[verb][1])
     module.add_arguments(parser)
-    return int(module.run(parser.parse_args(arguments)) or 0)
+    as_options = getattr(module, "as_options", list)  # a verb that takes dotted settings, as Lightning's do
+    return int(module.run(parser.parse_args(as_options(arguments))) or 0)
 
 
 def _help() -> str:
@@ -94,9 +101,11 @@ examples:
   lightning-cli chain --config configs/chains/demo.yaml
   lightning-cli prepare emodb PATH --out data/emodb/manifest.csv
   lightning-cli fit --config stages/clep.yaml --config configs/data/emodb.yaml
+  lightning-cli caption --config stages/clep.yaml --out captions.csv
   lightning-cli fit --config stages/acpt.yaml --model.prompt.length 16
 
-`lightning-cli VERB --help` lists a verb's options; EMOCLAP_DEBUG=1 shows the traceback of an error."""
+`lightning-cli VERB --help` lists a verb's options; `--no-cache` keeps no features of frozen encoders, in the folder
+EMOCLAP_CACHE (by default ~/.cache/emoclap); EMOCLAP_DEBUG=1 shows the traceback of an error."""
 
 
 def _message(error: BaseException) -> str:

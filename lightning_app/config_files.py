@@ -42,7 +42,18 @@ def resolve(path: Path) -> dict[str, Any]:
     base = content.pop("config", {})
     if not isinstance(base, dict):
         raise ConfigError(f"{where(path, ['config'])}: `config` must name one YAML file, found {base!r}")
-    return merge(base, content)
+    return merge(_without_replaced(base, content), content)
+
+
+def _without_replaced(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """The base without the arguments of classes in whose place others are put: those have arguments of their own."""
+    kept = dict(base)
+    for key, value in over.items():
+        below = kept.get(key)
+        if isinstance(value, dict) and isinstance(below, dict):
+            other = "class_path" in value and value["class_path"] != below.get("class_path")
+            kept[key] = {} if other else _without_replaced(below, value)
+    return kept
 
 
 def _include(value: Any, file: Path, trail: tuple[Path, ...]) -> Any:

@@ -15,7 +15,7 @@ from stages.handoff import CheckpointError, read_checkpoint, stage_of
 
 # The data say these, by a link that is not there yet when a command is read.
 LINKED = ("labels", "words")
-PARTS = ("clap", "prompt", "classifier")
+PARTS = ("clap", "prompt", "classifier", "audio", "head")
 # A checkpoint may come from anywhere, and building a class runs its code.
 CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 TRUSTED = ("stages.", "models.", "losses.", "datamodules.", "torch.")
@@ -45,6 +45,8 @@ def inherited_settings(arguments: list[str], settings: Mapping[str, Any]) -> lis
     stored = checkpoint["hyper_parameters"]
     accepted = inspect.signature(_imported(stage)).parameters
     init_args = {part: stored[part] for part in PARTS if part in accepted and stored.get(part) is not None}
+    if settings.get("model.take") == "audio":
+        init_args = {"clap": {"class_path": "models.clap.Clap", "init_args": {"audio": _audio_tower(stored, path)}}}
     _require_trusted(init_args, path)
     # A view's name says what is merged into its labels; a view that was made of a list has none of ours.
     labels = checkpoint["view"] if checkpoint.get("view") in VIEWS else stored.get("labels")
@@ -55,6 +57,15 @@ def inherited_settings(arguments: list[str], settings: Mapping[str, Any]) -> lis
     if isinstance(data, str) and labels and "labels" in inspect.signature(_imported(data)).parameters:
         inherited["data"] = {"class_path": data, "init_args": {"labels": labels}}
     return [arguments[0], "--config", json.dumps(inherited), *arguments[1:]]
+
+
+def _audio_tower(stored: Mapping[str, Any], path: Path) -> Any:
+    """The configuration of the audio tower in a checkpoint's settings, on its own or inside an audio-text model."""
+    clap = stored.get("clap") or {}
+    tower = stored.get("audio") or (clap.get("init_args") or {}).get("audio")
+    if tower is None:
+        raise CheckpointError(f"{path}: has no audio tower ({stored.get('_class_path')} wrote it); start from another")
+    return tower
 
 
 def require_same_stage(path: Path, model: Mapping[str, Any], out: TextIO) -> None:

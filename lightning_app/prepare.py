@@ -23,7 +23,7 @@ DESCRIPTION = (
     "needs the column path, and may have emotion, speaker and every other column of a manifest. "
     "A synthetic corpus, made here in about a minute: `lightning-cli prepare demo --out data/demo/manifest.csv`."
 )
-NAMES = ("emodb", "tess", "cremad", "ravdess", "table", "demo")
+NAMES = ("emodb", "tess", "cremad", "ravdess", "iemocap", "msp_podcast", "table", "demo")
 SKIPPED = 5  # exit code: finished, but some rows were left out
 SPEAKER_FOLDS = 5
 RANDOM_FOLDS = 10

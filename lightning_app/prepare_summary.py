@@ -1,5 +1,7 @@
 """What `prepare` says about the manifest it wrote."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from datamodules.corpora import CORPORA
@@ -22,6 +24,7 @@ def summarise(rows: pd.DataFrame, corpus: str) -> list[str]:
     lines += [f"  folds: {', '.join(folds)}"] if folds else []
     lines += [f"  splits: {_counts(rows['split'].replace('', 'none'))}"] if "split" in rows else []
     if known:
+        lines += [f"  release: {_release(rows, emotions, known.releases)}"] if known.releases else []
         lines.append(f"  licence: {known.licence}")
         found = emotions.value_counts()
         differences = [
@@ -31,6 +34,19 @@ def summarise(rows: pd.DataFrame, corpus: str) -> list[str]:
         ]
         lines += [f"  differs from the published corpus: {', '.join(differences)}"] if differences else []
     return lines
+
+
+def _release(rows: pd.DataFrame, emotions: pd.Series, releases: Mapping[int, str]) -> str:
+    """Which release the numbers of clips look like."""
+    train = rows["split"] == "train" if "split" in rows else pd.Series(True, index=rows.index)
+    agreed, named = emotions != "", ~emotions.isin(["", "other"])
+    parts = (part & classed for part in (train | True, train) for classed in (agreed | True, agreed, named))
+    sizes = [int(part.sum()) for part in parts]
+    found = next((size for size in sizes if size in releases), None)
+    if found is not None:
+        return f"{releases[found]}, which has {found} such clips"
+    told = ", ".join(f"{name} ({size})" for size, name in releases.items())
+    return f"none that is known by its number of clips: {told}; here {sizes[0]}, of which {sizes[3]} to train on"
 
 
 def _speakers(rows: pd.DataFrame) -> str:

@@ -14,6 +14,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 
 from datamodules.clip_data import ClipData
 from datamodules.stage_data import StageData
+from lightning_app.callbacks.captions import WriteCaptions
 from lightning_app.callbacks.checkpoint import StageCheckpoint
 from lightning_app.callbacks.done import MarkDone
 from lightning_app.callbacks.guards import FiniteLoss, StepSeed
@@ -24,7 +25,7 @@ from lightning_app.callbacks.progress import ProgressLines
 from lightning_app.callbacks.provenance import Provenance
 from lightning_app.callbacks.skipped import ListSkipped
 from lightning_app.checkpoint_io import AtomicCheckpointIO, verify
-from lightning_app.config_files import ConfigError, find_config, resolve
+from lightning_app.config_files import ConfigError, find_config, load_yaml, resolve
 from lightning_app.fingerprint import Fingerprint, fingerprint
 from lightning_app.handover import inherited_settings, require_same_stage
 from lightning_app.messages import short_parse_error, users_mistake
@@ -123,7 +124,7 @@ class StageCLI(LightningCLI):
         callbacks = list(self._get(self.config_init, "trainer").get("callbacks") or [])
         callbacks += [StepSeed(seed), FiniteLoss(), self.preempt, self.skipped, Provenance()]
         writes = self.subcommand not in WRITES_NOTHING
-        callbacks += [self.done] if writes else []
+        callbacks += [WriteCaptions(), self.done] if writes else []
         if isinstance(self.model, Evaluation) and isinstance(self.datamodule, ClipData):
             callbacks.append(WriteEvaluation(seed))
         own: dict[str, Any] = {"callbacks": callbacks}
@@ -188,7 +189,9 @@ def _found(words: Sequence[str]) -> list[str]:
         if word.endswith(".yaml") and (is_value or key.startswith("--")):
             path = find_config(word if is_value else value)
             config = "--config" in (key, before if is_value else "")
-            text = str(path) if config else json.dumps(resolve(path))
+            # The parser lays a file over its include section by section; what is meant is key by key.
+            whole = config and "config" not in load_yaml(path)
+            text = str(path) if whole else json.dumps(resolve(path))
             word = text if is_value else f"{key}={text}"
         (configs if key == "--config" or (before == "--config" and is_value) else flags).append(word)
     return [*flags[:1], *configs, *flags[1:]]

@@ -1,17 +1,30 @@
 """Objectives: tensors in, a scalar out. Nothing here knows a corpus, a configuration or a logger."""
 
 from losses.arcface import ArcFaceLoss
+from losses.ccc import ConcordanceLoss
 from losses.diversity import ContextDiversity, mean_pairwise_cosine
 from losses.gather import gather
 from losses.infonce import InfoNCE
+from losses.pairs import ContrastiveLoss, Pairs
 from losses.prompt_ranking import PromptCrossEntropy, PromptRanking
+from losses.rank_n_contrast import RankNContrast
+from losses.siglip import SigLip
+from losses.soft_targets import SoftTargets
+from losses.supcon import SupCon
 
 __all__ = [
     "ArcFaceLoss",
+    "ConcordanceLoss",
     "ContextDiversity",
+    "ContrastiveLoss",
     "InfoNCE",
+    "Pairs",
     "PromptCrossEntropy",
     "PromptRanking",
+    "RankNContrast",
+    "SigLip",
+    "SoftTargets",
+    "SupCon",
     "gather",
     "mean_pairwise_cosine",
 ]

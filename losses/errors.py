@@ -1,4 +1,4 @@
-"""What is wrong with a loss's settings, as one kind of exception."""
+"""What can be wrong with a loss's settings, and with what it is given."""
 
 
 class LossSettingError(ValueError):
@@ -8,3 +8,12 @@ class LossSettingError(ValueError):
     """
 
     exit_code = 2
+
+
+class LossInputError(ValueError):
+    """A batch lacks what a loss learns from, such as ratings of valence and arousal.
+
+    The message names what is missing and the setting that brings it. Commands end with exit code 3.
+    """
+
+    exit_code = 3

@@ -29,6 +29,13 @@ def gather(x: Tensor) -> Tensor:
     return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
 
 
+def rows_before(x: Tensor) -> int:
+    """How many rows of the gathered tensor come before those of this rank. A collective, like `gather`."""
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return 0
+    return sum(_sizes(x)[: dist.get_rank()])
+
+
 def _sizes(x: Tensor) -> list[int]:
     """Return how many rows each rank holds."""
     sizes_W = torch.zeros(dist.get_world_size(), dtype=torch.int64, device=x.device)

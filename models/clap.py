@@ -1,6 +1,7 @@
 """The audio-text model: two towers, two projections, one temperature."""
 
 import math
+from collections.abc import Callable
 from typing import Self
 
 import torch
@@ -11,7 +12,9 @@ from models.audio.encoder import AudioEncoder
 from models.projection import MlpProjection
 from models.text import TextEncoder
 
-MAX_LOG_SCALE = math.log(100)
+ProjectionCallable = Callable[[int, int], nn.Module]
+# ReLU can leave a vector of zeros, which has no direction: it stays zero, and its gradient finite.
+EPS = 1e-8
 
 
 class Clap(nn.Module):
@@ -21,14 +24,18 @@ class Clap(nn.Module):
         audio: Audio tower.
         text: Text tower.
         dim: Width of the shared space, E.
-        audio_projection: From the audio tower's width to E; LAION's two-layer MLP by default.
-        text_projection: Likewise for the text tower.
+        audio_projection: Called with the audio tower's width and E; LAION's two-layer MLP by default.
+        text_projection: Likewise with the text tower's width.
         freeze_audio: Keep the audio tower as it is: no gradients, no dropout, no running statistics.
         freeze_text: Likewise for the text tower; on in CLEP-DG.
-        temperature: Initial temperature; learned as the logarithm of its inverse, the scale, which stays in [1, 100].
+        temperature: Initial temperature; learned as the logarithm of its inverse, the scale.
+        min_temperature: The learned temperature is kept from falling below; LAION-CLAP's 0.01 is a scale of 100.
+        max_temperature: Likewise from rising above.
+        learn_temperature: Keep it fixed if false.
+        unit_in_training: Compare unit vectors in training, too; ParaCLAP's code trains without and evaluates with.
 
     Raises:
-        ValueError: If the temperature is not positive.
+        ValueError: If the temperature is not positive, or outside its bounds.
 
     Attributes:
         sample_rate: In Hz, of the waveforms that the audio tower hears.
@@ -42,19 +49,30 @@ class Clap(nn.Module):
         audio: AudioEncoder,
         text: TextEncoder,
         dim: int = 512,
-        audio_projection: nn.Module | None = None,
-        text_projection: nn.Module | None = None,
+        audio_projection: ProjectionCallable = MlpProjection,
+        text_projection: ProjectionCallable = MlpProjection,
         freeze_audio: bool = False,
         freeze_text: bool = True,
         temperature: float = 0.07,
+        min_temperature: float = 0.01,
+        max_temperature: float = 1.0,
+        learn_temperature: bool = True,
+        unit_in_training: bool = True,
     ) -> None:
         super().__init__()
         if temperature <= 0:
             raise ValueError(f"temperature is {temperature:g}; expected a number above 0, such as 0.07")
+        if learn_temperature and not 0 < min_temperature <= temperature <= max_temperature:
+            raise ValueError(
+                f"temperature is {temperature:g}; expected min_temperature <= temperature <= max_temperature, "
+                f"and these are {min_temperature:g} and {max_temperature:g}"
+            )
         self.audio, self.text = audio, text
-        self.audio_projection = audio_projection or MlpProjection(audio.width, dim)
-        self.text_projection = text_projection or MlpProjection(text.width, dim)
-        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / temperature)))
+        self.audio_projection = audio_projection(audio.width, dim)
+        self.text_projection = text_projection(text.width, dim)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / temperature)), requires_grad=learn_temperature)
+        self._log_bounds = (-math.log(max_temperature), -math.log(min_temperature))
+        self.unit_in_training = unit_in_training
         self.frozen = [tower for tower, frozen in ((audio, freeze_audio), (text, freeze_text)) if frozen]
         for tower in self.frozen:
             tower.requires_grad_(False)
@@ -75,17 +93,25 @@ class Clap(nn.Module):
 
     @torch.no_grad()
     def clamp_scale(self) -> None:
-        """Bring the learned scale back into [1, 100], as LAION-CLAP does after every step."""
-        self.log_scale.clamp_(0, MAX_LOG_SCALE)
+        """Bring the learned temperature back into its bounds, as LAION-CLAP does after every step."""
+        if self.log_scale.requires_grad:
+            self.log_scale.clamp_(*self._log_bounds)
 
     def embed_audio(self, wave_NT: Tensor, length_N: Tensor) -> Tensor:
         """Unit embeddings of N clips: [N, T] in [-1, 1], with their true lengths in samples -> [N, E]."""
-        return F.normalize(self.audio_projection(self.audio(wave_NT, length_N)), dim=-1)
+        return self.project_audio(self.audio(wave_NT, length_N))
 
     def embed_text(self, texts: list[str]) -> Tensor:
         """Unit embeddings of N texts, [N, E]."""
         return self.project_text(self.text(texts))
 
+    def project_audio(self, pooled_ND: Tensor) -> Tensor:
+        """Unit embeddings of what the audio tower has pooled: [..., D] -> [..., E]."""
+        return self._unit(self.audio_projection(pooled_ND))
+
     def project_text(self, pooled_ND: Tensor) -> Tensor:
         """Unit embeddings of what the text tower has pooled: [..., D] -> [..., E]."""
-        return F.normalize(self.text_projection(pooled_ND), dim=-1)
+        return self._unit(self.text_projection(pooled_ND))
+
+    def _unit(self, x_NE: Tensor) -> Tensor:
+        return F.normalize(x_NE, dim=-1, eps=EPS) if self.unit_in_training or not self.training else x_NE

@@ -31,10 +31,15 @@ def from_pretrained(
         raise WeightsError(f"{source}: no such folder; set source to one that save_pretrained wrote, or to a hub name")
     try:
         with _quiet():
+            # Code that comes with weights is never run; transformers would ask on the terminal.
             loaded, report = model.from_pretrained(
-                source, revision=revision, key_mapping=key_mapping, output_loading_info=True
+                source,
+                revision=revision,
+                key_mapping=key_mapping,
+                output_loading_info=True,
+                trust_remote_code=False,
             )
-    except OSError as error:
+    except (OSError, ValueError) as error:
         reason = str(error).strip().split("\n")[0]
         raise WeightsError(
             f"{source}: cannot be loaded ({reason}). Download it once with `hf download {source}`, or set source to a "

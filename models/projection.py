@@ -16,6 +16,32 @@ class MlpProjection(nn.Sequential):
         super().__init__(nn.Linear(in_dim, dim), nn.ReLU(), nn.Linear(dim, dim))
 
 
+class LinearReluProjection(nn.Sequential):
+    """Linear, ReLU: EmotionRankCLAP's projection (section 3), whose embeddings are never negative.
+
+    A vector that is zero throughout is possible, so unit length needs a floor on the norm.
+
+    Args:
+        in_dim: Width of the tower.
+        dim: Width of the shared space, E.
+    """
+
+    def __init__(self, in_dim: int, dim: int = 512) -> None:
+        super().__init__(nn.Linear(in_dim, dim), nn.ReLU())
+
+
+class LinearProjection(nn.Linear):
+    """A linear map with a bias, so that embeddings point anywhere.
+
+    Args:
+        in_dim: Width of the tower.
+        dim: Width of the shared space, E.
+    """
+
+    def __init__(self, in_dim: int, dim: int = 512) -> None:
+        super().__init__(in_dim, dim)
+
+
 class ResidualProjection(nn.Module):
     """A linear map, and a second one added to it: the projection of msclap and ParaCLAP.
 

@@ -1,6 +1,7 @@
 """Text encoders of transformers: texts, or token embeddings, to one vector each."""
 
 import hashlib
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from models.errors import TextLengthError, WeightsError
 from models.pretrained import from_pretrained
 
-Pooling = Literal["mean", "cls", "pooler"]
+Pooling = Literal["mean", "cls", "pooler", "last"]
 
 
 class TextEncoder(nn.Module):
@@ -20,10 +21,13 @@ class TextEncoder(nn.Module):
     Args:
         source: Name on the Hugging Face hub, folder written by ``save_pretrained``, or ``package:NAME/FOLDER`` for a
             model that is shipped inside an installed Python package.
-        pooling: ``mean`` over the tokens (sentence-transformers), ``cls`` for the first token's last hidden state, or
-            ``pooler`` for the encoder's own pooler on it (LAION-CLAP).
+        pooling: ``mean`` over the tokens (sentence-transformers), ``cls`` for the first token's last hidden state,
+            ``pooler`` for the encoder's own pooler on it (LAION-CLAP), or ``last`` for the last token, padding aside,
+            which alone has read the whole text in models that read forwards (GPT-2 in msclap 2023).
         revision: Commit of a hub name.
         sha256: Of the source's ``model.safetensors``; a file with another digest is refused.
+        truncate: Cut texts that are longer than the encoder reads, and count them, in place of refusing them.
+        suffix: Written after every text. GPT-2 marks no end of its own; msclap 2023 ends with ``" <|endoftext|>"``.
 
     Raises:
         WeightsError: If the source is not there, incomplete, or not the file that ``sha256`` names.
@@ -31,10 +35,17 @@ class TextEncoder(nn.Module):
     Attributes:
         width: Size of the pooled vector and of a token embedding, D.
         max_length: The longest text in tokens, special tokens included.
+        truncated: Texts that were cut so far; one that is read twice counts twice.
     """
 
     def __init__(
-        self, source: str, pooling: Pooling = "mean", revision: str | None = None, sha256: str | None = None
+        self,
+        source: str,
+        pooling: Pooling = "mean",
+        revision: str | None = None,
+        sha256: str | None = None,
+        truncate: bool = False,
+        suffix: str = "",
     ) -> None:
         super().__init__()
         from transformers import AutoConfig, AutoModel, AutoTokenizer, ClapTextModel
@@ -43,6 +54,7 @@ class TextEncoder(nn.Module):
         if sha256 is not None:
             _require_digest(Path(folder) / "model.safetensors", sha256)
         self.source, self.pooling = source, pooling
+        self.truncate, self.suffix, self.truncated = truncate, suffix, 0
         try:
             self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, revision=revision)
             config: Any = AutoConfig.from_pretrained(folder, revision=revision)
@@ -52,6 +64,9 @@ class TextEncoder(nn.Module):
                 f"{source}: cannot be loaded ({reason}). Download it once with `hf download {source}`, or set the text "
                 "encoder's source to a folder that save_pretrained wrote"
             ) from error
+        # GPT-2 has no token for padding; the mask hides whichever stands there. Positions count from the first token.
+        self.tokenizer.pad_token = self.tokenizer.pad_token or self.tokenizer.eos_token
+        self.tokenizer.padding_side = "right"
         discarded = () if pooling == "pooler" else ("pooler.",)
         if config.model_type in ("clap", "clap_text_model"):
             renamed = {r"^text_model\.": ""}
@@ -97,15 +112,38 @@ class TextEncoder(nn.Module):
         return cast(Tensor, self.model.get_input_embeddings()(ids_NL))
 
     def tokens(self, texts: list[str]) -> tuple[Tensor, Tensor]:
-        """Return token numbers, int64 [N, L], and 1 where there is one, [N, L]; special tokens included."""
+        """Return token numbers, int64 [N, L], and 1 where there is one, [N, L]; special tokens included.
+
+        Raises:
+            TextLengthError: If a text has more tokens than the encoder reads, or none.
+        """
+        texts = [text + self.suffix for text in texts]
         for text, ids in zip(texts, self.tokenizer(texts, truncation=False)["input_ids"], strict=True):
-            if len(ids) > self.max_length:
-                raise TextLengthError(
-                    f"text of {len(ids)} tokens is longer than the {self.max_length} that {self.source} reads: "
-                    f"{text[:60]!r}...; shorten it, or choose another text encoder (model.init_args.clap)"
-                )
-        padded = self.tokenizer(texts, padding=True, return_tensors="pt").to(self.device)
+            self._check_length(text, len(ids))
+        limit = self.max_length if self.truncate else None
+        padded = self.tokenizer(
+            texts, padding=True, truncation=self.truncate, max_length=limit, return_tensors="pt"
+        ).to(self.device)
         return padded["input_ids"], padded["attention_mask"]
+
+    def _check_length(self, text: str, tokens: int) -> None:
+        if tokens == 0:
+            raise TextLengthError(f"a text is empty, and {self.source} has no token for that; write it, or set suffix")
+        if tokens <= self.max_length:
+            return
+        if not self.truncate:
+            raise TextLengthError(
+                f"text of {tokens} tokens is longer than the {self.max_length} that {self.source} reads: "
+                f"{text[:60]!r}...; shorten it, choose another text encoder (model.init_args.clap), or set its "
+                "truncate: true"
+            )
+        if self.truncated == 0:
+            warnings.warn(
+                f"text of {tokens} tokens is cut to the {self.max_length} that {self.source} reads: {text[:60]!r}...; "
+                "further ones are cut without a word, and counted",
+                stacklevel=2,
+            )
+        self.truncated += 1
 
     def _pooled(self, output: Any, mask_NL: Tensor) -> Tensor:
         if self.pooling == "pooler":
@@ -113,6 +151,9 @@ class TextEncoder(nn.Module):
         hidden_NLD: Tensor = output.last_hidden_state
         if self.pooling == "cls":
             return hidden_NLD[:, 0]
+        if self.pooling == "last":
+            last_N = mask_NL.sum(1).long() - 1
+            return hidden_NLD[torch.arange(len(hidden_NLD), device=hidden_NLD.device), last_N]
         weight_NL1 = mask_NL[..., None].to(hidden_NLD.dtype)
         return (hidden_NLD * weight_NL1).sum(1) / weight_NL1.sum(1)
 

@@ -1,15 +1,20 @@
-"""Contrastive training of an audio-text model."""
+"""Contrastive training of an audio-text model: CLEP, EmotionRankCLAP, SmoothCLAP and their baselines."""
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from datamodules.batch import ClipBatch
+from losses.gather import gather
 from losses.infonce import InfoNCE
+from losses.pairs import ContrastiveLoss, Pairs
+from models.audio.encoder import AudioEncoder
 from models.clap import Clap
+from stages.frozen import FrozenTower, frozen_tower
+from stages.handoff import load_part, read_checkpoint
 from stages.metrics import EmotionMetrics
 from stages.optim import ParamGroup, WarmupCosine, group_parameters
 from stages.stage import Stage
@@ -24,21 +29,24 @@ class ReleasedWeights(Protocol):
 
 
 class ContrastiveTraining(Stage):
-    """Pull each clip towards its caption in the shared space; CLAP becomes CLEP.
+    """Bring clips and captions that belong together close in the shared space; what belongs together is the loss's.
 
     Args:
         clap: Audio-text model.
         labels: Class names in logit order; linked from the data.
         words: The classes as prompts name them; linked from the data.
         loss: Contrastive objective.
+        local: Extractor of the local audio features that a loss compares clips by, frozen; null takes what the audio
+            tower itself has pooled.
         template: Zero-shot prompt of the validation metric, with ``{emotion}``.
-        init_from: Checkpoint of an earlier stage; its part ``clap`` is loaded when fitting starts.
+        init_from: Checkpoint of an earlier stage, loaded when fitting starts.
+        take: What is taken from it: its part ``clap``, or its ``audio`` tower alone.
         weights: Released weights to start from in place of ``init_from``; see ``models.released``.
         optimizer: Called with the parameter groups.
         scheduler: Learning rates over the run, stepped after every batch; null keeps them.
         groups: Parameters with learning rates of their own; the rest takes the optimiser's.
 
-    Reference: CLEP-DG, section 3.3 and 4.2.
+    Reference: CLEP-DG, section 3.3; EmotionRankCLAP, section 3; SmoothCLAP, section 2.
     """
 
     def __init__(
@@ -46,9 +54,11 @@ class ContrastiveTraining(Stage):
         clap: Clap,
         labels: list[str],
         words: list[str],
-        loss: InfoNCE = InfoNCE(),  # noqa: B008  # has no state
+        loss: ContrastiveLoss = InfoNCE(),  # noqa: B008  # has no state
+        local: AudioEncoder | None = None,
         template: str = "this is a sound of {emotion}",
         init_from: Path | None = None,
+        take: Literal["clap", "audio"] = "clap",
         weights: ReleasedWeights | None = None,
         optimizer: OptimizerCallable = torch.optim.Adam,
         scheduler: LRSchedulerCallable | None = None,
@@ -58,15 +68,41 @@ class ContrastiveTraining(Stage):
         self.save_hyperparameters()
         require_emotion(template, "model.init_args.template")
         self.clap, self.loss, self.words, self.template = clap, loss, words, template
-        self.init_from, self.weights = init_from, weights
+        # eval() lasts: Lightning gives every module back the mode that it had.
+        self.local = None if local is None else local.requires_grad_(False).eval()
+        self.init_from, self.take, self.weights = init_from, take, weights
         self.optimizer, self.scheduler, self.groups = optimizer, scheduler, groups or []
         self.metrics = EmotionMetrics(labels)
         self._pooled: dict[str, Tensor] = {}
+        self._frozen: dict[str, FrozenTower] | None = None
 
     def setup(self, stage: str) -> None:
-        super().setup(stage)
+        self.remember_sources()
+        if stage == "fit" and self.init_from is not None and self.take == "audio":
+            checkpoint = read_checkpoint(self.init_from)
+            held = {name.split(".")[0] for name in checkpoint["state_dict"]}
+            load_part(checkpoint, "audio" if "audio" in held else "clap.audio", self.clap.audio, self.init_from)
+        else:
+            super().setup(stage)
         if stage == "fit" and self.weights is not None and self.init_from is None:
             self.print(self.weights.load(self.clap))
+
+    @property
+    def hearing(self) -> tuple[str, ...]:
+        return ("audio", "local") if self._compares_local and self.local is not None else ("audio",)
+
+    @property
+    def frozen_towers(self) -> dict[str, FrozenTower]:
+        if self._frozen is None:
+            towers = {"audio": self.clap.audio, "local": self.local, "text": self.clap.text}
+            used = (*self.hearing, "text")
+            rest = {name: tower for name, tower in towers.items() if name in used and tower is not None}
+            self._frozen = {name: frozen_tower(tower) for name, tower in rest.items() if _is_frozen(tower)}
+        return self._frozen
+
+    @property
+    def _compares_local(self) -> bool:
+        return "local" in self.loss.needs
 
     def on_train_start(self) -> None:
         # Not earlier: counting the steps makes the loader, which must know how far a resumed run has come.
@@ -75,12 +111,32 @@ class ContrastiveTraining(Stage):
             scheduler.run_over(int(self.trainer.estimated_stepping_batches))
 
     def training_step(self, batch: ClipBatch, _: int) -> Tensor:
-        audio_NE = self.clap.embed_audio(batch["wave"], batch["length"])
-        text_UE = self.clap.project_text(self._pool(batch["captions"]))
-        loss: Tensor = self.loss(audio_NE, text_UE, batch["caption"], self.clap.scale, batch["caption_label"])
-        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch["id"]))
-        self.log("train/scale", self.clap.scale, on_step=False, on_epoch=True, batch_size=len(batch["id"]))
+        pairs = self.pairs(batch)
+        loss: Tensor = self.loss(pairs)
+        size = len(batch["id"])
+        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size)
+        self.log("train/scale", self.clap.scale, on_step=False, on_epoch=True, batch_size=size)
+        # A projection that ends in ReLU can give zeros, which have no direction and learn nothing.
+        zeros = (pairs.audio_NE == 0).all(1).float().mean()
+        self.log("train/zero_embeddings", zeros, on_step=False, on_epoch=True, batch_size=size)
         return loss
+
+    def pairs(self, batch: ClipBatch) -> Pairs:
+        """What the loss may look at, of this rank's batch."""
+        pooled_ND = self._pooled_audio(batch)
+        known: dict[str, Tensor] = {"label_N": batch["label"], "rating_NR": batch["rating"]}
+        if self._compares_local:
+            known["local_NL"] = self._local_features(batch, pooled_ND)
+        if "tag" in self.loss.needs and batch["tags"]:
+            with torch.no_grad():
+                known["tag_NE"] = self.clap.project_text(self._pooled_texts(batch, "tag"))[batch["tag"]]
+        return Pairs(
+            audio_NE=self.clap.project_audio(pooled_ND),
+            text_UE=self.clap.project_text(self._pooled_texts(batch, "caption")),
+            caption_N=batch["caption"],
+            scale=self.clap.scale,
+            **known,
+        )
 
     def on_train_batch_start(self, *_: Any) -> None:
         # Here too: a checkpoint of the last step is written before the hook of its end.
@@ -90,11 +146,14 @@ class ContrastiveTraining(Stage):
         self.clap.clamp_scale()
 
     def validation_step(self, batch: ClipBatch, _: int) -> None:
-        if batch["id"]:
-            prompts = [self.template.format(emotion=word) for word in self.words]
-            text_CE = self.clap.project_text(self._pool(prompts))
-            audio_NE = self.clap.embed_audio(batch["wave"], batch["length"])
-            self.metrics.update((audio_NE @ text_CE.T).argmax(1), batch["label"])
+        """Every rank takes part, also one that has no clips left: the loss is of all ranks' clips."""
+        pairs = self.pairs(batch)
+        size = len(gather(pairs.caption_N))
+        self.log("val/loss", self.loss(pairs), on_epoch=True, batch_size=size)
+        prompts = [self.template.format(emotion=word) for word in self.words]
+        text_CE = self.clap.project_text(self._pool(prompts))
+        known = batch["label"] >= 0
+        self.metrics.update((pairs.audio_NE @ text_CE.T).argmax(1)[known], batch["label"][known])
 
     def on_validation_epoch_end(self) -> None:
         scores = self.metrics.compute()
@@ -109,12 +168,39 @@ class ContrastiveTraining(Stage):
         scheduler = self.scheduler(optimizer)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
+    def _pooled_audio(self, batch: ClipBatch) -> Tensor:
+        """What the audio tower makes of the clips, [N, D]: kept from before, or made now."""
+        if "audio" in batch["features"]:
+            return batch["features"]["audio"]
+        if not batch["id"]:
+            return self.clap.scale.new_zeros(0, self.clap.audio.width)
+        return self.clap.audio(batch["wave"], batch["length"])  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def _local_features(self, batch: ClipBatch, pooled_ND: Tensor) -> Tensor:
+        if self.local is None:
+            return pooled_ND.detach()
+        if "local" in batch["features"]:
+            return batch["features"]["local"]
+        return self.local(batch["wave"], batch["length"])  # type: ignore[no-any-return]
+
+    def _pooled_texts(self, batch: ClipBatch, kind: Literal["caption", "tag"]) -> Tensor:
+        if kind in batch["features"]:
+            return batch["features"][kind]
+        return self._pool(batch["captions"] if kind == "caption" else batch["tags"])
+
     def _pool(self, texts: list[str]) -> Tensor:
         """What the text tower makes of texts, [U, D]; a frozen tower reads each text once in its life."""
-        if any(p.requires_grad for p in self.clap.text.parameters()):
+        if not texts:
+            return self.clap.scale.new_zeros(0, self.clap.text.width)
+        if not _is_frozen(self.clap.text):
             return self.clap.text(texts)  # type: ignore[no-any-return]
         unread = [text for text in texts if text not in self._pooled]
         if unread:
             with torch.no_grad():
                 self._pooled.update(zip(unread, self.clap.text(unread), strict=True))
         return torch.stack([self._pooled[text] for text in texts]).to(self.device)
+
+
+def _is_frozen(tower: nn.Module) -> bool:
+    return not any(parameter.requires_grad for parameter in tower.parameters())

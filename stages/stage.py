@@ -6,6 +6,7 @@ from typing import Any
 from lightning.pytorch import LightningModule
 from torch import nn
 
+from stages.frozen import FrozenTower
 from stages.handoff import load_part, read_checkpoint, rebuilt_towers, source_digests
 
 
@@ -33,9 +34,26 @@ class Stage(LightningModule):
         """Rate in Hz of the waveforms that the audio tower hears."""
         return int(self.get_submodule("clap").sample_rate)  # type: ignore[arg-type]
 
-    def setup(self, stage: str) -> None:
+    @property
+    def hearing(self) -> tuple[str, ...]:
+        """Names of the towers that are given waveforms: ``audio``, ``local``."""
+        return ("audio",)
+
+    @property
+    def frozen_towers(self) -> dict[str, FrozenTower]:
+        """Towers that do not change while this stage runs, by name: ``audio``, ``local``, ``text``.
+
+        The data run them once for each clip and text and keep what they made; ask when all weights are in place.
+        """
+        return {}
+
+    def remember_sources(self) -> None:
+        """Note what the towers from elsewhere are like before anything is trained or loaded over them."""
         if not self._sources:
             self._sources = source_digests(self)
+
+    def setup(self, stage: str) -> None:
+        self.remember_sources()
         if self.init_from is not None and stage in self.loads_when:
             checkpoint = read_checkpoint(self.init_from)
             held = {name.split(".")[0] for name in checkpoint["state_dict"]}

@@ -1,8 +1,10 @@
 """What the tests share: a generated corpus, tiny models, and the command line as users call it."""
 
 import os
+import tempfile
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["EMOCLAP_CACHE"] = tempfile.mkdtemp(prefix="emoclap-tests-")
 
 import csv
 from collections.abc import Callable
@@ -16,6 +18,7 @@ import torch
 RATE = 16000
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")
 PITCH = {"anger": 420.0, "happiness": 700.0, "neutral": 230.0, "sadness": 120.0}
+AFFECT = {"anger": (2.0, 6.0), "happiness": (6.0, 5.0), "neutral": (4.0, 3.5), "sadness": (2.5, 2.0)}
 SPEAKERS = ("ann", "bob", "cleo", "dan", "eve", "finn")
 torch.set_num_threads(1)
 
@@ -48,6 +51,10 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
                         "split": split,
                         "transcript": f"sentence {split} {take}",
                         "emotion": emotion,
+                        "valence": round(AFFECT[emotion][0] + 0.2 * (take - 1), 2),
+                        "arousal": round(AFFECT[emotion][1] + 0.1 * s, 2),
+                        "dominance": round(4 + 0.3 * (e - 1.5), 2),
+                        "gender": "female" if s % 2 else "male",
                         "soundscape": "a quiet studio",
                         "fold_speaker": s % 3,
                     }
@@ -73,7 +80,7 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = (
         "this is a sound of the voice speaker person speaking in tone speech that expresses feeling sounds "
         "recorded angry happy neutral sad fearful bored disgusted surprised furious joyful gloomy plain quiet "
-        "studio street "
+        "studio street with very high low energy an and calm "
     ).split()
     vocabulary = {word: number for number, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words])}
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))

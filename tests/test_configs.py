@@ -3,14 +3,13 @@
 import csv
 import subprocess
 import sys
-from itertools import zip_longest
 from pathlib import Path
 
 import pytest
 import yaml
 
 from datamodules.captions.descriptions import SOUNDSCAPES, describe_emotions
-from lightning_app.config_files import load_yaml, resolve
+from lightning_app.config_files import flatten, load_yaml, resolve
 
 ROOT = Path(__file__).parents[1]
 STAGES = sorted((ROOT / "stages").glob("*.yaml"))
@@ -24,14 +23,29 @@ def test_every_file_is_sound_yaml_with_a_first_line_that_says_what_it_is(path: P
     assert load_yaml(path)
 
 
+# Which stage a folder of overlays is made for; in `encoders`, what begins with "local" is for SmoothCLAP.
+MADE_FOR = {
+    "encoders": "clep",
+    "data": "clep",
+    "trainer": "clep",
+    "prompts": "acpt",
+    "measures": "evaluation",
+    "recipes": "paraclap",
+}
+
+
 def overlays_of(stage: Path) -> list[tuple[Path, ...]]:
-    """Nothing, and for the contrastive stage every encoder, corpus and trainer in some combination."""
-    kinds = [[path for path in OVERLAYS if path.parent.name == kind] for kind in ("encoders", "data", "trainer")]
-    if stage.name == "acpt.yaml":
-        return [(), (ROOT / "configs" / "prompts" / "soundscape_words.yaml",)]
-    if stage.name != "clep.yaml":
-        return [()]
-    return [(), *(tuple(path for path in row if path) for row in zip_longest(*kinds))]
+    """Nothing, and each overlay that was made for the stage."""
+    fits = [path for path in OVERLAYS if _made_for(path) == stage.stem]
+    return [(), *((path,) for path in fits)]
+
+
+def _made_for(overlay: Path) -> str | None:
+    if overlay.parent.name == "presets":
+        return overlay.stem.split("_")[0]
+    if overlay.stem.startswith("local_"):
+        return "smoothclap"
+    return MADE_FOR.get(overlay.parent.name)
 
 
 @pytest.mark.parametrize(
@@ -46,13 +60,21 @@ def test_every_stage_parses_with_every_configuration_made_for_it(
 
     verb = "test" if stage.name == "evaluation.yaml" else "fit"
     words = [verb, *(word for path in (stage, *overlays) for word in ("--config", str(path)))]
-    if "init_from" in resolve(stage)["model"]["init_args"]:
+    if "init_from" in resolve(stage)["model"].get("init_args", {}):
         words.append(f"--model.init_from={chain.checkpoint('classifier' if verb == 'test' else 'clep')}")
     with pytest.raises(SystemExit) as ended:
         run_stage([*words, "--print_config"])
     printed = yaml.safe_load(capsys.readouterr().out)
     assert ended.value.code == 0
     assert printed["model"]["class_path"].startswith("stages.")
+    found = flatten(printed)
+    for overlay in overlays:
+        for key, value in flatten(load_yaml(overlay)).items():
+            # A class that is named alone is printed with its arguments.
+            if isinstance(value, str | int | float) and key in found:
+                assert found[key] == value, f"{overlay.name}: {key}"
+            elif isinstance(value, str) and f"{key}.class_path" in found:
+                assert found[f"{key}.class_path"] == value
 
 
 @pytest.mark.parametrize("path", CHAINS, ids=lambda p: p.name)

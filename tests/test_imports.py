@@ -39,7 +39,15 @@ def test_a_package_imports_only_what_lies_below_it(package: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["--version"], ["prepare", "--help"], ["chain", "--help"], ["report", "--help"]]
+    "words",
+    [
+        ["--help"],
+        ["--version"],
+        ["prepare", "--help"],
+        ["caption", "--help"],
+        ["chain", "--help"],
+        ["report", "--help"],
+    ],
 )
 def test_our_own_verbs_answer_without_torch(words: list[str]) -> None:
     program = (

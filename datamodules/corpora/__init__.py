@@ -20,12 +20,15 @@ class Corpus:
         licence: as its publisher states it.
         counts: published number of clips per emotion.
         known_bad: clips (by id) that are known to be unusable, and why.
+        releases: numbers of clips by which a release can be told, all of them or those of its training part, before or
+            after leaving out what has no class; each with the release's name.
     """
 
     title: str
     licence: str
     counts: Mapping[str, int]
     known_bad: Mapping[str, str] = field(default_factory=dict)
+    releases: Mapping[int, str] = field(default_factory=dict)
 
 
 CORPORA: dict[str, Corpus] = {
@@ -63,6 +66,29 @@ CORPORA: dict[str, Corpus] = {
         licence="CC BY-NC-SA 4.0",
         counts={"neutral": 96}
         | dict.fromkeys(("anger", "calm", "disgust", "fear", "happiness", "sadness", "surprise"), 192),
+    ),
+    "iemocap": Corpus(
+        title="Interactive Emotional Dyadic Motion Capture Database (IEMOCAP)",
+        licence="for research, by agreement with the University of Southern California",
+        counts={
+            "anger": 1103,
+            "disgust": 2,
+            "excitement": 1041,
+            "fear": 40,
+            "frustration": 1849,
+            "happiness": 595,
+            "neutral": 1708,
+            "other": 3,
+            "sadness": 1084,
+            "surprise": 107,
+        },
+    ),
+    "msp_podcast": Corpus(
+        title="MSP-Podcast",
+        licence="for research, by agreement with the University of Texas at Dallas",
+        counts={},
+        # SmoothCLAP, section 3.1 (all, and those with agreement); EmotionRankCLAP, section 4.1 (neither X nor O).
+        releases={55283: "1.9", 45619: "1.9", 90022: "1.12"},
     ),
 }
 

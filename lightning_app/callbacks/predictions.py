@@ -19,6 +19,9 @@ METRICS = ("WA", "UA", "WF1", "precision")
 class WriteEvaluation(Callback):
     """Writes ``predictions.parquet``, ``results.csv`` and ``embeddings.npz`` into the run folder.
 
+    What was measured of the shared space itself is in ``results.csv`` as the mean over its trials, under the system
+    "shared space", and trial by trial in ``trials.csv``.
+
     Every row of the manifest's tested part is predicted once, whatever the number of ranks, or listed as skipped.
     ``predict`` writes the predictions alone, and none of the truth where a row has none.
 
@@ -58,7 +61,10 @@ class WriteEvaluation(Callback):
         stage: Evaluation = pl_module  # type: ignore[assignment]
         folder = Path(trainer.default_root_dir)
         table = self._write_predictions(trainer, stage, parts, data.test_rows)
-        results = self._results(table, stage.labels, data)
+        clips = sum(len(part["id"]) for part in parts)
+        results = pd.DataFrame([*self._results(table, stage.labels, data), *self._measured(stage, data, clips)])
+        if stage.measured:
+            _trials(stage.measured).to_csv(folder / "trials.csv", index=False)
         results.to_csv(folder / "results.csv", index=False)
         _write_embeddings(folder / "embeddings.npz", parts, stage)
         for row in results.itertuples():
@@ -97,26 +103,35 @@ class WriteEvaluation(Callback):
         )
         return joined.sort_values(["system", "id"], ignore_index=True)
 
-    def _results(self, table: pd.DataFrame, labels: list[str], data: ClipData) -> pd.DataFrame:
+    def _results(self, table: pd.DataFrame, labels: list[str], data: ClipData) -> list[dict[str, Any]]:
         number = {label: place for place, label in enumerate(labels)}
         rows = []
-        for (system, corpus), group in table.groupby(["system", "corpus"], sort=False):
+        for names, group in table.groupby(["system", "corpus"], sort=False):
+            system, corpus = map(str, names)
             truth, predicted = (group[column].map(number).to_numpy() for column in ("truth", "label"))
             values = scores(confusion_matrix(truth, predicted, len(labels)))
-            rows += [
-                {
-                    "system": system,
-                    "corpus": corpus,
-                    "view": data.view.name,
-                    "metric": metric,
-                    "seed": self.seed,
-                    "fold": data.fold if data.protocol is not None else "",
-                    "value": values[metric],
-                    "n": len(group),
-                }
-                for metric in METRICS
-            ]
-        return pd.DataFrame(rows)
+            rows += [self._row(system, corpus, metric, values[metric], len(group), data) for metric in METRICS]
+        return rows
+
+    def _measured(self, stage: Evaluation, data: ClipData, clips: int) -> list[dict[str, Any]]:
+        """The mean of each metric over the trials in which it could be measured."""
+        corpora = "+".join(sorted(set(data.test_rows.get("corpus", pd.Series(dtype=str))))) or data.manifest.parent.name
+        return [
+            self._row("shared space", corpora, metric, float(np.nanmean(values or [np.nan])), clips, data)
+            for metric, values in stage.measured.items()
+        ]
+
+    def _row(self, system: str, corpus: str, metric: str, value: float, n: int, data: ClipData) -> dict[str, Any]:
+        return {
+            "system": system,
+            "corpus": corpus,
+            "view": data.view.name,
+            "metric": metric,
+            "seed": self.seed,
+            "fold": data.fold if data.protocol is not None else "",
+            "value": value,
+            "n": n,
+        }
 
 
 def _of_all_ranks(parts: list[ClipScores], trainer: Trainer) -> list[ClipScores]:
@@ -138,6 +153,11 @@ def _require_every_row(table: pd.DataFrame, skipped: list[str], expected: pd.Ser
         raise DataError(f"{manifest}: not one of {len(expected)} recordings can be read; see skipped.csv")
 
 
+def _trials(measured: dict[str, list[float]]) -> pd.DataFrame:
+    rows = [(metric, trial, value) for metric, values in measured.items() for trial, value in enumerate(values)]
+    return pd.DataFrame(rows, columns=["metric", "trial", "value"])
+
+
 def _write_embeddings(path: Path, parts: list[ClipScores], stage: Evaluation) -> None:
     text_ME, text_labels, kinds = stage.text_points()
     with path.open("wb") as file:
@@ -147,6 +167,8 @@ def _write_embeddings(path: Path, parts: list[ClipScores], stage: Evaluation) ->
             audio_id=np.array([name for part in parts for name in part["id"]]),
             audio_label=np.array([stage.labels[number] for part in parts for number in part["label"].tolist()]),
             audio_corpus=np.array([corpus for part in parts for corpus in part["corpus"]]),
+            caption=torch.cat([part["caption"] for part in parts]).float().numpy(),
+            rating=torch.cat([part["rating"] for part in parts]).float().numpy(),
             text=text_ME.cpu().float().numpy(),
             text_label=np.array(text_labels),
             text_kind=np.array(kinds),

@@ -71,6 +71,7 @@ def read_chain(path: Path) -> Chain:
     for key in ("runs", "stages"):
         if not content.get(key):
             raise ConfigError(f"{path}: key `{key}` is missing")
+    reader.configured = _configured_by_axes(content.get("matrix"))
     stages = {name: reader.stage(name, entry) for name, entry in reader.mapping(content["stages"], "stages").items()}
     reader.names = tuple(stages)
     for stage in stages.values():
@@ -107,6 +108,16 @@ def _content(path: Path, trail: tuple[Path, ...]) -> dict[str, Any]:
     return merge(_content(below, (*trail, path)), content)
 
 
+def _configured_by_axes(matrix: Any) -> frozenset[str]:
+    """Stages that some axis gives a configuration in each of its variants."""
+    found: set[str] = set()
+    for entry in matrix.values() if isinstance(matrix, dict) else ():
+        variants = [variant for variant in entry.values() if isinstance(variant, dict)] if entry else []
+        keys = [{key.removesuffix(".config") for key in variant if key.endswith(".config")} for variant in variants]
+        found |= set.intersection(*keys) if keys else set()
+    return frozenset(found)
+
+
 def is_file_name(start: str) -> bool:
     """Whether a ``from`` names a checkpoint file rather than a stage."""
     return start.endswith(".ckpt")
@@ -118,6 +129,7 @@ class _Reader:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.names: tuple[str, ...] = ()
+        self.configured: frozenset[str] = frozenset()
 
     def fail(self, keys: Sequence[str], problem: str) -> NoReturn:
         raise ConfigError(f"{where(self.path, keys)}: {problem}")
@@ -159,8 +171,8 @@ class _Reader:
         verb = str(entry.get("verb", "fit"))
         self.one_of(verb, VERBS, (*place, "verb"), "verb")
         configs = self.words(entry.get("config"), *place, "config")
-        if verb in LIGHTNING_VERBS and not configs:
-            self.fail(place, f"stage {name!r} needs `config:`, one or several YAML files")
+        if verb in LIGHTNING_VERBS and not configs and name not in self.configured:
+            self.fail(place, f"stage {name!r} needs `config:`, one or several YAML files, here or from an axis")
         if verb not in LIGHTNING_VERBS and (configs or "from" in entry):
             self.fail(place, f"stage {name!r}: `{verb}` takes `args`, not `config` or `from`")
         start = self.words(entry.get("from"), *place, "from")
@@ -207,11 +219,19 @@ class _Reader:
             return self.short_axis(name, entry)
         return {
             self.label(label, (*place, label)): {
-                self.setting(key, (*place, label, key)): value
+                (setting := self.setting(key, (*place, label, key))): self.files(setting, value, (*place, label, key))
                 for key, value in self.mapping(variant, *place, label).items()
             }
             for label, variant in entry.items()
         }
+
+    def files(self, setting: Setting, value: Any, place: tuple[str, ...]) -> Any:
+        """Find the files of ``STAGE.config``, which an axis adds to the stage's own; other values stay as they are."""
+        if setting[1] != "config":
+            return value
+        if setting[0] == "*":
+            self.fail(place, "name the stage that gets the configuration")
+        return tuple(self.config(name, place) for name in self.words(value, *place))
 
     def short_axis(self, name: str, entry: dict[str, Any]) -> dict[str, dict[Setting, Any]]:
         place = ("matrix", name)

@@ -53,7 +53,7 @@ def expand(chain: Chain, overrides: dict[Setting, Any] | None = None) -> list[Ru
 class _Expansion:
     def __init__(self, chain: Chain, overrides: dict[Setting, Any]) -> None:
         self.chain = chain
-        self.keys = {name: _keys(stage.configs) for name, stage in chain.stages.items()}
+        self.keys = {name: _keys((*stage.configs, *_added(chain, name))) for name, stage in chain.stages.items()}
         self.fixed = self.spread(chain.settings)
         self.axes = {
             axis: {label: self.spread(variant) for label, variant in variants.items()}
@@ -140,12 +140,13 @@ class _Expansion:
 
     def arguments(self, cell: dict[str, str], stage: Stage, folder: Path, folders: dict[str, Path]) -> list[str]:
         values = self.value(cell, stage.name)
-        words = [stage.verb, *(word for config in stage.configs for word in ("--config", config)), *stage.args]
+        configs = (*stage.configs, *values.get("config", ()))
+        words = [stage.verb, *(word for config in configs for word in ("--config", config)), *stage.args]
         start = self.start(cell, stage)
         if start:
             checkpoint = start if is_file_name(start) else folders[start] / "best.ckpt"
             words.append(f"--model.init_args.init_from={checkpoint}")
-        words += [f"--{key}={_word(value)}" for key, value in values.items() if key != "from"]
+        words += [f"--{key}={_word(value)}" for key, value in values.items() if key not in ("from", "config")]
         return [*words, f"--trainer.default_root_dir={folder}"] if stage.lightning else words
 
 
@@ -173,6 +174,12 @@ def _has(keys: set[str], key: str) -> bool:
         return True
     name = ".".join(part for part in key.split(".") if part != "init_args")
     return any(leaf == name or leaf.startswith(f"{name}.") for leaf in keys)
+
+
+def _added(chain: Chain, stage: str) -> tuple[str, ...]:
+    """The configuration files that axes give a stage, in any cell."""
+    variants = (variant for axis in chain.axes.values() for variant in axis.values())
+    return tuple(dict.fromkeys(file for variant in variants for file in variant.get((stage, "config"), ())))
 
 
 def _keys(configs: tuple[str, ...]) -> set[str]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
 
-_NEEDS = ("jinja2", "matplotlib", "sklearn")
+    from lightning_app.report.load import Runs
+
+_NEEDS = ("jinja2", "matplotlib", "scipy", "sklearn")
 
 
 class MissingExtraError(ImportError):
@@ -22,21 +24,24 @@ def add_arguments(parser: "ArgumentParser") -> None:
     parser.add_argument("--runs", type=Path, required=True, help="a chain's runs folder, which holds results.csv")
     parser.add_argument("--title", type=str, default=None, help="heading of the page (default: the folder's name)")
     parser.add_argument("--out", type=Path, default=None, help="where the page goes (default: RUNS/report.html)")
-    parser.add_argument("--markdown", action="store_true", help="print the main table as Markdown; write no page")
+    parser.add_argument(
+        "--reference", type=str, default=None, help="the model that the others are tested against (default: the first)"
+    )
+    parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown; write no page")
 
 
 def run(config: "Namespace") -> int:
-    """Write the page and print its path, or print the main table; gives the exit code.
+    """Write the page and print its path, or print the tables; gives the exit code.
 
     Raises:
         DataError: `runs` has no usable results.csv, or one of its files cannot be read.
         MissingExtraError: the `report` extra is not installed.
+        UnknownReferenceError: `reference` is none of the compared models.
     """
     from lightning_app.report.load import load
-    from lightning_app.report.tables import markdown_table
 
     if config.markdown:
-        print(markdown_table(config.runs))
+        print(_markdown(load(config.runs), config.reference))
         return 0
     missing = [name for name in _NEEDS if find_spec(name) is None]
     if missing:
@@ -45,6 +50,16 @@ def run(config: "Namespace") -> int:
 
     runs = load(config.runs)
     title = config.title or runs.folder.name
-    out = write_page(runs, config.out or runs.folder / "report.html", title, progress=sys.stderr)
+    out = write_page(runs, config.out or runs.folder / "report.html", title, sys.stderr, config.reference)
     print(out)
     return 0
+
+
+def _markdown(runs: "Runs", reference: str | None) -> str:
+    from lightning_app.report.compare import comparisons
+    from lightning_app.report.comparison_markdown import comparisons_markdown
+    from lightning_app.report.tables import markdown_table
+
+    tests = find_spec("scipy") is not None
+    parts = (markdown_table(runs), comparisons_markdown(comparisons(runs, reference, tests)))
+    return "\n\n".join(part for part in parts if part)

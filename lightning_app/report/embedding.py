@@ -53,8 +53,8 @@ def embedding_map(path: Path, name: str, seed: int = 0) -> EmbeddingMap | None:
     Raises:
         DataError: the file cannot be read or lacks an array.
     """
-    arrays = _read(path)
-    audio_NE, text_ME = _unit(arrays["audio"]), _unit(arrays["text"])
+    arrays = read_embeddings(path)
+    audio_NE, text_ME = unit(arrays["audio"]), unit(arrays["text"])
     chosen = np.sort(np.random.default_rng(seed).permutation(len(audio_NE))[:POINTS])
     if len(chosen) + len(text_ME) < 4:
         return None
@@ -66,7 +66,12 @@ def embedding_map(path: Path, name: str, seed: int = 0) -> EmbeddingMap | None:
     return EmbeddingMap(svg, len(chosen), len(audio_NE), len(text_ME), gap)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_embeddings(path: Path) -> dict[str, Any]:
+    """The arrays of an embeddings.npz.
+
+    Raises:
+        DataError: the file cannot be read or lacks an array.
+    """
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = dict(stored)
@@ -78,7 +83,8 @@ def _read(path: Path) -> dict[str, Any]:
     return arrays
 
 
-def _unit(vectors: Floats) -> Floats:
+def unit(vectors: Floats) -> Floats:
+    """Every row at length one."""
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
 
 

@@ -15,6 +15,7 @@ from datamodules.labels import VIEWS
 
 RESULT_COLUMNS = ("system", "corpus", "view", "metric", "seed", "fold", "value", "n")
 PREDICTION_COLUMNS = ("id", "corpus", "system", "truth", "label", "seed", "fold")
+SHARED_SPACE = "shared space"  # the system of rows that measure the joint space itself and classify nothing
 _RUN_FILES = ("done.json", "metrics.csv", "predictions.parquet", "embeddings.npz")
 _CHAIN = "lightning-cli chain --config configs/chains/demo.yaml"
 
@@ -35,6 +36,11 @@ class Run:
     folder: Path
     done: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def axes(self) -> dict[str, str]:
+        """What the cell says of seed, fold and the matrix axes."""
+        return dict(part.split("=", 1) for part in self.cell.split(",") if "=" in part)
+
 
 @dataclass(frozen=True)
 class Runs:
@@ -43,12 +49,14 @@ class Runs:
     Args:
         folder: the folder.
         results: results.csv; `value` (0 to 1) and `n` (clips) are numbers, the other columns text (missing = empty).
+        shared: its rows about the shared space, kept apart: they have no predictions, and their values know no bounds.
         predictions: every run's predictions.parquet, one below the other, with `view`, `stage` and the axes as columns.
         stages: every run, in order of cell within the order in which the stages first ended.
     """
 
     folder: Path
     results: pd.DataFrame
+    shared: pd.DataFrame
     predictions: pd.DataFrame
     stages: list[Run]
 
@@ -56,6 +64,11 @@ class Runs:
     def axes(self) -> list[str]:
         """Names of the further matrix axes: the columns of results.csv that every results.csv does not have."""
         return [column for column in self.results.columns if column not in RESULT_COLUMNS]
+
+    @cached_property
+    def measured(self) -> pd.DataFrame:
+        """`results` and `shared` together, in the order of results.csv."""
+        return pd.concat([self.results, self.shared]).sort_index()
 
     @property
     def setting(self) -> list[str]:
@@ -77,7 +90,9 @@ def load(folder: Path) -> Runs:
     Raises:
         DataError: results.csv is missing, empty or lacks a column, or another file cannot be read.
     """
-    results = read_results(folder / "results.csv")
+    measured = read_results(folder / "results.csv")
+    about_space = measured["system"] == SHARED_SPACE
+    results, shared = measured[~about_space], measured[about_space]
     stages = _find_runs(folder)
     tables = [_read_predictions(run) for run in stages if (run.folder / "predictions.parquet").is_file()]
     empty = pd.DataFrame(columns=[*PREDICTION_COLUMNS, "stage"])
@@ -87,7 +102,7 @@ def load(folder: Path) -> Runs:
     predictions[keys] = predictions[keys].fillna("")
     if "view" not in predictions:
         predictions["view"] = _views(predictions, results)
-    return Runs(folder.resolve(), results, predictions, stages)
+    return Runs(folder.resolve(), results, shared, predictions, stages)
 
 
 def read_results(path: Path) -> pd.DataFrame:
@@ -114,10 +129,11 @@ def read_results(path: Path) -> pd.DataFrame:
             found = table.loc[wrong[0], column]
             raise DataError(f"{path}:{wrong[0] + 2}:{column}: found {found!r}, expected a number")
         table[column] = number
-    return _as_text(table, list(table.columns.drop(["value", "n"])))
+    return as_text(table, list(table.columns.drop(["value", "n"])))
 
 
-def _as_text(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+def as_text(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """The table with `columns` as text: `8.0` and `8` are one key, missing is empty."""
     text = {name: table[name].astype("string").fillna("").str.replace(r"\.0+$", "", regex=True) for name in columns}
     return table.assign(**{name: values.astype(object) for name, values in text.items()})
 
@@ -165,9 +181,8 @@ def _read_predictions(run: Run) -> pd.DataFrame:
     if absent:
         raise DataError(f"{path}: no column {', '.join(absent)}; expected {', '.join(PREDICTION_COLUMNS)}")
     # The cell has the last word on seed, fold and axes, as it has in results.csv.
-    axes = dict(part.split("=", 1) for part in run.cell.split(",") if "=" in part)
-    table = table.assign(stage=run.stage, **axes)
-    return _as_text(table, list(table.columns[~table.columns.str.startswith("score_")]))
+    table = table.assign(stage=run.stage, **run.axes)
+    return as_text(table, list(table.columns[~table.columns.str.startswith("score_")]))
 
 
 def classes(view: str, predictions: pd.DataFrame) -> list[str]:

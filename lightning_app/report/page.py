@@ -10,16 +10,20 @@ from markupsafe import Markup
 
 from lightning_app.report import sections
 from lightning_app.report.colours import emotion_colour
+from lightning_app.report.compare import compared_axes
 from lightning_app.report.embedding import embedding_map
 from lightning_app.report.history import curves, stage_records
 from lightning_app.report.load import Runs
+from lightning_app.report.models_section import models_context
 from lightning_app.report.plots import axis_plot, learning_curves, ua_plot
-from lightning_app.report.reference import printed
 from lightning_app.report.scores import check
 from lightning_app.report.tables import NOTHING, metrics_of, varying
 
+_MOST_LINES = 24  # settings in one plot of the UA: the best ones
+_MOST_SERIES = 8  # lines in one plot along an axis; beyond, the table has to do
 
-def write_page(runs: Runs, out: Path, title: str, progress: TextIO) -> Path:
+
+def write_page(runs: Runs, out: Path, title: str, progress: TextIO, reference: str | None = None) -> Path:
     """Write the report of a chain.
 
     Args:
@@ -27,11 +31,12 @@ def write_page(runs: Runs, out: Path, title: str, progress: TextIO) -> Path:
         out: the file to write; replaced in one step, so that a reader never sees half a page.
         title: heading of the page.
         progress: where to say what is being drawn.
+        reference: the value of an axis that the others are tested against; None: the first.
 
     Returns:
         `out`, as an absolute path.
     """
-    context = _context(runs, progress) | {"title": title}
+    context = _context(runs, progress, reference) | {"title": title}
     folder = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
@@ -44,7 +49,7 @@ def write_page(runs: Runs, out: Path, title: str, progress: TextIO) -> Path:
     return out.resolve()
 
 
-def _context(runs: Runs, progress: TextIO) -> dict[str, Any]:
+def _context(runs: Runs, progress: TextIO, reference: str | None) -> dict[str, Any]:
     print("report: tables and intervals", file=progress, flush=True)
     groups = sections.groups(runs)
     print("report: plots", file=progress, flush=True)
@@ -53,17 +58,18 @@ def _context(runs: Runs, progress: TextIO) -> dict[str, Any]:
         "runs_folder": runs.folder.name,
         "metrics": metrics_of(runs.results),
         "axes": varying(runs),
-        "fixed": [(axis, ", ".join(v for v in runs.results[axis].unique() if v)) for axis in runs.axes
+        "fixed": [(axis, ", ".join(v for v in runs.measured[axis].unique() if v)) for axis in runs.axes
                   if axis not in varying(runs)],
         "check": check(runs),
         "groups": groups,
         "ua_plots": [_svg(ua_plot(_ua_frame(group), f"ua{i}")) for i, group in enumerate(groups)],
-        "printed": [printed(group.corpus, group.labels) for group in groups],
+        "most_lines": _MOST_LINES,
         "axis_parts": _axis_parts(runs, groups),
         "matrices": [sections.matrices(runs, group) for group in groups],
         "maps": _maps(runs, progress),
         "curves": _curves(runs),
         "stages": stage_records(runs.stages),
+        **models_context(runs, groups, reference, progress),
     }  # fmt: skip
 
 
@@ -76,6 +82,7 @@ def _three(value: float) -> str:
 
 
 def _ua_frame(group: sections.Group) -> pd.DataFrame:
+    best = sorted(group.lines, key=sections.Line.sort_key, reverse=True)[:_MOST_LINES]
     return pd.DataFrame(
         {
             "label": line.name,
@@ -87,15 +94,20 @@ def _ua_frame(group: sections.Group) -> pd.DataFrame:
             "chance": group.chance["UA"],
         }
         for line in group.lines
+        if any(line is shown for shown in best)
     )
 
 
 def _axis_parts(runs: Runs, groups: list[sections.Group]) -> list[tuple[sections.AxisTable, Markup | None]]:
     levels = {(group.corpus, group.view): group.chance["UA"] for group in groups}
+    compared = compared_axes(runs)  # these have a part of the page of their own, with all metrics
     parts = []
     for i, (table, points) in enumerate(sections.axis_tables(runs)):
+        if table.axis in compared:
+            continue
         points["chance"] = [levels[key] for key in zip(points["corpus"], points["view"], strict=True)]
-        plot = axis_plot(points, table.axis, f"axis{i}") if sections.numeric(table.values) else None
+        drawable = sections.numeric(table.values) and points["series"].nunique() <= _MOST_SERIES
+        plot = axis_plot(points, table.axis, f"axis{i}") if drawable else None
         parts.append((table, _svg(plot)))
     return parts
 

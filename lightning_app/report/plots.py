@@ -76,7 +76,9 @@ def axis_plot(settings: pd.DataFrame, axis: str, name: str) -> str:
             axes.set_title(f"{corpus} · {view}")
         grid[0, 0].set_ylabel("UA")
         handles, names = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=min(4, len(names)))
+        figure.legend(
+            handles, names, loc="outside lower center", ncols=max(1, min(4, 120 // (8 + max(map(len, names)))))
+        )
         return _finish(figure, name, f"UA against {axis}")
 
 

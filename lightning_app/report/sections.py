@@ -88,6 +88,8 @@ class Matrix:
 
 def groups(runs: Runs) -> list[Group]:
     """One group for each corpus and view, in the order of results.csv."""
+    if runs.results.empty:
+        return []
     table = summary(runs.results, runs.setting)
     made = []
     for (corpus, view), rows in table.groupby(["corpus", "view"], sort=False):
@@ -148,6 +150,8 @@ class AxisTable:
 
 def axis_tables(runs: Runs) -> Iterator[tuple[AxisTable, pd.DataFrame]]:
     """For each axis with several values: its table, and the same as a frame for `axis_plot`."""
+    if runs.results.empty:
+        return
     table = summary(runs.results, runs.setting)
     ua = table[table["metric"] == "UA"]
     for axis in varying(runs):

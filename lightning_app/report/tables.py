@@ -1,11 +1,9 @@
 """results.csv as tables: mean and standard deviation over seeds and folds, beside chance."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
-from lightning_app.report.load import Runs, load
+from lightning_app.report.load import Runs
 from lightning_app.report.scores import chance
 
 NOTHING = "\N{EN DASH}"  # in a cell for which there is no number
@@ -73,27 +71,25 @@ def metrics_of(results: pd.DataFrame) -> list[str]:
 
 def varying(runs: Runs) -> list[str]:
     """The axes that have more than one value, apart from "not applicable" (empty)."""
-    return [axis for axis in runs.axes if runs.results.loc[runs.results[axis] != "", axis].nunique() > 1]
+    table = runs.measured
+    return [axis for axis in runs.axes if table.loc[table[axis] != "", axis].nunique() > 1]
 
 
-def score(mean: float, std: float, missing: int = 0) -> str:
+def score(mean: float, std: float, missing: int = 0, digits: int = 3) -> str:
     """A value as people read it: `0.684 ± 0.041`, `0.684` for one run, `missing`, with the count of missing runs."""
     if np.isnan(mean):
         return "missing"
-    text = f"{mean:.3f}" if np.isnan(std) else f"{mean:.3f} ± {std:.3f}"
+    text = f"{mean:.{digits}f}" if np.isnan(std) else f"{mean:.{digits}f} ± {std:.{digits}f}"
     return f"{text} ({missing} missing)" if missing else text
 
 
-def markdown_table(folder: Path) -> str:
-    """The main results of a runs folder as a GitHub table: one row for each setting, chance below each corpus.
-
-    Raises:
-        DataError: as `load`.
-    """
-    runs = load(folder)
+def markdown_table(runs: Runs) -> str:
+    """The main results of a chain as a GitHub table: one row for each setting, chance below each corpus."""
+    if runs.results.empty:
+        return ""
     metrics, axes = metrics_of(runs.results), varying(runs)
     header = ["corpus", "view", "system", *axes, *metrics, "runs", "clips"]
-    lines = [_row(header), _row(["---"] * (3 + len(axes)) + ["---:"] * (len(metrics) + 2))]
+    lines = [markdown_row(header), markdown_row(["---"] * (3 + len(axes)) + ["---:"] * (len(metrics) + 2))]
     for (corpus, view), group in summary(runs.results, runs.setting).groupby(["corpus", "view"], sort=False):
         for _, rows in group.groupby(runs.setting, sort=False):
             first, by_metric = rows.iloc[0], rows.set_index("metric")
@@ -102,15 +98,18 @@ def markdown_table(folder: Path) -> str:
                 for metric in metrics
             ]
             cells = [corpus, view, first["system"], *(first[axis] or NOTHING for axis in axes)]
-            lines.append(_row([*cells, *scores, str(rows["runs"].max()), first["clips"]]))
+            lines.append(markdown_row([*cells, *scores, str(rows["runs"].max()), first["clips"]]))
         rows = runs.predictions[(runs.predictions["corpus"] == corpus) & (runs.predictions["view"] == view)]
         levels = chance(str(view), rows)
         guesses = [
             NOTHING if pd.isna(levels.get(metric, float("nan"))) else f"{levels[metric]:.3f}" for metric in metrics
         ]
-        lines.append(_row([str(corpus), str(view), "*chance*", *[NOTHING] * len(axes), *guesses, NOTHING, NOTHING]))
+        lines.append(
+            markdown_row([str(corpus), str(view), "*chance*", *[NOTHING] * len(axes), *guesses, NOTHING, NOTHING])
+        )
     return "\n".join(lines)
 
 
-def _row(cells: list[str]) -> str:
+def markdown_row(cells: list[str]) -> str:
+    """A row of a GitHub table."""
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -4,5 +4,22 @@ from models.audio.cnn14 import Cnn14
 from models.audio.encoder import AudioEncoder
 from models.audio.htsat import Htsat
 from models.audio.logmel import LogMel
+from models.audio.pooling import AttentiveStatistics, FirstFrame, MeanPooling, Pooling
+from models.audio.resnet18 import ResNet18
+from models.audio.speech import SpeechEncoder, SpeechTower
+from models.audio.whisper import WhisperSpeechEncoder
 
-__all__ = ["AudioEncoder", "Cnn14", "Htsat", "LogMel"]
+__all__ = [
+    "AttentiveStatistics",
+    "AudioEncoder",
+    "Cnn14",
+    "FirstFrame",
+    "Htsat",
+    "LogMel",
+    "MeanPooling",
+    "Pooling",
+    "ResNet18",
+    "SpeechEncoder",
+    "SpeechTower",
+    "WhisperSpeechEncoder",
+]

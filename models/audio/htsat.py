@@ -26,6 +26,8 @@ class HtsatInput:
         fmax: Upper edge of the highest band in Hz.
         seconds: Length that every clip is cut or padded to.
         scale: Mel scale: ``slaney``, or ``htk`` for models trained with feature fusion.
+        filter_rate: Rate in Hz that the mel filters were made for, if it is not ``sample_rate``: msclap 2023 hears
+            44.1 kHz through the filters of 32 kHz.
     """
 
     sample_rate: int = 48000
@@ -36,6 +38,7 @@ class HtsatInput:
     fmax: float = 14000.0
     seconds: float = 10.0
     scale: Literal["slaney", "htk"] = "slaney"
+    filter_rate: int | None = None
 
 
 class Htsat(AudioEncoder):
@@ -51,7 +54,8 @@ class Htsat(AudioEncoder):
         revision: Commit of a hub name.
         config: Fields of ``ClapAudioConfig``, for random weights in place of ``source``.
         spectrogram: What the network hears; by default what ``source`` says, or else LAION's.
-        padding: ``zero`` pads with silence, ``repeatpad`` repeats the whole clip as often as it fits and then pads.
+        padding: ``zero`` pads with silence, ``repeatpad`` repeats the whole clip as often as it fits and then pads,
+            ``repeat`` repeats it until the end and cuts.
 
     Raises:
         ValueError: Unless exactly one of ``source`` and ``config`` is given.
@@ -67,7 +71,7 @@ class Htsat(AudioEncoder):
         revision: str | None = None,
         config: dict[str, Any] | None = None,
         spectrogram: HtsatInput | None = None,
-        padding: Literal["zero", "repeatpad"] = "zero",
+        padding: Literal["zero", "repeatpad", "repeat"] = "zero",
     ) -> None:
         super().__init__()
         if (source is None) == (config is None):
@@ -79,7 +83,7 @@ class Htsat(AudioEncoder):
         self.sample_rate, self.width = spectrogram.sample_rate, int(self.model.config.hidden_size)
         self.samples = int(spectrogram.seconds * spectrogram.sample_rate)
         self.logmel = LogMel(
-            spectrogram.sample_rate,
+            spectrogram.filter_rate or spectrogram.sample_rate,
             spectrogram.window,
             spectrogram.hop,
             spectrogram.mels,
@@ -102,8 +106,10 @@ class Htsat(AudioEncoder):
         """Cut or pad every clip to the length that the network was trained on."""
         length_N1 = length_N.clamp(1, self.samples)[:, None]
         position_T = torch.arange(self.samples, device=wave_NT.device)
-        repeats = self.samples // length_N1 if self.padding == "repeatpad" else 1
         filled_NT = wave_NT.gather(1, position_T % length_N1)
+        if self.padding == "repeat":
+            return filled_NT
+        repeats = self.samples // length_N1 if self.padding == "repeatpad" else 1
         return filled_NT.where(position_T < length_N1 * repeats, 0.0)
 
 

@@ -18,6 +18,10 @@ NUMPY_NUMBERS: list[Any] = [_scalar, (_scalar, "numpy.core.multiarray.scalar"), 
 NUMPY_NUMBERS += [type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.bool_)]
 
 
+PARTS = ("model", "state_dict")
+"""Where the files that are known here keep their tensors."""
+
+
 def read_state(path: Path, part: str, origin: str) -> dict[str, Tensor]:
     """Read the tensors of a ``.safetensors`` file, or of one that torch.save wrote.
 
@@ -32,7 +36,10 @@ def read_state(path: Path, part: str, origin: str) -> dict[str, Tensor]:
     if not path.is_file():
         raise WeightsError(f"{path}: no such file. {origin}")
     content = _read(path)
-    state = content.get(part, content) if isinstance(content, dict) else content
+    state = content
+    if isinstance(content, dict):
+        # A file of another kind keeps it elsewhere, and only its tensors tell which kind that is.
+        state = next((content[key] for key in (part, *PARTS) if key in content), content)
     if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         held = sorted(map(str, content))[:5] if isinstance(content, dict) else type(content).__name__
         raise WeightsError(f"{path}: expected tensors by name under {part!r}, found {held}. {origin}")

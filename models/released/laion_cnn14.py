@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from models.released.cnn14_front_end import FIXED, check_front_end, cnn14_rules
 from models.released.files import read_state
 from models.released.install import install, rename
+from models.released.recognise import require_kind
 
 ORIGIN = "LAION has released no Cnn14; this is a checkpoint trained with LAION-AI/CLAP and --amodel PANN-14"
 PARTS = ["audio.", "text.model.", "audio_projection.", "text_projection.", "log_scale"]
@@ -48,5 +49,6 @@ class LaionCnn14:
             WeightsError: If the file is missing or does not fit the model exactly.
         """
         state = {k.removeprefix("module."): v for k, v in read_state(self.path, "state_dict", ORIGIN).items()}
+        require_kind(state, "LAION-CLAP with Cnn14", self.path.name)
         check_front_end(clap.audio, state, "audio_branch.", self.path.name)
         return install(clap, rename_laion(state), PARTS, self.path.name, SPARE)

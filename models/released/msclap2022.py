@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from models.released.cnn14_front_end import FIXED, check_front_end, cnn14_rules
 from models.released.files import read_state
 from models.released.install import install, rename
+from models.released.recognise import require_kind
 
 ORIGIN = "CLAP_weights_2022.pth is at https://huggingface.co/microsoft/msclap"
 PARTS = ["audio.", "text.model.", "audio_projection.", "text_projection.", "log_scale"]
@@ -48,5 +49,6 @@ class MsClap2022:
             WeightsError: If the file is missing or does not fit the model exactly.
         """
         state = read_state(self.path, "model", ORIGIN)
+        require_kind(state, "msclap 2022", self.path.name)
         check_front_end(clap.audio, state, "audio_encoder.base.", self.path.name)
         return install(clap, rename_msclap(state), PARTS, self.path.name, SPARE)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from models.released.cnn14_front_end import FIXED, check_front_end, cnn14_rules
 from models.released.files import read_state
 from models.released.install import install, rename
+from models.released.recognise import require_kind
 
 ORIGIN = "Cnn14_16k_mAP=0.438.pth (16 kHz) and Cnn14_mAP=0.431.pth (32 kHz) are at https://zenodo.org/records/3987831"
 SPARE = r"^audio\.fc_audioset\."
@@ -39,5 +40,6 @@ class Panns:
             WeightsError: If the file is missing or does not fit the encoder exactly.
         """
         state = read_state(self.path, "model", ORIGIN)
+        require_kind(state, "PANNs Cnn14", self.path.name)
         check_front_end(clap.audio, state, "", self.path.name)
         return install(clap, rename_panns(state), ["audio."], self.path.name, SPARE)

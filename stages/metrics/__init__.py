@@ -1,5 +1,6 @@
 """What stages log and reports recompute: one formula, one place."""
 
+from stages.metrics.alignment import Alignment
 from stages.metrics.confusion import (
     confusion_matrix,
     scores,
@@ -8,12 +9,34 @@ from stages.metrics.confusion import (
     weighted_f1,
     weighted_precision,
 )
+from stages.metrics.discrepancy import centroid_gap, median_bandwidth, mmd2, mmd2_of_samples
 from stages.metrics.emotion import EmotionMetrics
+from stages.metrics.measure import Measure, Shared
+from stages.metrics.neighbourhood import OrdinalSimilarity
+from stages.metrics.ordinal import OrdinalConsistency
+from stages.metrics.rank import kendall_tau, spearman_rho
+from stages.metrics.retrieval import Retrieval
+from stages.metrics.wasserstein import dimension_wasserstein, exact_wasserstein, sliced_wasserstein
 
 __all__ = [
+    "Alignment",
     "EmotionMetrics",
+    "Measure",
+    "OrdinalConsistency",
+    "OrdinalSimilarity",
+    "Retrieval",
+    "Shared",
+    "centroid_gap",
     "confusion_matrix",
+    "dimension_wasserstein",
+    "exact_wasserstein",
+    "kendall_tau",
+    "median_bandwidth",
+    "mmd2",
+    "mmd2_of_samples",
     "scores",
+    "sliced_wasserstein",
+    "spearman_rho",
     "unweighted_accuracy",
     "weighted_accuracy",
     "weighted_f1",

@@ -1,13 +1,17 @@
 """Each benchmark at a tiny size: both ways agree there, and a wrong one is found out. Nothing is asserted of times."""
 
+import functools
+import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import crop_reading, infonce, resampling, startup, training_step
+from benchmarks import crop_reading, infonce, rank_n_contrast, resampling, soft_targets, startup, training_step
+from benchmarks.memory import peak_bytes
 from benchmarks.table import environment, markdown
 from benchmarks.timing import Row, compare, median_interval
 from models.audio import Cnn14
@@ -36,8 +40,8 @@ def test_training_step(tiny_clap: Clap) -> None:
 def test_a_training_step_that_forgets_a_direction_is_found_out(
     tiny_clap: Clap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def one_way(loss, audio_NE, text_UE, caption_N, scale, label_U):
-        return torch.nn.functional.cross_entropy(scale * audio_NE @ text_UE.T, caption_N)
+    def one_way(loss, pairs):
+        return torch.nn.functional.cross_entropy(pairs.scale * pairs.audio_NE @ pairs.text_UE.T, pairs.caption_N)
 
     monkeypatch.setattr("losses.infonce.InfoNCE.forward", one_way)
     with pytest.raises(AssertionError):
@@ -88,12 +92,52 @@ def test_infonce() -> None:
 def test_a_loss_that_forgets_how_often_captions_stand_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     forward = infonce.InfoNCE.forward
 
-    def twice(loss, audio_NE, text_UE, caption_N, scale):
-        return forward(loss, audio_NE, text_UE, torch.cat([caption_N[:-1], caption_N[:1]]), scale)
+    def twice(loss, pairs):
+        return forward(loss, replace(pairs, caption_N=torch.cat([pairs.caption_N[:-1], pairs.caption_N[:1]])))
 
     monkeypatch.setattr(infonce.InfoNCE, "forward", twice)
     with pytest.raises(AssertionError):
         infonce.run(sizes=(8,), captions=3, width=8, rounds=1)
+
+
+def test_rank_n_contrast() -> None:
+    rows = rank_n_contrast.run(cube=(8,), loop=(8, 12), width=4, rounds=2)
+    assert [row.opponent for row in rows] == ["N x N x N", *["loop over N positives"] * 2]
+    assert all(is_measured(row, 2) for row in rows)
+
+
+def test_a_ranking_that_leaves_the_ties_out_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    strict = functools.partial(rank_n_contrast.RankNContrast, negatives="strict")
+    monkeypatch.setattr(rank_n_contrast, "RankNContrast", strict)
+    with pytest.raises(AssertionError):
+        rank_n_contrast.run(cube=(8,), loop=(), width=4, rounds=1)
+
+
+def test_growth_of_rank_n_contrast_is_told_with_its_memory() -> None:
+    time, memory = rank_n_contrast.growth(sizes=(8, 16), width=4, rounds=1)
+    assert re.search(r"8 clips .* ms, 16 clips .* ms; time grows as N\^-?\d", time)
+    assert "At 16 clips its tensors take" in memory
+
+
+def test_soft_targets() -> None:
+    rows = soft_targets.run(sizes=(8, 12), width=4, rounds=2)
+    assert [is_measured(row, 2) for row in rows] == [True, True]
+
+
+def test_soft_targets_that_forget_the_tags_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soft_targets, "SoftTargets", functools.partial(soft_targets.SoftTargets, t2t="caption"))
+    with pytest.raises(AssertionError):
+        soft_targets.run(sizes=(8,), width=4, rounds=1)
+
+
+def test_peak_memory_is_what_is_held_at_once() -> None:
+    def two_of_three() -> None:
+        first = torch.zeros(1000)
+        second = torch.zeros(500)
+        del second
+        assert len(torch.zeros(200)) < len(first)
+
+    assert peak_bytes(two_of_three) == 4 * 1500
 
 
 def test_startup_wants_help_and_nothing_else() -> None:

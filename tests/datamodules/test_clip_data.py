@@ -22,7 +22,7 @@ def data(manifest: Path, rank: int = 0, world: int = 1, **how: object) -> ClipDa
     made.trainer = SimpleNamespace(  # type: ignore[assignment]
         world_size=world,
         global_rank=rank,
-        lightning_module=SimpleNamespace(sample_rate=16000),
+        lightning_module=SimpleNamespace(sample_rate=16000, frozen_towers={}, hearing=("audio",)),
         strategy=SimpleNamespace(root_device=torch.device("cpu")),
         fit_loop=SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=progress)),
     )
@@ -47,9 +47,9 @@ def test_a_batch_is_what_its_contract_says(corpus: Path) -> None:
     captions = [batch["captions"][n] for n in batch["caption"].tolist()]
     assert captions == [f"This is a {words[names[n]]} sound" for n in batch["label"].tolist()]
     assert batch["corpus"] == ["buzz"] * 8
-    assert [batch["captions"][n] for n in range(4)] == [
-        f"This is a {words[names[n]]} sound" for n in batch["caption_label"]
-    ]
+    assert batch["captions"] == sorted(set(captions))
+    assert batch["rating"][:, 0].tolist() == pytest.approx(manifest.loc[batch["id"], "valence"].tolist())
+    assert (batch["tags"], batch["tag"].tolist(), batch["features"]) == ([], [], {})
 
 
 @pytest.mark.parametrize("workers", [1, 2])

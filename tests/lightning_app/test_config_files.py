@@ -67,3 +67,14 @@ def test_find_config_names_near_files(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(ConfigError, match=r"stages/actp\.yaml: no such file; did you mean stages/acpt\.yaml\?"):
         find_config("stages/actp.yaml")
     assert find_config("stages/acpt.yaml") == tmp_path / "stages/acpt.yaml"
+
+
+def test_another_class_in_place_of_the_bases_brings_its_own_arguments(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(
+        "loss: {class_path: A, init_args: {x: 1}}\nn: {class_path: B, init_args: {y: 2}}\n"
+    )
+    (tmp_path / "over.yaml").write_text(
+        "config: base.yaml\nloss: {class_path: C}\nn: {class_path: B, init_args: {z: 3}}\n"
+    )
+    expected = {"loss": {"class_path": "C"}, "n": {"class_path": "B", "init_args": {"y": 2, "z": 3}}}
+    assert resolve(tmp_path / "over.yaml") == expected

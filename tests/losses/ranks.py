@@ -14,40 +14,85 @@ from torch import Tensor, multiprocessing, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-from losses.gather import gather
-from losses.infonce import InfoNCE
+from losses import ConcordanceLoss, InfoNCE, Pairs, RankNContrast, SigLip, SoftTargets, SupCon, gather
 
 # How the clips of one batch lie on the ranks.
-SHARDS = [[4, 4], [5, 2], [6, 0], [3, 3, 3], [4, 1, 2], [0, 2, 3]]
-TARGETS = ["identity", "label"]
+SHARDS = [[4, 4], [5, 2], [6, 0], [3, 3, 3], [0, 2, 3], [2, 0, 5, 1]]
+LOSSES = {
+    "InfoNCE": lambda: InfoNCE(),
+    "InfoNCE, label": lambda: InfoNCE("label"),
+    "RankNContrast": lambda: RankNContrast(),
+    "RankNContrast, strict": lambda: RankNContrast(negatives="strict"),
+    "RankNContrast, both": lambda: RankNContrast(directions="both", standardize=True, tie_eps=1e-9),
+    "RankNContrast, strict, both": lambda: RankNContrast(negatives="strict", directions="both", block_rows=2),
+    "SoftTargets": lambda: SoftTargets(),
+    "SoftTargets, learning": lambda: SoftTargets(
+        beta=0.5, t2t="both", detach=False, center_local=True, t2a_target="transposed"
+    ),
+    "SoftTargets, identity": lambda: SoftTargets(beta=0),
+    "SupCon": lambda: SupCon(),
+    "SupCon, audio to text": lambda: SupCon("audio_to_text"),
+    "SigLip": lambda: SigLip(bias=-1.0),
+    "SigLip, negative": lambda: SigLip("negative"),
+    "ConcordanceLoss": lambda: ConcordanceLoss(),
+}
 CAPTION = [0, 3, 1, 0, 0, 3, 1, 0, 3]
-LABEL = [0, 1, 2, 1]
+NAN = float("nan")
 
 
-class TwoProjections(nn.Module):
-    """A CLAP of two linear maps and a scale, with the loss inside so that DDP sees one forward."""
+class Projections(nn.Module):
+    """A CLAP of linear maps and a scale, with the loss inside so that DDP sees one forward."""
 
-    def __init__(self, targets: str) -> None:
+    def __init__(self, loss: str) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(0)
         self.audio = nn.Parameter(torch.randn(5, 3, generator=generator, dtype=torch.float64))
         self.text = nn.Parameter(torch.randn(6, 3, generator=generator, dtype=torch.float64))
         self.log_scale = nn.Parameter(torch.tensor(1.5, dtype=torch.float64))
-        self.loss = InfoNCE(targets)
+        self.loss = LOSSES[loss]().double()
 
-    def forward(self, clips: Tensor, captions: Tensor, caption: Tensor) -> Tensor:
-        audio, text = F.normalize(clips @ self.audio, dim=1), F.normalize(captions @ self.text, dim=1)
-        return self.loss(audio, text, caption, self.log_scale.exp(), torch.tensor(LABEL))
+    def forward(self, clips: dict[str, Tensor]) -> Tensor:
+        audio = clips["audio"] @ self.audio
+        if isinstance(self.loss, ConcordanceLoss):
+            # Keeps every parameter in the graph, as DDP wants it.
+            return self.loss(audio + 0 * (self.text.sum() + self.log_scale), clips["some ratings"])
+        # Each process has a table of its own, with the captions that its clips have.
+        rows, caption = clips["caption"].unique(return_inverse=True)
+        pairs = Pairs(
+            audio_NE=F.normalize(audio, dim=1),
+            text_UE=F.normalize(captions()[rows] @ self.text, dim=1),
+            caption_N=caption,
+            scale=self.log_scale.exp(),
+            label_N=clips["label"],
+            rating_NR=clips["rating"],
+            local_NL=clips["local"],
+            tag_NE=F.normalize(clips["tag"] @ self.text, dim=1),
+        )
+        return self.loss(pairs)
 
 
-def batch(size: int) -> tuple[Tensor, Tensor, Tensor]:
+def captions() -> Tensor:
+    return torch.randn(4, 6, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+
+
+def batch(size: int) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(1)
-    captions = torch.randn(4, 6, generator=generator, dtype=torch.float64)
-    return torch.randn(size, 5, generator=generator, dtype=torch.float64), captions, torch.tensor(CAPTION[:size])
+    rating = torch.randint(1, 5, (size, 3), generator=generator).double()
+    some = rating.clone()
+    some[::3, 0] = some[1::4, 1] = NAN
+    return {
+        "audio": torch.randn(size, 5, generator=generator, dtype=torch.float64),
+        "caption": torch.tensor(CAPTION[:size]),
+        "label": torch.tensor([0, 1, -1, 1, 0, 0, -1, 2, 1][:size]),
+        "rating": rating,
+        "some ratings": some,
+        "local": torch.randn(size, 4, generator=generator, dtype=torch.float64),
+        "tag": torch.randn(size, 6, generator=generator, dtype=torch.float64),
+    }
 
 
-def step(model: nn.Module, clips: Tensor, captions: Tensor, caption: Tensor) -> dict[str, Tensor]:
-    loss = model(clips, captions, caption)
+def step(model: nn.Module, clips: dict[str, Tensor]) -> dict[str, Tensor]:
+    loss = model(clips)
     loss.backward()
     gradients = {name.removeprefix("module."): p.grad for name, p in model.named_parameters()}
     return {"loss": loss.detach(), **gradients}
@@ -58,14 +103,12 @@ def run(rank: int, shards: list[int], folder: Path) -> None:
     name = "-".join(map(str, shards))
     rendezvous = f"file://{folder / name}.rendezvous"
     dist.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=len(shards))
-    clips, captions, caption = batch(sum(shards))
-    mine = slice(sum(shards[:rank]), sum(shards[: rank + 1]))
-    results = {
-        targets: step(DistributedDataParallel(TwoProjections(targets)), clips[mine], captions, caption[mine])
-        for targets in TARGETS
-    }
+    whole = batch(sum(shards))
+    mine = {name: x[sum(shards[:rank]) : sum(shards[: rank + 1])] for name, x in whole.items()}
+    results = {loss: step(DistributedDataParallel(Projections(loss)), mine) for loss in LOSSES}
     with torch.inference_mode():
-        results["gathered"] = {str(x.dtype): gather(x[mine]) for x in (clips, caption, clips.bfloat16())}
+        results["gathered"] = {name: gather(x) for name, x in mine.items()}
+        results["gathered"]["bfloat16"] = gather(mine["audio"].bfloat16())
     torch.save(results, folder / f"{name}.{rank}.pt")
     dist.destroy_process_group()
 

@@ -36,23 +36,23 @@ def results(runs, shards):
     return [torch.load(runs / f"{name}.{rank}.pt", weights_only=True) for rank in range(len(shards))]
 
 
-@pytest.mark.parametrize("targets", ranks.TARGETS)
+@pytest.mark.parametrize("loss", ranks.LOSSES)
 @pytest.mark.parametrize("shards", ranks.SHARDS, ids=str)
-def test_ranks_learn_what_one_process_learns_from_the_whole_batch(runs, shards, targets):
-    alone = ranks.step(ranks.TwoProjections(targets), *ranks.batch(sum(shards)))
+def test_ranks_learn_what_one_process_learns_from_the_whole_batch(runs, shards, loss):
+    alone = ranks.step(ranks.Projections(loss), ranks.batch(sum(shards)))
+    assert any(gradient.abs().max() > 1e-3 for name, gradient in alone.items() if name != "loss")
     for result in results(runs, shards):
         for name, value in alone.items():
-            torch.testing.assert_close(
-                result[targets][name], value, rtol=0, atol=1e-10, msg=lambda m, n=name: f"{n}: {m}"
-            )
+            torch.testing.assert_close(result[loss][name], value, rtol=0, atol=1e-12, msg=lambda m, n=name: f"{n}: {m}")
 
 
 @pytest.mark.parametrize("shards", ranks.SHARDS, ids=str)
 def test_every_rank_has_all_rows_in_rank_order(runs, shards):
-    clips, _, caption = ranks.batch(sum(shards))
+    whole = ranks.batch(sum(shards))
+    whole["bfloat16"] = whole["audio"].bfloat16()
     for result in results(runs, shards):
-        for x in (clips, caption, clips.bfloat16()):
-            assert torch.equal(result["gathered"][str(x.dtype)], x)
+        for name, x in whole.items():
+            torch.testing.assert_close(result["gathered"][name], x, rtol=0, atol=0, equal_nan=True)
 
 
 def test_without_a_process_group_it_is_the_identity():

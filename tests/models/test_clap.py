@@ -1,5 +1,6 @@
 import copy
 import math
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from models.audio import AudioEncoder, Cnn14
 from models.clap import Clap
+from models.projection import LinearReluProjection
 from models.text import TextEncoder
 
 TEXTS = ["this is a sound of angry", "happy", "a person speaking in a sad tone", "plain quiet voice"]
@@ -113,10 +115,11 @@ def test_a_clip_alone_equals_the_clip_in_a_batch_in_any_order(tiny_bert: Path) -
 
 @torch.no_grad()
 def test_custom_projections_stand_in_place_of_the_mlp(tiny_bert: Path) -> None:
-    audio, text = nn.Linear(2, 7, bias=False), nn.Linear(32, 7)
     torch.manual_seed(0)
     encoder = TextEncoder(str(tiny_bert)).eval()
-    model = Clap(Statistics(), encoder, dim=7, audio_projection=audio, text_projection=text).eval()
+    bare = partial(nn.Linear, bias=False)
+    model = Clap(Statistics(), encoder, dim=7, audio_projection=bare, text_projection=nn.Linear).eval()
+    audio, text = model.audio_projection, model.text_projection
     wave, length = clips()
     raw = torch.stack([torch.stack([w[:n].std(), w[:n].mean()]) for w, n in zip(wave, length, strict=True)])
     expected = raw @ audio.weight.T
@@ -124,3 +127,36 @@ def test_custom_projections_stand_in_place_of_the_mlp(tiny_bert: Path) -> None:
     expected = encoder(TEXTS) @ text.weight.T + text.bias
     torch.testing.assert_close(model.embed_text(TEXTS), expected / expected.norm(dim=1, keepdim=True))
     assert model.sample_rate == 16000
+
+
+def test_the_learned_temperature_stays_in_its_bounds(tiny_bert: Path) -> None:
+    def made(**how: object) -> Clap:
+        return Clap(Statistics(), TextEncoder(str(tiny_bert)), dim=3, **how)  # type: ignore[arg-type]
+
+    wide = made(temperature=1.0, min_temperature=0.01, max_temperature=10.0)
+    for log_scale, expected in ((-9.0, 0.1), (9.0, 100.0)):
+        wide.log_scale.data.fill_(log_scale)
+        wide.clamp_scale()
+        assert wide.scale.item() == pytest.approx(expected)
+    fixed = made(temperature=50.0, learn_temperature=False)
+    fixed.clamp_scale()
+    assert fixed.scale.item() == pytest.approx(1 / 50)
+    assert not fixed.log_scale.requires_grad
+    with pytest.raises(ValueError, match=r"temperature is 2; expected min_temperature <= temperature <= max"):
+        made(temperature=2.0)
+
+
+def test_a_projection_to_zero_has_no_direction_and_a_finite_gradient(tiny_bert: Path) -> None:
+    model = Clap(Statistics(), TextEncoder(str(tiny_bert)), dim=3, audio_projection=LinearReluProjection)
+    model.audio_projection[0].bias.data.fill_(-1e6)
+    embedding = model.embed_audio(*clips())
+    assert (embedding == 0).all()
+    embedding.sum().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_vectors_keep_their_length_in_training_where_paraclaps_code_has_it_so(tiny_bert: Path) -> None:
+    model = Clap(Statistics(), TextEncoder(str(tiny_bert)), dim=3, unit_in_training=False)
+    lengths = model.train().embed_text(TEXTS).norm(dim=1)
+    assert not torch.allclose(lengths, torch.ones_like(lengths))
+    torch.testing.assert_close(model.eval().embed_text(TEXTS).norm(dim=1), torch.ones_like(lengths))

@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from models.projection import MlpProjection, ResidualProjection
+from models.projection import LinearProjection, LinearReluProjection, MlpProjection, ResidualProjection
 
 
 def test_mlp_equals_reference() -> None:
@@ -11,6 +11,22 @@ def test_mlp_equals_reference() -> None:
     x = torch.randn(5, 6, dtype=torch.float64)
     hidden = (x @ w["0.weight"].T + w["0.bias"]).clamp(min=0)
     torch.testing.assert_close(projection(x), hidden @ w["2.weight"].T + w["2.bias"], atol=1e-12, rtol=0)
+
+
+def test_linear_relu_equals_reference_and_is_never_negative() -> None:
+    projection = LinearReluProjection(6, 4).double()
+    w = projection.state_dict()
+    x = torch.randn(50, 6, dtype=torch.float64)
+    linear = x @ w["0.weight"].T + w["0.bias"]
+    torch.testing.assert_close(projection(x), linear.where(linear > 0, 0.0), atol=1e-12, rtol=0)
+    assert linear.min() < 0 <= projection(x).min()
+
+
+def test_linear_equals_reference() -> None:
+    projection = LinearProjection(6, 4).double()
+    w = projection.state_dict()
+    x = torch.randn(5, 6, dtype=torch.float64)
+    torch.testing.assert_close(projection(x), x @ w["weight"].T + w["bias"], atol=1e-12, rtol=0)
 
 
 def test_residual_equals_reference() -> None:

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import warnings
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,13 @@ from transformers import (
     ClapModel,
     ClapTextConfig,
     ClapTextModel,
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPT2Model,
     MPNetConfig,
     MPNetModel,
     RobertaConfig,
+    RobertaForSequenceClassification,
     RobertaModel,
 )
 
@@ -174,6 +179,112 @@ def test_a_pooler_is_demanded_only_where_it_is_used(tiny_bert: Path, tmp_path: P
     assert not [name for name, _ in TextEncoder(str(tmp_path)).named_parameters() if "pooler" in name]
     with pytest.raises(WeightsError, match=r"lacks tensors of a AutoModel: pooler\.dense"):
         TextEncoder(str(tmp_path), "pooler")
+
+
+@pytest.fixture(scope="module")
+def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny GPT-2 with its head, and a tokenizer that marks neither ends nor padding, as GPT-2's own."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    made = tmp_path_factory.mktemp("gpt2")
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {letter: number for number, letter in enumerate([*letters, "<|endoftext|>"])}
+    tokenizer = Tokenizer(models.BPE(vocabulary, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|endoftext|>", padding_side="left", model_max_length=1024
+    ).save_pretrained(made)
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=len(vocabulary), n_embd=16, n_layer=2, n_head=2, n_positions=80,
+        bos_token_id=len(letters), eos_token_id=len(letters),
+    )  # fmt: skip
+    GPT2LMHeadModel(config).save_pretrained(made)
+    return made
+
+
+def last_state(folder: Path, text: str) -> torch.Tensor:
+    """The last token's state of one text, through transformers itself, in float64."""
+    model = GPT2Model.from_pretrained(folder).double().eval()
+    tokenizer = TextEncoder(str(folder), "last").tokenizer
+    ids = torch.tensor([tokenizer(text)["input_ids"]])
+    return model(input_ids=ids).last_hidden_state[0, -1]
+
+
+@torch.no_grad()
+def test_last_is_the_last_token_of_the_text_and_not_of_the_batch(gpt2: Path) -> None:
+    encoder = TextEncoder(str(gpt2), "last").double().eval()
+    assert (encoder.width, encoder.max_length) == (16, 80)
+    pooled = encoder(TEXTS)
+    for text, vector in zip(TEXTS, pooled, strict=True):
+        torch.testing.assert_close(vector, last_state(gpt2, text), atol=1e-10, rtol=0)
+    torch.testing.assert_close(encoder(TEXTS[::-1]).flip(0), pooled, atol=1e-10, rtol=0)
+
+
+@torch.no_grad()
+def test_the_end_that_stands_in_for_padding_is_hidden_only_where_it_is_padding(gpt2: Path) -> None:
+    encoder = TextEncoder(str(gpt2), "last", suffix="<|endoftext|>").double().eval()
+    ids, mask = encoder.tokens(["sad", "very sad"])
+    end = encoder.tokenizer.eos_token_id
+    assert ids[0].tolist().count(end) == 6
+    assert mask.sum(1).tolist() == [4, 9]
+    expected = last_state(gpt2, "sad<|endoftext|>")
+    torch.testing.assert_close(encoder(["sad", "very sad"])[0], expected, atol=1e-10, rtol=0)
+
+
+@torch.no_grad()
+def test_an_empty_text_is_refused_where_it_has_no_token(gpt2: Path, tiny_bert: Path) -> None:
+    with pytest.raises(TextLengthError, match=r"a text is empty, and .* has no token for that"):
+        TextEncoder(str(gpt2), "last")(["sad", ""])
+    assert TextEncoder(str(gpt2), "last", suffix="<|endoftext|>")([""]).isfinite().all()
+    assert TextEncoder(str(tiny_bert))([""]).isfinite().all()
+
+
+@torch.no_grad()
+def test_last_does_not_depend_on_the_batch(folder: Path) -> None:
+    encoder = TextEncoder(str(folder), "last").double().eval()
+    alone = torch.cat([encoder([text]) for text in TEXTS])
+    torch.testing.assert_close(encoder(TEXTS), alone, atol=1e-10, rtol=0)
+
+
+@torch.no_grad()
+def test_truncated_texts_are_counted_and_told_of_once(folder: Path) -> None:
+    encoder = TextEncoder(str(folder), truncate=True).eval()
+    fits = " ".join(["voice"] * (encoder.max_length - 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        expected = encoder([fits, "angry"])
+    assert encoder.truncated == 0
+    longer = [f"{fits} angry sad", "angry"]
+    with pytest.warns(
+        UserWarning, match=rf"text of {encoder.max_length + 2} tokens is cut to the {encoder.max_length}"
+    ):
+        found = encoder(longer)
+    assert encoder.truncated == 1
+    # The words are cut, and the mark of the end is kept.
+    assert torch.equal(found, expected)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encoder(longer * 2)
+    assert encoder.truncated == 3
+
+
+@torch.no_grad()
+def test_a_classifier_s_encoder_is_read_at_its_first_token(tiny_bert: Path, tmp_path: Path) -> None:
+    """As of emotion-english-distilroberta-base: a head on top, no pooler."""
+    torch.manual_seed(0)
+    size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    config = RobertaConfig(**size, vocab_size=60, max_position_embeddings=18, pad_token_id=0, num_labels=7)
+    classifier = RobertaForSequenceClassification(config).eval()
+    classifier.save_pretrained(tmp_path)
+    for file in tiny_bert.glob("*token*"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    encoder = TextEncoder(str(tmp_path), "cls").eval()
+    ids, mask = encoder.tokens(["angry"])
+    expected = classifier.roberta(input_ids=ids, attention_mask=mask).last_hidden_state[:, 0]
+    torch.testing.assert_close(encoder(["angry"]), expected, atol=1e-6, rtol=0)
 
 
 @torch.no_grad()

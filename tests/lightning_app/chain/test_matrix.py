@@ -116,3 +116,30 @@ def test_values_are_written_as_a_command_line_takes_them(toy: Any) -> None:
         "--e=true",
         "--f=1",
     )
+
+
+def test_an_axis_may_bring_configuration_files_after_the_stages_own(toy: Any) -> None:
+    axis = "{model: {one: {acpt.config: stages/clep.yaml}, two: {acpt.config: [stages/clep.yaml, stages/other.yaml]}}}"
+    one, two = (run for run in expand(_chain(toy, f"{STAGES}matrix: {axis}\n")) if run.stage.name == "acpt")
+    assert one.arguments[1:5] == ("--config", "stages/other.yaml", "--config", "stages/clep.yaml")
+    assert two.arguments[5:7] == ("--config", "stages/other.yaml")
+    assert not any(word.startswith("--config=") for run in (one, two) for word in run.arguments)
+    assert one.folder != two.folder
+
+
+def test_a_stage_whose_every_variant_is_configured_needs_no_file_of_its_own(toy: Any) -> None:
+    text = STAGES.replace("{config: stages/other.yaml, from: clep}", "{from: clep}")
+    both = "{model: {one: {acpt.config: stages/clep.yaml}, two: {acpt.config: stages/other.yaml}}}"
+    assert [run.arguments[2] for run in expand(_chain(toy, f"{text}matrix: {both}\n")) if run.stage.name == "acpt"] == [
+        "stages/clep.yaml",
+        "stages/other.yaml",
+    ]
+    with pytest.raises(ConfigError, match="stage 'acpt' needs `config:`"):
+        _chain(toy, f"{text}matrix: {both.replace('acpt.config: stages/other.yaml', 'acpt.x: 1')}\n")
+
+
+def test_a_configuration_file_of_an_axis_must_be_there(toy: Any) -> None:
+    with pytest.raises(ConfigError, match=r"stages/none\.yaml: no such file"):
+        _chain(toy, STAGES + "matrix: {model: {one: {acpt.config: stages/none.yaml}}}\n")
+    with pytest.raises(ConfigError, match="name the stage that gets the configuration"):
+        _chain(toy, STAGES + 'matrix: {model: {one: {"*.config": stages/clep.yaml}}}\n')

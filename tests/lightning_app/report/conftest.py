@@ -113,3 +113,120 @@ def full_runs(tmp_path_factory) -> Path:
 def small_runs(tmp_path) -> Path:
     """One seed and two folds, for tests that change a file."""
     return Author(tmp_path / "small", seeds=(1,), folds=range(2), clips=25).write()
+
+
+MODELS = {"untrained": 0.05, "clap_sce": 0.6, "emotionrankclap": 1.0}
+FOUR = ["anger", "happiness", "neutral", "sadness"]
+_PLANE = {"anger": (2.0, 6.0), "happiness": (6.0, 5.0), "neutral": (4.0, 4.0), "sadness": (2.0, 2.0)}
+
+
+class ModelAuthor:
+    """Writes the runs folder of a chain that compares models: zero-shot recognition and the shared space."""
+
+    def __init__(self, folder, models=None, seeds=(1, 2, 3), clips=80, corpus="IEMOCAP", grids=((),)):
+        self.folder, self.models, self.seeds, self.clips = folder, models or MODELS, seeds, clips
+        self.corpus, self.grids = corpus, grids
+        self.results = []
+
+    def write(self):
+        for seed in self.seeds:
+            for model, skill in self.models.items():
+                for grid in self.grids:
+                    self.evaluate(seed, {"model": model, **dict(grid)}, skill)
+        pd.DataFrame(self.results).to_csv(self.folder / "results.csv", index=False)
+        return self.folder
+
+    def evaluate(self, seed, axes, skill):
+        folder = (
+            self.folder / "evaluation" / ",".join(f"{key}={value}" for key, value in {"seed": seed, **axes}.items())
+        )
+        folder.mkdir(parents=True)
+        draw = np.random.default_rng([seed, *map(ord, str(axes))])
+        truth = np.random.default_rng(7).choice(FOUR, self.clips)
+        label = np.where(
+            draw.random(self.clips) < 0.25 + 0.5 * skill, truth, draw.choice(FOUR, self.clips, p=[0.1, 0.2, 0.5, 0.2])
+        )
+        predictions = pd.DataFrame({"id": [f"c{i}" for i in range(self.clips)], "corpus": self.corpus})
+        predictions = predictions.assign(system="zero-shot", truth=truth, label=label, seed=seed, fold="")
+        predictions.assign(**{f"score_{name}": 0.25 for name in FOUR}).to_parquet(folder / "predictions.parquet")
+        hit = pd.Series(truth == label)
+        trials = self.trials(seed, skill, draw)
+        trials.to_csv(folder / "trials.csv", index=False)
+        told = {"corpus": self.corpus, "view": "iemocap4", "seed": seed, "fold": "", "n": self.clips}
+        rows = [
+            {"system": "zero-shot", "metric": "UA", "value": hit.groupby(truth).mean().mean()} | told,
+            {"system": "zero-shot", "metric": "WA", "value": hit.mean()} | told,
+        ]
+        rows += [
+            {"system": "shared space", "metric": metric, "value": value} | told
+            for metric, value in trials.groupby("metric", sort=False)["value"].mean().items()
+        ]
+        columns = ["system", "corpus", "view", "metric", "seed", "fold", "value", "n"]
+        pd.DataFrame(rows)[columns].to_csv(folder / "results.csv", index=False)
+        self.results += [{**{key: row[key] for key in columns}, **axes} for row in rows]
+        self.embed(folder, truth, skill, draw)
+
+    def trials(self, seed, skill, draw):
+        """30 samples, which are the same pairs whatever the model, and 100 lists."""
+        common = np.random.default_rng(seed).standard_normal(100)
+        level = {
+            "MMD": (0.5 - 0.4 * skill, 0.02, 30),
+            "MMD2": (0.002 - 0.0015 * skill, 0.0001, 30),
+            "sliced W2": (0.3 - 0.2 * skill, 0.01, 30),
+            "VOC": (0.55 * skill, 0.15, 100),
+            "AOC": (0.5 * skill, 0.15, 100),
+            "median rank": (30.0 - 20 * skill, 0.0, 1),
+        }
+        parts = [
+            pd.DataFrame(
+                {
+                    "metric": metric,
+                    "trial": range(n),
+                    "value": mean
+                    + spread * (common[:n] + 0.6 * draw.standard_normal(n))
+                    + 0.3 * spread * draw.standard_normal(),
+                }
+            )
+            for metric, (mean, spread, n) in level.items()
+        ]
+        table = pd.concat(parts, ignore_index=True)
+        table.loc[(table["metric"] == "VOC") & (table["trial"] == 17), "value"] = np.nan
+        return table
+
+    def embed(self, folder, truth, skill, draw):
+        spots = np.array([_PLANE[name] for name in truth])
+        place = np.clip(spots + np.random.default_rng(8).normal(0, 0.8, (self.clips, 2)), 1, 7)
+        rating = np.column_stack([place, np.full(self.clips, np.nan)])
+        rating[0] = np.nan
+        shape = np.random.default_rng(9).standard_normal((2, 24))
+        direction = (place - 4) / 3 @ shape
+        gap = np.zeros(24)
+        gap[0] = 6 * (1 - skill)
+        audio = skill * 2 * direction + draw.standard_normal((self.clips, 24)) + gap
+        caption = skill * 2 * direction + 0.6 * draw.standard_normal((self.clips, 24)) - gap
+        np.savez(
+            folder / "embeddings.npz",
+            audio=audio.astype(np.float32),
+            audio_id=np.array([f"c{i}" for i in range(self.clips)]),
+            audio_label=truth.astype(str),
+            audio_corpus=np.full(self.clips, self.corpus),
+            text=draw.standard_normal((4, 24)).astype(np.float32),
+            text_label=np.array(FOUR),
+            text_kind=np.full(4, "template"),
+            caption=caption.astype(np.float32),
+            rating=rating.astype(np.float32),
+        )
+
+
+@pytest.fixture(scope="session")
+def model_runs(tmp_path_factory) -> Path:
+    """Three models, three seeds, one corpus; not to be changed."""
+    return ModelAuthor(tmp_path_factory.mktemp("models") / "models").write()
+
+
+@pytest.fixture(scope="session")
+def grid_runs(tmp_path_factory) -> Path:
+    """Two models over gamma and beta, one seed; not to be changed."""
+    grids = [(("gamma", gamma), ("beta", beta)) for gamma in (0.1, 0.5, 0.9) for beta in (0.1, 0.3)]
+    models = {"paraclap": 0.4, "smoothclap": 0.8}
+    return ModelAuthor(tmp_path_factory.mktemp("grid") / "grid", models, seeds=(1,), clips=40, grids=grids).write()

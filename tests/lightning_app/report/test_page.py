@@ -46,7 +46,7 @@ class Checker(HTMLParser):
 
 
 def page(runs, **options):
-    config = Namespace(**({"runs": runs, "title": None, "out": None, "markdown": False} | options))
+    config = Namespace(**({"runs": runs, "title": None, "out": None, "markdown": False, "reference": None} | options))
     assert report.run(config) == 0
     return Checker((config.out or runs / "report.html").read_text(encoding="utf-8"))
 
@@ -124,7 +124,7 @@ def test_results_alone_make_a_page(small_runs, tmp_path):
 
 
 def test_markdown_writes_no_page(small_runs, capsys):
-    assert report.run(Namespace(runs=small_runs, title=None, out=None, markdown=True)) == 0
+    assert report.run(Namespace(runs=small_runs, title=None, out=None, markdown=True, reference=None)) == 0
     assert capsys.readouterr().out.startswith("| corpus | view | system | prompt_length | UA | WA | WF1 | precision |")
     assert not (small_runs / "report.html").exists()
 
@@ -148,3 +148,37 @@ def test_importing_the_verb_imports_nothing_heavy():
     code = f"import sys, lightning_app.report; print(sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_page_of_compared_models(model_runs, tmp_path):
+    found = page(model_runs, out=tmp_path / "page.html")
+    for said in (
+        "Models compared",
+        "Paired tests against untrained",
+        "IEMOCAP · iemocap4 · shared space",
+        "two models' confusions",
+        "Similarity against distance in emotion",
+        "The two clouds",
+        "SmoothCLAP 1 SmoothCLAP 0.6060",
+        "CLEP-DG 2 CLEP-DG 0.7443 0.7518",
+    ):
+        assert said in found.words
+    assert "recomputed values disagree" not in found.words
+    assert "missing or without a value" not in found.words
+    # UA, confusions, similarity, clouds, embedding map.
+    assert found.tags.count("svg") == 5
+
+
+def test_the_shared_space_alone_makes_a_page(model_runs, tmp_path):
+    table = pd.read_csv(model_runs / "results.csv")
+    table[table["system"] == "shared space"].assign(corpus="MSP-Podcast").to_csv(tmp_path / "results.csv", index=False)
+    found = page(tmp_path)
+    assert "Models compared" in found.words
+    assert "CLAP-SCE (A-V) 0.096 ± 0.002 0.180 ± 0.003" in found.words
+    assert report.run(Namespace(runs=tmp_path, title=None, out=None, markdown=True, reference="clap_sce")) == 0
+
+
+def test_page_of_a_grid_has_a_heat_map(grid_runs, tmp_path):
+    found = page(grid_runs, out=tmp_path / "page.html")
+    assert "UA over gamma and beta" in found.words
+    assert "more tables" in found.words

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from lightning_app.report.load import read_results
+from lightning_app.report.load import load, read_results
 from lightning_app.report.tables import markdown_table, metrics_of, score, summary
 
 SETTING = ["system", "corpus", "view", "loss"]
@@ -62,7 +62,7 @@ def test_usual_metrics_first(tmp_path):
 
 
 def test_markdown_has_a_line_for_each_setting_and_one_for_chance(small_runs):
-    lines = markdown_table(small_runs).splitlines()
+    lines = markdown_table(load(small_runs)).splitlines()
     table = pd.read_csv(small_runs / "results.csv")
     assert len(lines) == 2 + 4 * 3 + 1
     assert len({line.count("|") for line in lines}) == 1

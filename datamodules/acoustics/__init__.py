@@ -1,0 +1,11 @@
+"""What can be measured in a voice: pitch, intensity, jitter, shimmer, duration."""
+
+from datamodules.acoustics.cache import MeasureCache
+from datamodules.acoustics.egemaps import Egemaps
+from datamodules.acoustics.errors import MissingExtra
+from datamodules.acoustics.measures import Acoustics, Wave
+from datamodules.acoustics.own import OwnAcoustics
+from datamodules.acoustics.parallel import measure_clips
+from datamodules.acoustics.praat import Praat
+
+__all__ = ["Acoustics", "Egemaps", "MeasureCache", "MissingExtra", "OwnAcoustics", "Praat", "Wave", "measure_clips"]

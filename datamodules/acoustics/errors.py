@@ -1,0 +1,33 @@
+"""What is missing on this machine, as one kind of exception."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+
+class MissingExtra(RuntimeError):
+    """An optional package is not installed.
+
+    The message names the package, its licence and the command that installs it. Commands end with exit code 4.
+    """
+
+    exit_code = 4
+
+
+def version_of(package: str, extra: str, licence: str) -> str:
+    """The installed version of an optional package, told without importing it.
+
+    Args:
+        package: its name on the package index.
+        extra: that of ours which installs it.
+        licence: what the user agrees to with it.
+
+    Raises:
+        MissingExtra: If it is not installed.
+    """
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        raise MissingExtra(
+            f"acoustics: {package} is not installed ({licence}). "
+            f'Install it with: pip install "emoclap[{extra}]"; or measure with datamodules.acoustics.OwnAcoustics, '
+            "which needs no further package"
+        ) from None

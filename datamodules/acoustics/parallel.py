@@ -1,0 +1,130 @@
+"""Every clip of a table measured: in processes side by side, and each clip once."""
+
+import hashlib
+import math
+import multiprocessing
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import pandas as pd
+
+from datamodules.acoustics.cache import MeasureCache, cache_folder
+from datamodules.acoustics.measures import Acoustics
+from datamodules.audio import AudioFormat, Recording, read_crop
+from datamodules.errors import DataError
+
+SAMPLE_RATE = 16_000
+"""All clips are measured at this rate in Hz, so that the rate of a recording says nothing about its voice."""
+
+LONGEST = 60.0
+"""Seconds of a clip that are measured; the rest of a longer one does not count."""
+
+_CHUNK = 16  # clips of one message between processes
+_KEPT = 512  # clips after which what was measured goes to disk
+
+Clip = tuple[str, float, float]
+
+
+def measure_clips(
+    acoustics: Acoustics, rows: pd.DataFrame, workers: int | None = None, cache: MeasureCache | None = None
+) -> pd.DataFrame:
+    """Measure clips.
+
+    Args:
+        acoustics: Who measures.
+        rows: A manifest's rows, with ``file``, the absolute path; ``start``, ``end`` and ``sha256`` are used where
+            they are there.
+        workers: Processes; None takes one per core, 0 measures in this process (unless `acoustics` is isolated).
+        cache: Numbers known already; None opens the one on disk.
+
+    Returns:
+        A table with the index of `rows` and the columns of `acoustics`.
+
+    Raises:
+        DataError: If a recording cannot be read; the message lists the first five.
+        MissingExtra: If a package that `acoustics` needs is not installed.
+    """
+    cache = MeasureCache(acoustics, cache_folder()) if cache is None else cache
+    clips = [_clip(row) for row in rows.to_dict("records")]
+    hashes = rows["sha256"].tolist() if "sha256" in rows else [""] * len(rows)
+    keys = [_key(clip, str(sha256 or "")) for clip, sha256 in zip(clips, hashes, strict=True)]
+    missing = {key: clip for key, clip in zip(keys, clips, strict=True) if key not in cache.known}
+    if missing:
+        acoustics.announce()
+        _measure_missing(acoustics, missing, _processes(acoustics, workers, len(missing)), cache)
+    found = pd.DataFrame([cache.known[key] for key in keys], index=rows.index, columns=list(acoustics.columns))
+    return found.astype(float)
+
+
+def _measure_missing(acoustics: Acoustics, missing: Mapping[str, Clip], processes: int, cache: MeasureCache) -> None:
+    fresh: dict[str, dict[str, float]] = {}
+    problems: list[str] = []
+    for key, outcome in zip(missing, _outcomes(acoustics, list(missing.values()), processes), strict=True):
+        if isinstance(outcome, str):
+            problems.append(outcome)
+            continue
+        fresh[key] = outcome
+        if len(fresh) == _KEPT:
+            cache.add(fresh)
+            fresh = {}
+    cache.add(fresh)
+    if problems:
+        listed = "".join(f"\n  {problem}" for problem in problems[:5])
+        more = f"\n  ... and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise DataError(f"acoustics: {len(problems)} of {len(missing)} clips cannot be measured{listed}{more}")
+
+
+def _outcomes(acoustics: Acoustics, clips: list[Clip], processes: int) -> Iterator[dict[str, float] | str]:
+    """What is measured in each clip, or what is wrong with it, in order."""
+    chunks = [clips[start : start + _CHUNK] for start in range(0, len(clips), _CHUNK)]
+    if processes == 0:
+        for chunk in chunks:
+            yield from _measure_chunk(acoustics, chunk)
+        return
+    # A fork of a process that runs threads, as torch does, may hang: start afresh.
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        for outcomes in pool.map(_measure_chunk, [acoustics] * len(chunks), chunks):
+            yield from outcomes
+
+
+def _measure_chunk(acoustics: Acoustics, clips: Sequence[Clip]) -> list[dict[str, float] | str]:
+    return [_measure_one(acoustics, *clip) for clip in clips]
+
+
+def _measure_one(acoustics: Acoustics, file: str, start: float, end: float) -> dict[str, float] | str:
+    seconds = min(end - start, LONGEST)
+    recording = Recording(file, start, None if math.isinf(end) else end)
+    try:
+        wave, length = read_crop(recording, AudioFormat(SAMPLE_RATE, seconds), place=0.0)
+    except DataError as error:
+        return str(error)
+    return acoustics.measure(wave[:length], SAMPLE_RATE)
+
+
+def _clip(row: Mapping[Any, Any]) -> Clip:
+    start, end = row.get("start"), row.get("end")
+    return (
+        str(row["file"]),
+        0.0 if start is None or math.isnan(start) else float(start),
+        math.inf if end is None or math.isnan(end) else float(end),
+    )
+
+
+def _key(clip: Clip, sha256: str) -> str:
+    """What tells a clip from all others; a file without a hash is known by its path, size and time of change."""
+    file, start, end = clip
+    if not sha256:
+        try:
+            found = os.stat(file)
+            sha256 = f"{file}|{found.st_size}|{found.st_mtime_ns}"
+        except OSError:
+            sha256 = file  # reading it will say what is wrong
+    return hashlib.sha256(f"{sha256}|{start:.6f}|{end:.6f}".encode()).hexdigest()
+
+
+def _processes(acoustics: Acoustics, workers: int | None, clips: int) -> int:
+    if workers is None:
+        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(max(workers, 1 if acoustics.isolated else 0), math.ceil(clips / _CHUNK))

@@ -1,0 +1,193 @@
+"""Captions of speaking styles, from ratings of valence and arousal, by a causal language model."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import pandas as pd
+import torch
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+
+from datamodules.captions.checks import CaptionRules, caption_problem, count_kinds, require_sound
+from datamodules.captions.choice import number_of
+from datamodules.captions.ratings import require_ratings
+from datamodules.captions.source import CaptionSource
+from datamodules.captions.valence_arousal import ValenceArousal
+
+PREFIX = "The person is speaking"
+PROMPT = (
+    "Given the following scale of emotions - valence (1-very negative; 7-very positive), arousal (1-very calm; 7-very "
+    "active), write a sentence describing a speaking style that is {valence} on valence, {arousal} on arousal. Do not "
+    f"use any numbers in the sentence. The sentence should start with: {PREFIX} ..."
+)
+QUOTES = "\"'*\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}"
+SENTENCE = re.compile(rf".+?[.!?](?=[\s{QUOTES}]|$)")
+# Of a second try, where the first was greedy and would say the same again.
+RETRY_TEMPERATURE = 0.8
+
+Point = tuple[float, float]
+
+
+class LanguageModelError(RuntimeError):
+    """The language model is not there or cannot be read. Commands end with exit code 4."""
+
+    exit_code = 4
+
+
+class LanguageModel(CaptionSource):
+    """One sentence for each distinct pair of valence and arousal, by any causal language model of transformers.
+
+    It writes when the data are made, in every run. Let it write once: ``lightning-cli caption --out captions.csv``, and
+    train with `Table`.
+
+    Args:
+        source: Name on the Hugging Face hub, or a folder that ``save_pretrained`` wrote.
+        revision: Commit of a hub name.
+        prompt: With ``{valence}`` and ``{arousal}``. A model with a chat template gets it as the user's turn; any other
+            goes on from it and from the words of ``prefix``.
+        prefix: How every sentence begins; "" for any beginning.
+        max_new_tokens: Longest answer.
+        decimals: Ratings are rounded to so many; clips with equal ratings share their sentence.
+        seed: Of sampling.
+        batch_size: Prompts at a time.
+        temperature: Of sampling; null takes the most probable token, and samples only to try again.
+        retries: How often an answer that cannot be used is asked for again.
+        on_bad: What becomes of an answer that still cannot be used: ``raise``, or the sentence of ``ValenceArousal``.
+
+    Raises:
+        ValueError: If the prompt does not name ``{valence}`` and ``{arousal}``, or a number is out of range.
+
+    Reference: EmotionRankCLAP, section 3.4 and Figure 2; its model is OpenAI's o1.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        revision: str | None = None,
+        prompt: str = PROMPT,
+        prefix: str = PREFIX,
+        max_new_tokens: int = 60,
+        decimals: int = 1,
+        seed: int = 1,
+        batch_size: int = 8,
+        temperature: float | None = None,
+        retries: int = 3,
+        on_bad: Literal["raise", "grammar"] = "raise",
+    ) -> None:
+        for name in ("{valence}", "{arousal}"):
+            if name not in prompt:
+                raise ValueError(f"prompt does not name {name}: {prompt!r}")
+        if batch_size < 1 or max_new_tokens < 1 or retries < 0 or decimals < 0:
+            raise ValueError("batch_size and max_new_tokens must be 1 or more, retries and decimals 0 or more")
+        if temperature is not None and temperature <= 0:
+            raise ValueError(f"temperature must be positive, or null for the most probable token; got {temperature:g}")
+        self.source, self.revision, self.prompt, self.prefix = source, revision, prompt, prefix
+        self.max_new_tokens, self.decimals, self.seed, self.batch_size = max_new_tokens, decimals, seed, batch_size
+        self.temperature, self.retries, self.on_bad = temperature, retries, on_bad
+        self.rules = CaptionRules(prefix, forbid_digits=True, whole_sentence=True)
+
+    def write(self, rows: pd.DataFrame, train: pd.DataFrame) -> list[str]:
+        require_ratings(rows)
+        ratings = rows[["valence", "arousal"]].round(self.decimals)
+        points: list[Point] = list(ratings.itertuples(index=False, name=None))
+        sentences = self._sentences(sorted(set(points)))
+        return [sentences[point] for point in points]
+
+    def _sentences(self, points: Sequence[Point]) -> dict[Point, str]:
+        """A sentence for each point, asked for until it can be used, at most ``retries`` times more."""
+        rank_zero_info(f"{self.source} writes {len(points)} captions")
+        writer = _Writer(self.source, self.revision)
+        sentences: dict[Point, str] = {}
+        open_points = list(points)
+        for attempt in range(1 + self.retries):
+            for start in range(0, len(open_points), self.batch_size):
+                some = open_points[start : start + self.batch_size]
+                sentences.update(zip(some, self._answers(writer, some, attempt), strict=True))
+            open_points = [point for point in open_points if caption_problem(sentences[point], self.rules)]
+            if not open_points:
+                return sentences
+        return sentences | self._replaced({point: sentences[point] for point in points}, open_points)
+
+    def _answers(self, writer: "_Writer", points: Sequence[Point], attempt: int) -> list[str]:
+        temperature = self.temperature or (RETRY_TEMPERATURE if attempt else None)
+        # As many numbers as there are seeds in torch.
+        seed = number_of(self.seed, attempt, points) % 2**63
+        prompts = [self._prompt(point) for point in points]
+        answers = writer.go_on(prompts, self.prefix, self.max_new_tokens, temperature, seed)
+        return [_first_sentence(answer) for answer in answers]
+
+    def _prompt(self, point: Point) -> str:
+        valence, arousal = (f"{rating:.{self.decimals}f}" for rating in point)
+        return self.prompt.replace("{valence}", valence).replace("{arousal}", arousal)
+
+    def _replaced(self, sentences: dict[Point, str], bad: Sequence[Point]) -> dict[Point, str]:
+        """The grammar's sentences for points without a usable one, or an error that counts them."""
+        if self.on_bad == "raise":
+            require_sound(
+                {f"valence {valence:g}, arousal {arousal:g}": text for (valence, arousal), text in sentences.items()},
+                self.rules,
+                f"{self.source} wrote them in {1 + self.retries} tries; choose a larger model, more retries, or "
+                "on_bad: grammar (data.init_args.caption.init_args)",
+            )
+        kinds = count_kinds(caption_problem(sentences[point], self.rules) or "" for point in bad)
+        rank_zero_warn(
+            f"{self.source}: the grammar wrote {len(bad)} of {len(sentences)} captions in its place ({kinds})"
+        )
+        grammar = ValenceArousal(self.seed, paraphrases=1)
+        return {(valence, arousal): grammar.describe(valence, arousal) for valence, arousal in bad}
+
+
+class _Writer:
+    """A language model with its tokenizer."""
+
+    def __init__(self, source: str, revision: str | None) -> None:
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(source, revision=revision, padding_side="left")
+            model: Any = AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype="auto")
+        except (OSError, ValueError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise LanguageModelError(
+                f"{source}: cannot be loaded ({reason}). Download it once with `hf download {source}`, or set "
+                "data.init_args.caption.init_args.source to a folder that save_pretrained wrote"
+            ) from error
+        self.model = model.to(device).eval()
+        if self.tokenizer.pad_token is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
+
+    @torch.no_grad()
+    def go_on(
+        self, prompts: Sequence[str], prefix: str, max_new_tokens: int, temperature: float | None, seed: int
+    ) -> list[str]:
+        """An answer for each prompt; one that had to be begun for the model starts with the prefix."""
+        chats = self.tokenizer.chat_template is not None
+        asked = [self._as_chat(prompt) if chats else f"{prompt}\n\n{prefix}" for prompt in prompts]
+        tokens = self.tokenizer(asked, return_tensors="pt", padding=True, add_special_tokens=not chats)
+        tokens = tokens.to(self.model.device)
+        devices = [self.model.device] if self.model.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(seed)
+            output_NL = self.model.generate(
+                **{name: tokens[name] for name in ("input_ids", "attention_mask")},
+                max_new_tokens=max_new_tokens,
+                do_sample=temperature is not None,
+                temperature=temperature,
+                pad_token_id=self.tokenizer.pad_token_id,
+            )
+        new_NL = output_NL[:, tokens["input_ids"].shape[1] :]
+        answers = self.tokenizer.batch_decode(new_NL, skip_special_tokens=True)
+        return [answer if chats else prefix + answer for answer in answers]
+
+    def _as_chat(self, prompt: str) -> str:
+        turn = [{"role": "user", "content": prompt}]
+        return str(self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True))
+
+
+def _first_sentence(answer: str) -> str:
+    """What an answer says first, without what was thought before it, and without quotes around it."""
+    text = answer.rpartition("</think>")[2].strip().lstrip(QUOTES)
+    paragraph = " ".join(text.partition("\n\n")[0].split())
+    whole = SENTENCE.match(paragraph)
+    return whole.group() if whole else paragraph

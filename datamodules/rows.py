@@ -1,0 +1,68 @@
+"""From rows of a manifest to clips: plain objects, which loader processes share without copying a table."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from datamodules.audio import Recording
+from datamodules.checks import RATINGS
+from datamodules.clips import Clip
+from datamodules.errors import DataError
+
+
+def clips_of(rows: pd.DataFrame, manifest: str, corpus: str) -> list[Clip]:
+    """One clip for each row, in order.
+
+    Args:
+        rows: What `read_manifest` returns, with ``target`` (the class, -1 for none) and, where the clips have texts,
+            ``caption`` and ``tags``.
+        manifest: The manifest's name, for messages about a clip.
+        corpus: The corpus of rows that name none.
+    """
+    return [
+        Clip(
+            id=row["id"],
+            corpus=row.get("corpus", "") or corpus,
+            place=f"{manifest}:{line}",
+            label=row["target"],
+            rating=tuple(_number(row.get(name), math.nan) for name in RATINGS),
+            caption=row.get("caption", ""),
+            tags=row.get("tags", ""),
+            recording=Recording(
+                row["file"],
+                _number(row.get("start"), 0.0),
+                _number(row.get("end")),
+                _number(row.get("duration")),
+                None if (rate := _number(row.get("sample_rate"))) is None else int(rate),
+            ),
+            sha256=row.get("sha256", ""),
+        )
+        for line, row in zip(rows.index, _records(rows), strict=True)
+    ]
+
+
+def require_filled(rows: pd.DataFrame, columns: Sequence[str], manifest: object) -> None:
+    """Refuse rows in which one of the columns is empty.
+
+    Raises:
+        DataError: With the first five rows and how many there are in all.
+    """
+    for column in columns:
+        empty = rows.index if column not in rows else rows.index[rows[column].isna() | (rows[column] == "")]
+        if len(empty):
+            more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
+            raise DataError(
+                f"{manifest}: column {column!r} is empty or missing in {len(empty)} of {len(rows)} rows, and what is "
+                f"trained here learns from it: line {', '.join(map(str, empty[:5]))}{more}; fill it in, remove these "
+                "rows, or choose a stage that does without"
+            )
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return rows.to_dict("records")  # type: ignore[return-value]  # the columns' names are text
+
+
+def _number(cell: object, otherwise: Any = None) -> Any:
+    return float(cell) if isinstance(cell, int | float) and not math.isnan(cell) else otherwise

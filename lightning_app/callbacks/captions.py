@@ -1,0 +1,24 @@
+"""What a run was told about its clips, to be read by people."""
+
+import json
+from pathlib import Path
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from datamodules.clip_data import ClipData
+
+
+class WriteCaptions(Callback):
+    """Leaves ``captions.csv`` in the run folder: id, split, label, caption and tags of every clip.
+
+    Where captions or tags speak of high and low, ``bins.json`` has the bounds that the training clips gave.
+    """
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if not trainer.is_global_zero or not isinstance(data, ClipData):
+            return
+        folder = Path(trainer.default_root_dir)
+        data.caption_table().to_csv(folder / "captions.csv", index=False)
+        if bins := data.caption_bins():
+            (folder / "bins.json").write_text(json.dumps(bins, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,51 @@
+"""Towers that never change, as the data may run them: once for each clip and text, in place of once in every step."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from stages.handoff import digest
+
+
+@dataclass(frozen=True)
+class FrozenTower:
+    """A tower whose output for an input is always the same.
+
+    Args:
+        name: For people.
+        digest: SHA-256 of its weights and of its settings.
+        module: The tower.
+    """
+
+    name: str
+    digest: str
+    module: nn.Module
+
+    def __call__(self, *inputs: Any) -> Tensor:
+        output: Tensor = self.module(*inputs)
+        return output
+
+
+def frozen_tower(module: nn.Module) -> FrozenTower:
+    """Describe a tower by what it computes: two with equal digests compute the same."""
+    whole = hashlib.sha256(digest(module).encode())
+    whole.update(json.dumps(_settings(module), sort_keys=True).encode())
+    name = f"{type(module).__module__.rpartition('.')[0]}.{type(module).__name__}"
+    return FrozenTower(f"{name} {getattr(module, 'source', '')}".strip(), whole.hexdigest(), module)
+
+
+def _settings(module: nn.Module) -> dict[str, Any]:
+    """What each module inside was told, weights aside: pooling, rates, strides. Where it came from does not matter."""
+    plain = (str, int, float, bool, tuple, list)
+    left_out = ("training", "source", "revision", "truncated")
+    return {
+        f"{name} {type(part).__qualname__}": {
+            key: repr(value)
+            for key, value in vars(part).items()
+            if isinstance(value, plain) and not key.startswith("_") and key not in left_out
+        }
+        for name, part in module.named_modules()
+    }

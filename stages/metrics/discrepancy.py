@@ -1,0 +1,115 @@
+"""Maximum mean discrepancy: how far two clouds of points are from being samples of one distribution.
+
+Clouds are float32 or float64, x [N, E] and y [M, E]. With fewer than two points in either, a value is NaN.
+
+Reference: Gretton et al., "A Kernel Two-Sample Test", JMLR 2012, equation 3.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+BLOCK = 512
+SUBSAMPLE = 2000
+
+
+def mmd2(x_NE: Tensor, y_ME: Tensor, bandwidth: float | Sequence[float] | None = None) -> float:
+    """Unbiased squared MMD with the kernel exp(-d^2 / (2 s^2)): about 0 for one distribution, also below; at most 2.
+
+    Time is O((N + M)^2 E), half of it saved by symmetry; memory is O(N + M).
+
+    Args:
+        x_NE: The first cloud.
+        y_ME: The second.
+        bandwidth: s; of several, the kernels' mean is taken. None is `median_bandwidth` of both clouds together.
+    """
+    if min(len(x_NE), len(y_ME)) < 2:
+        return float("nan")
+    in_x_N1, in_y_M1 = (points.new_ones(len(points), 1) for points in (x_NE, y_ME))
+    return _mmd2(x_NE, y_ME, in_x_N1, in_y_M1, _bandwidths(x_NE, y_ME, bandwidth))[0]
+
+
+def mmd2_of_samples(
+    x_NE: Tensor, y_NE: Tensor, rows_TM: Tensor, bandwidth: float | Sequence[float] | None = None
+) -> list[float]:
+    """`mmd2` of T samples of M pairs each, in one pass over the kernel where that is less work than T passes.
+
+    Args:
+        x_NE: The first cloud.
+        y_NE: The second, row by row the first's partners.
+        rows_TM: The rows of each sample.
+        bandwidth: As in `mmd2`; None is `median_bandwidth` of all rows of both, one for all samples.
+    """
+    trials, size = rows_TM.shape
+    if size < 2:
+        return [float("nan")] * trials
+    bandwidths = _bandwidths(x_NE, y_NE, bandwidth)
+    if len(x_NE) ** 2 > trials * size**2:
+        return [mmd2(x_NE[rows_M], y_NE[rows_M], bandwidths) for rows_M in rows_TM]
+    member_NT = x_NE.new_zeros(len(x_NE), trials)
+    member_NT.scatter_add_(0, rows_TM.T, torch.ones_like(rows_TM.T, dtype=x_NE.dtype))
+    return _mmd2(x_NE, y_NE, member_NT, member_NT, bandwidths)
+
+
+def median_bandwidth(points_NE: Tensor, seed: int = 0) -> float:
+    """The median distance of two points, of a sample of 2,000 points where there are more.
+
+    Where more than half of the distances are 0 it is their mean, and 1 where all are.
+    """
+    if len(points_NE) > SUBSAMPLE:
+        order_N = torch.randperm(len(points_NE), generator=torch.Generator().manual_seed(seed))
+        points_NE = points_NE[order_N[:SUBSAMPLE].to(points_NE.device)]
+    distances = torch.pdist(points_NE)
+    if not len(distances):
+        return 1.0
+    return float(distances.quantile(0.5)) or float(distances.mean()) or 1.0
+
+
+def centroid_gap(x_NE: Tensor, y_ME: Tensor) -> float:
+    """The distance of the two means; 0 to 2 for unit vectors."""
+    return float((x_NE.mean(0) - y_ME.mean(0)).norm()) if min(len(x_NE), len(y_ME)) >= 2 else float("nan")
+
+
+def _bandwidths(x_NE: Tensor, y_ME: Tensor, bandwidth: float | Sequence[float] | None) -> list[float]:
+    if bandwidth is None:
+        return [median_bandwidth(torch.cat([x_NE, y_ME]))]
+    return [bandwidth] if isinstance(bandwidth, float | int) else list(bandwidth)
+
+
+def _mmd2(x_NE: Tensor, y_ME: Tensor, in_x_NT: Tensor, in_y_MT: Tensor, bandwidths: list[float]) -> list[float]:
+    """MMD^2 for each of T choices of rows; ``in_x`` and ``in_y`` count how often a row was chosen."""
+    # Distances stay as they are, and lose fewer digits in |x|^2 + |y|^2 - 2 x y.
+    centre_E = torch.cat([x_NE, y_ME]).mean(0)
+    x_NE, y_ME = x_NE - centre_E, y_ME - centre_E
+    n_T, m_T = in_x_NT.sum(0, dtype=torch.float64), in_y_MT.sum(0, dtype=torch.float64)
+    within_x_T = _sums_within(x_NE, in_x_NT, bandwidths) / (n_T * (n_T - 1))
+    within_y_T = _sums_within(y_ME, in_y_MT, bandwidths) / (m_T * (m_T - 1))
+    between_T = _sums_between(x_NE, y_ME, in_x_NT, in_y_MT, bandwidths) / (n_T * m_T)
+    return [float(value) for value in within_x_T + within_y_T - 2 * between_T]
+
+
+def _sums_between(x_NE: Tensor, y_ME: Tensor, in_x_NT: Tensor, in_y_MT: Tensor, bandwidths: list[float]) -> Tensor:
+    sums_T = in_x_NT.new_zeros(in_x_NT.shape[1], dtype=torch.float64)
+    for x_BE, in_x_BT in zip(torch.split(x_NE, BLOCK), torch.split(in_x_NT, BLOCK), strict=True):
+        sums_T += (in_x_BT * (_kernel(x_BE, y_ME, bandwidths) @ in_y_MT)).sum(0, dtype=torch.float64)
+    return sums_T
+
+
+def _sums_within(x_NE: Tensor, in_x_NT: Tensor, bandwidths: list[float]) -> Tensor:
+    """Sums over all pairs but those of a point with itself, from the upper half of the kernel's blocks."""
+    sums_T = -in_x_NT.sum(0, dtype=torch.float64)
+    for start in range(0, len(x_NE), BLOCK):
+        x_BE, in_x_BT = x_NE[start : start + BLOCK], in_x_NT[start : start + BLOCK]
+        # What lies right of the diagonal block lies below it, too.
+        weight_RT = torch.cat([in_x_BT, 2 * in_x_NT[start + BLOCK :]])
+        sums_T += (in_x_BT * (_kernel(x_BE, x_NE[start:], bandwidths) @ weight_RT)).sum(0, dtype=torch.float64)
+    return sums_T
+
+
+def _kernel(x_BE: Tensor, y_ME: Tensor, bandwidths: list[float]) -> Tensor:
+    half_x_B, half_y_M = x_BE.square().sum(1) / 2, y_ME.square().sum(1) / 2
+    exponent_BM = torch.addmm(-half_y_M, x_BE, y_ME.T).sub_(half_x_B[:, None])
+    if len(bandwidths) == 1:
+        return exponent_BM.mul_(bandwidths[0] ** -2).exp_()
+    return torch.stack([(exponent_BM * s**-2).exp_() for s in bandwidths]).mean(0)

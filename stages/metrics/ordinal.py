@@ -1,0 +1,152 @@
+"""Whether descriptions of more valence, or arousal, retrieve clips that were rated higher."""
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+import torch
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
+
+from stages.metrics.errors import MeasureSettingError, package
+from stages.metrics.measure import Shared
+from stages.metrics.rank import kendall_tau
+from stages.metrics.rows import RowMeasure
+
+BLOCK = 512
+FORBIDDEN = -1e3
+VALUES = tuple(step / 2 for step in range(1, 15))
+
+
+class Describer(Protocol):
+    """Writes a speaking style in words."""
+
+    def describe(self, valence: float, arousal: float, variant: int = 0) -> str:
+        """Give a text for ratings on 1 to 7; another variant, other words."""
+        ...
+
+
+class OrdinalConsistency(RowMeasure):
+    """VOC or AOC: Kendall's tau of described values and ratings of the clips that the descriptions retrieve.
+
+    In each list one attribute takes all ``values`` in turn, while the other is fixed; from list to list the fixed value
+    moves on by one and starts again after the last, in other words. A description retrieves the clip with the nearest
+    embedding by cosine. Clips that are not rated take no part. A list whose retrieved clips are all rated the same has
+    no tau: NaN; and so have all lists where there are fewer clips than descriptions.
+
+    Args:
+        describe: What writes the descriptions.
+        attribute: What varies within a list: valence gives the metric VOC, arousal AOC.
+        lists: Number of lists.
+        values: Values of both attributes, in the order of the list; null is 0.5 to 7 in steps of 0.5, as in the paper,
+            although the scale starts at 1.
+        retrieve: greedy lets one description after the other take what is nearest and left; optimal takes the clips
+            with the largest sum of similarities.
+        once: Whether a clip is retrieved once in each list, or once in all lists.
+        tau: Variant of Kendall's tau.
+        balanced: Leave out the lists of an incomplete cycle of fixed values, such as the last 2 of 100.
+
+    Raises:
+        MeasureSettingError: If there is no list, or not two different values.
+
+    Reference: EmotionRankCLAP, section 4.2.2.
+    """
+
+    higher_is_better = True
+
+    def __init__(
+        self,
+        describe: Describer,
+        attribute: Literal["valence", "arousal"] = "valence",
+        lists: int = 100,
+        values: list[float] | None = None,
+        retrieve: Literal["greedy", "optimal"] = "greedy",
+        once: Literal["list", "all"] = "list",
+        tau: Literal["b", "a"] = "b",
+        balanced: bool = False,
+    ) -> None:
+        super().__init__()
+        self.values = list(VALUES if values is None else values)
+        if lists < 1:
+            raise MeasureSettingError(f"lists must be at least 1, got {lists}")
+        if len(set(self.values)) < 2:
+            raise MeasureSettingError(f"values must be at least two different numbers, got {self.values}")
+        cycles = lists // len(self.values)
+        self.lists = cycles * len(self.values) if balanced and cycles else lists
+        self.describer, self.attribute, self.retrieve, self.once = describe, attribute, retrieve, once
+        self.tau: Literal["a", "b"] = tau
+        self.texts: Tensor | None = None
+
+    def start(self, embed: Callable[[list[str]], Tensor]) -> None:
+        described = [text for number in range(self.lists) for text in self.descriptions(number)]
+        distinct = list(dict.fromkeys(described))
+        place = {text: index for index, text in enumerate(distinct)}
+        self.texts = embed(distinct)
+        self.place_LK = torch.tensor([place[text] for text in described]).view(self.lists, -1)
+
+    def descriptions(self, number: int) -> list[str]:
+        """The texts of one list, counted from 0."""
+        cycle, step = divmod(number, len(self.values))
+        fixed = self.values[step]
+        if self.attribute == "valence":
+            return [self.describer.describe(value, fixed, cycle) for value in self.values]
+        return [self.describer.describe(fixed, value, cycle) for value in self.values]
+
+    def rows(self, clips: Shared) -> Tensor:
+        rating_N = clips.rating_NR[:, 0 if self.attribute == "valence" else 1]
+        return torch.cat([clips.audio_NE, rating_N[:, None].to(clips.audio_NE)], dim=1)[~rating_N.isnan()]
+
+    def compute(self) -> dict[str, list[float]]:
+        """One tau for each list, by the name VOC or AOC."""
+        rows_ND = self.kept()
+        audio_NE, rating_N = rows_ND[:, :-1], rows_ND[:, -1:].flatten().cpu()
+        name, needed = f"{self.attribute[0].upper()}OC", len(self.values) * (self.lists if self.once == "all" else 1)
+        if len(audio_NE) < needed:
+            rank_zero_warn(
+                f"{name} cannot be measured: {needed} different clips with a rating of {self.attribute} are needed, "
+                f"there are {len(audio_NE)}"
+            )
+            return {name: [float("nan")] * self.lists}
+        clip_LK = self._retrieve(audio_NE, needed)
+        value_LK = torch.tensor(self.values).expand(self.lists, -1)
+        return {name: kendall_tau(value_LK, rating_N[clip_LK], self.tau).tolist()}
+
+    def _retrieve(self, audio_NE: Tensor, depth: int) -> Tensor:
+        """The clip of each description, [L, K]."""
+        if self.texts is None:
+            raise RuntimeError("start() embeds the descriptions; call it before compute()")
+        # A description's clip is among as many nearest ones as there are rivals, so the others are forgotten at once.
+        near = [(text_BE @ audio_NE.T).topk(depth) for text_BE in torch.split(self.texts.to(audio_NE), BLOCK)]
+        similarity_UD, clip_UD = (torch.cat(part).cpu() for part in zip(*near, strict=True))
+        taken_N, choose, chosen = torch.zeros(len(audio_NE), dtype=torch.bool), CHOICES[self.retrieve], []
+        for place_K in self.place_LK:
+            clip_K = choose(similarity_UD[place_K], clip_UD[place_K], taken_N)
+            chosen.append(clip_K)
+            if self.once == "all":
+                taken_N[clip_K] = True
+        return torch.stack(chosen)
+
+
+def _greedy(similarity_KD: Tensor, clip_KD: Tensor, taken_N: Tensor) -> Tensor:
+    """One description after the other takes the nearest clip that is left."""
+    taken_N, chosen = taken_N.clone(), []
+    for clip_D in clip_KD:
+        clip = clip_D[~taken_N[clip_D]][0]
+        taken_N[clip] = True
+        chosen.append(clip)
+    return torch.stack(chosen)
+
+
+def _optimal(similarity_KD: Tensor, clip_KD: Tensor, taken_N: Tensor) -> Tensor:
+    """The assignment with the largest sum of similarities, among clips that were not taken."""
+    optimize = package("scipy.optimize", "SciPy (BSD-3-Clause)", "retrieve: optimal")
+    clip_C, column_KD = torch.unique(clip_KD, return_inverse=True)
+    # Whoever is given a clip beyond its nearest ones could have one of them instead, which no other took.
+    gain_KC = torch.full((len(clip_KD), len(clip_C)), FORBIDDEN, dtype=torch.float64)
+    gain_KC.scatter_(1, column_KD, similarity_KD.double())
+    gain_KC[:, taken_N[clip_C]] = FORBIDDEN
+    _, column_K = optimize.linear_sum_assignment(gain_KC.numpy(), maximize=True)
+    chosen_K: Tensor = clip_C[torch.from_numpy(column_K)]
+    return chosen_K
+
+
+CHOICES = {"greedy": _greedy, "optimal": _optimal}

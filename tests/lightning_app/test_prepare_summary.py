@@ -1,0 +1,31 @@
+import pandas as pd
+import pytest
+
+from lightning_app.prepare_summary import summarise
+
+
+def clips(train: int, without: int = 0, other: int = 0, test: int = 0) -> pd.DataFrame:
+    """A manifest of so many training clips, of which some have no emotion or another one, and test clips."""
+    emotions = [""] * without + ["other"] * other + ["anger"] * (train - without - other + test)
+    return pd.DataFrame({"emotion": emotions, "duration": 1.0, "sample_rate": 16000.0}).assign(
+        split=["train"] * train + ["test"] * test
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "release"),
+    [
+        (clips(55283), "1.9"),
+        (clips(55283, without=9664, test=20), "1.9"),
+        (clips(45619 + 5, without=5, other=30, test=20), "1.9"),
+        (clips(90022 + 7, without=3, other=4, test=20), "1.12"),
+    ],
+)
+def test_the_release_is_told_by_its_counts(rows: pd.DataFrame, release: str) -> None:
+    assert any(line.startswith(f"  release: {release}, which has ") for line in summarise(rows, "msp_podcast"))
+
+
+def test_an_unknown_release_is_said_with_its_counts() -> None:
+    said = "\n".join(summarise(clips(30, test=12), "msp_podcast"))
+    assert "release: none that is known by its number of clips: 1.9 (55283)" in said
+    assert "here 42, of which 30 to train on" in said

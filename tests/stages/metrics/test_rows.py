@@ -1,0 +1,64 @@
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from stages.metrics.measure import Shared
+from stages.metrics.retrieval import Retrieval
+
+PROGRAM = Path(__file__).with_name("ranks.py")
+spec = importlib.util.spec_from_file_location("metric_ranks", PROGRAM)
+ranks = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(ranks)
+CLIPS = ranks.clips()
+
+
+def kept(*batches):
+    measure = Retrieval()
+    for batch in batches:
+        measure.update(batch)
+    return measure
+
+
+def test_neither_batches_nor_ranks_decide_the_order():
+    whole = kept(CLIPS)
+    first = kept(ranks.part(CLIPS, [9, 0, 4]), ranks.part(CLIPS, [8, 1, 3, 5, 6]))
+    first.merge_state(kept(ranks.part(CLIPS, [7, 2])))
+    # Bits are compared, as caption numbers are kept as the bits of floats that may be NaN.
+    assert torch.equal(first.kept().view(torch.int32), whole.kept().view(torch.int32))
+    assert len(whole.kept()) == 10
+
+
+def test_a_rank_without_clips_takes_part(tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(PROGRAM), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    expected = kept(CLIPS).compute()
+    assert [torch.load(tmp_path / f"{rank}.pt") for rank in range(3)] == [expected] * 3
+
+
+def test_equal_clips_are_kept_each():
+    same = Shared(*(getattr(CLIPS, name)[:1].repeat_interleave(3, 0) for name in Shared.__dataclass_fields__))
+    assert kept(same).kept().shape == (3, 10)
+
+
+def test_rounding_leaves_the_order_as_it_is():
+    rounded = Shared(CLIPS.audio_NE * (1 + 1e-7), CLIPS.text_NE, CLIPS.caption_N, CLIPS.label_N, CLIPS.rating_NR)
+    torch.testing.assert_close(kept(CLIPS).kept()[:, :8], kept(rounded).kept()[:, :8])
+
+
+def test_reset_forgets():
+    measure = kept(CLIPS)
+    measure.reset()
+    assert len(measure.kept()) == 0
+    measure.update(CLIPS)
+    assert len(measure.kept()) == 10

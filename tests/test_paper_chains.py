@@ -1,0 +1,113 @@
+"""The chains that reproduce the papers' tables: every command parses, and asks for what the paper says."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lightning_app.chain.file import read_chain
+from lightning_app.chain.matrix import Run, expand
+from lightning_app.config_files import flatten
+
+CHAINS = Path(__file__).parents[1] / "configs" / "chains"
+CAPTIONS = {
+    "clap_template": "speech has {noun} emotion",
+    "clap4emo": "LexiconGuided",
+    "paraclap": "AcousticPhrases",
+    "clap_sce": "ValenceArousal",
+    "supcon_clap": "ValenceArousal",
+    "emotionrankclap": "ValenceArousal",
+}
+LOSSES = {"supcon_clap": "SupCon", "emotionrankclap": "RankNContrast"}
+
+
+def runs(name: str, stage: str) -> dict[str, Run]:
+    """The runs of a stage with the first seed, by model."""
+    found = expand(read_chain(CHAINS / f"{name}.yaml"))
+    return {run.cell["model"]: run for run in found if run.stage.name == stage and run.cell.get("seed", "1") == "1"}
+
+
+def parsed(run: Run, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """What the program makes of a run's command line, as if the run started from no checkpoint."""
+    from lightning_app.trainer_cli import run_stage
+
+    words = [re.sub(r"(init_from)=.*", r"\1=null", word) for word in run.arguments]
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        run_stage([*words, "--print_config"])
+    assert ended.value.code == 0
+    return flatten(yaml.safe_load(capsys.readouterr().out))
+
+
+def named(settings: dict[str, Any], key: str) -> str:
+    """The class that a key names, without its module, or the key's text."""
+    return str(settings.get(f"{key}.class_path", settings.get(key))).removeprefix("datamodules.captions.")
+
+
+@pytest.mark.parametrize("model", CAPTIONS)
+def test_every_row_of_emotionrankclaps_tables(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run = runs("emotionrankclap_msp_podcast", "train")[model]
+    assert "--model.init_args.init_from=null" in run.arguments
+    said = parsed(run, capsys)
+    assert named(said, "data.caption").endswith(CAPTIONS[model])
+    assert named(said, "model.loss").endswith(LOSSES.get(model, "InfoNCE"))
+    assert said["data.manifest"] == "data/msp_podcast/manifest.csv"
+    assert (said["data.labels"], said["data.seconds"], said["data.batch_size"]) == ("mead8", 10.0, 64)
+    assert (said["trainer.max_epochs"], said["model.optimizer.lr"], said["checkpoint.mode"]) == (15, 1e-4, "min")
+    assert said["model.clap.audio.source"] == "3loi/SER-Odyssey-Baseline-WavLM-Multi-Attributes"
+    assert said["model.clap.text.source"] == "j-hartmann/emotion-english-distilroberta-base"
+    assert said["model.clap.freeze_audio"]
+    assert said["model.clap.freeze_text"]
+    if model == "paraclap":
+        assert said["data.caption.acoustics.class_path"] == "datamodules.acoustics.Praat"
+
+
+def test_they_are_measured_on_test1(capsys: pytest.CaptureFixture[str]) -> None:
+    said = parsed(runs("emotionrankclap_msp_podcast", "evaluation")["emotionrankclap"], capsys)
+    assert (said["data.manifest"], said["data.test_on"]) == ("data/msp_podcast/manifest.csv", "test")
+    assert said["data.seconds"] == 10.0
+    assert named(said, "data.caption").endswith("ValenceArousal")
+    assert said["model.measures"][0]["init_args"]["pairs"] == 5000
+
+
+@pytest.mark.parametrize(("model", "loss"), [("paraclap", "InfoNCE"), ("smoothclap", "SoftTargets")])
+def test_what_smoothclap_trains(model: str, loss: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = parsed(runs("smoothclap_msp_podcast", "train")[model], capsys)
+    assert named(said, "model.loss").endswith(loss)
+    assert named(said, "data.caption").endswith("AcousticPhrases")
+    assert (named(said, "data.tags") == "None") == (model == "paraclap")
+    assert (said["data.seconds"], said["data.batch_size"], said["trainer.max_epochs"]) == (5.0, 32, 10)
+    assert said["data.manifest"] == "data/msp_podcast/manifest.csv"
+    assert len(said["data.labels"]) == 9
+    assert said["model.clap.audio.source"] == "audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim"
+    assert not said["model.clap.freeze_text"]
+
+
+@pytest.mark.parametrize(("corpus", "labels"), [("ravdess", "eight"), ("tess", "seven")])
+def test_what_smoothclap_is_tested_on(corpus: str, labels: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = runs("smoothclap_msp_podcast", f"evaluation_{corpus}")
+    trained = Path("runs/smoothclap_msp_podcast/train/seed=1,model=smoothclap/best.ckpt")
+    assert f"--model.init_args.init_from={trained}" in found["smoothclap"].arguments
+    assert found["clap"].needs == ()
+    said = parsed(found["clap"], capsys)
+    assert (said["data.manifest"], said["data.labels"]) == (f"data/{corpus}/manifest.csv", labels)
+    assert (said["data.protocol"], said["data.test_on"]) == (None, "all")
+    assert said["model.weights.class_path"] == "models.released.MsClap2022"
+
+
+@pytest.mark.parametrize("corpus", ["iemocap", "ravdess", "cremad", "tess", "emodb"])
+def test_released_models_start_from_nothing_of_ours(corpus: str) -> None:
+    found = runs("zero_shot", f"evaluation_{corpus}")
+    for model, run in found.items():
+        assert run.needs == ()
+        assert f"configs/encoders/{model}.yaml" in run.arguments
+        assert "--model.init_args.init_from=null" in run.arguments
+    assert sorted(found) == ["laion_htsat", "laion_music_speech", "msclap2022", "msclap2023", "wav2clip"]
+
+
+def test_a_released_model_on_all_of_a_corpus(capsys: pytest.CaptureFixture[str]) -> None:
+    said = parsed(runs("zero_shot", "evaluation_emodb")["msclap2023"], capsys)
+    assert said["model.weights.class_path"] == "models.released.MsClap2023"
+    assert (said["data.manifest"], said["data.test_on"]) == ("data/emodb/manifest.csv", "all")
