@@ -22,7 +22,7 @@ from datamodules.folds import assign_fold, select_split
 from datamodules.labels import LabelView, resolve_view
 from datamodules.leakage import check_disjoint
 from datamodules.manifest import read_manifest
-from datamodules.rows import clips_of, require_filled
+from datamodules.rows import clips_of, require_filled, with_texts
 from datamodules.sampler import EpochSampler, equal_batches
 from datamodules.selection import require_classes, select_view
 from datamodules.stage_data import StageData
@@ -118,7 +118,7 @@ class ClipData(StageData):
         self.rows = select_view(rows, self._view) if labelled else rows[:0]
         self.outside_view = len(rows) - len(self.rows)
         require_filled(self.rows, require, manifest)
-        self._write_texts()
+        self.rows = with_texts(self.rows, self._for_bins(), self.caption, self.tags)
 
     @property
     def view(self) -> LabelView:
@@ -172,23 +172,22 @@ class ClipData(StageData):
 
     def val_dataloader(self) -> DataLoader[ClipBatch] | list[DataLoader[ClipBatch]]:
         has_dev = self.train_on == "train" and "split" in self.rows and (self.rows["split"] == "dev").any()
-        if not has_dev:
-            return []
-        rows = self._split("dev")
-        trainer, kept = self._trainer(), self._kept(rows, hears="middle")
-        return DataLoader(
-            self._as_they_are(rows, kept),  # type: ignore[arg-type]
-            batch_sampler=equal_batches(len(rows), self.batch_size, trainer.global_rank, trainer.world_size),
-            num_workers=0 if kept.complete else self.num_workers,
-            collate_fn=Collate(self._form().samples, kept, may_be_empty=True),
-        )
+        return self._equal_loader(self._split("dev")) if has_dev else []
 
     def test_dataloader(self) -> DataLoader[ClipBatch]:
-        return self._fixed_loader(self.test_rows)
+        return self._equal_loader(self.test_rows)
 
     def predict_dataloader(self) -> DataLoader[ClipBatch]:
         """Every row of the tested part, with an emotion of the view or without; ``label`` is -1 where it has none."""
-        return self._fixed_loader(self.predict_rows)
+        rows = self.predict_rows
+        trainer, kept = self._trainer(), self._kept(rows, hears="middle")
+        return DataLoader(
+            self._as_they_are(rows, kept),  # type: ignore[arg-type]  # the sampler's keys are pairs
+            batch_size=self.batch_size,  # by name: Lightning makes the loader of `predict` anew from its arguments
+            sampler=[(0, index) for index in range(trainer.global_rank, len(rows), trainer.world_size)],
+            num_workers=0 if kept.complete else self.num_workers,
+            collate_fn=Collate(self._form().samples, kept, may_be_empty=True),
+        )
 
     @property
     def train_rows(self) -> pd.DataFrame:
@@ -224,35 +223,23 @@ class ClipData(StageData):
 
     def caption_table(self) -> pd.DataFrame:
         """Captions and tags as one can read them: ``id``, ``split``, ``label``, ``caption``, ``tags``."""
-        table = pd.DataFrame({"id": self.rows["id"], "split": self.rows.get("split", "")})
-        return table.assign(label=self.rows["label"], caption=self.rows["caption"], tags=self.rows["tags"])
+        return self.rows.assign(split=self.rows.get("split", ""))[["id", "split", "label", "caption", "tags"]]
 
     def caption_bins(self) -> dict[str, tuple[float, float]]:
         """Where low ends and high begins for what captions and tags speak of, as the training rows have it."""
         sources = [source for source in (self.caption, self.tags) if source is not None]
         return {name: bounds for source in sources for name, bounds in source.bins(self._for_bins()).items()}
 
-    def _write_texts(self) -> None:
-        if self.rows.empty:
-            self.rows = self.rows.assign(caption="", tags="")
-            return
-        train = self._for_bins()
-        captions = self.caption.write(self.rows, train)
-        tags = self.tags.write(self.rows, train) if self.tags is not None else ""
-        self.rows = self.rows.assign(caption=captions, tags=tags)
-
     def _for_bins(self) -> pd.DataFrame:
         whole = self.train_on == "all" or "split" not in self.rows
         return self.rows if whole else self.rows[self.rows["split"] == "train"]
 
-    def _fixed_loader(self, rows: pd.DataFrame) -> DataLoader[ClipBatch]:
-        """Every row once, in order, the middle of each; rank r reads rows r, r + world, ..."""
+    def _equal_loader(self, rows: pd.DataFrame) -> DataLoader[ClipBatch]:
+        """Every row once, in order, the middle of each, in as many batches on every rank: ranks wait for each other."""
         trainer, kept = self._trainer(), self._kept(rows, hears="middle")
-        mine = [(0, index) for index in range(trainer.global_rank, len(rows), trainer.world_size)]
         return DataLoader(
             self._as_they_are(rows, kept),  # type: ignore[arg-type]  # the sampler's keys are pairs
-            batch_size=self.batch_size,  # by name: Lightning makes the loader of `predict` anew from its arguments
-            sampler=mine,
+            batch_sampler=equal_batches(len(rows), self.batch_size, trainer.global_rank, trainer.world_size),
             num_workers=0 if kept.complete else self.num_workers,
             collate_fn=Collate(self._form().samples, kept, may_be_empty=True),
         )

@@ -8,3 +8,12 @@ class DataError(ValueError):
     """
 
     exit_code = 3
+
+
+class MissingExtra(RuntimeError):
+    """An optional package is not installed.
+
+    The message names the package, its licence and the command that installs it. Commands end with exit code 4.
+    """
+
+    exit_code = 4

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from datamodules.audio import Recording
+from datamodules.captions.source import CaptionSource
 from datamodules.checks import RATINGS
 from datamodules.clips import Clip
 from datamodules.errors import DataError
@@ -41,6 +42,15 @@ def clips_of(rows: pd.DataFrame, manifest: str, corpus: str) -> list[Clip]:
         )
         for line, row in zip(rows.index, _records(rows), strict=True)
     ]
+
+
+def with_texts(
+    rows: pd.DataFrame, train: pd.DataFrame, caption: CaptionSource, tags: CaptionSource | None
+) -> pd.DataFrame:
+    """The rows with the columns ``caption`` and ``tags``; what depends on a corpus is taken from the training rows."""
+    if rows.empty:
+        return rows.assign(caption="", tags="")
+    return rows.assign(caption=caption.write(rows, train), tags="" if tags is None else tags.write(rows, train))
 
 
 def require_filled(rows: pd.DataFrame, columns: Sequence[str], manifest: object) -> None:

@@ -24,7 +24,7 @@ class Clap(nn.Module):
         audio: Audio tower.
         text: Text tower.
         dim: Width of the shared space, E.
-        audio_projection: Called with the audio tower's width and E; LAION's two-layer MLP by default.
+        audio_projection: Called with the audio tower's width and E; null is LAION's two-layer MLP.
         text_projection: Likewise with the text tower's width.
         freeze_audio: Keep the audio tower as it is: no gradients, no dropout, no running statistics.
         freeze_text: Likewise for the text tower; on in CLEP-DG.
@@ -49,8 +49,8 @@ class Clap(nn.Module):
         audio: AudioEncoder,
         text: TextEncoder,
         dim: int = 512,
-        audio_projection: ProjectionCallable = MlpProjection,
-        text_projection: ProjectionCallable = MlpProjection,
+        audio_projection: ProjectionCallable | None = None,
+        text_projection: ProjectionCallable | None = None,
         freeze_audio: bool = False,
         freeze_text: bool = True,
         temperature: float = 0.07,
@@ -68,8 +68,8 @@ class Clap(nn.Module):
                 f"and these are {min_temperature:g} and {max_temperature:g}"
             )
         self.audio, self.text = audio, text
-        self.audio_projection = audio_projection(audio.width, dim)
-        self.text_projection = text_projection(text.width, dim)
+        self.audio_projection = (audio_projection or MlpProjection)(audio.width, dim)
+        self.text_projection = (text_projection or MlpProjection)(text.width, dim)
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / temperature)), requires_grad=learn_temperature)
         self._log_bounds = (-math.log(max_temperature), -math.log(min_temperature))
         self.unit_in_training = unit_in_training

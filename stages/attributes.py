@@ -92,8 +92,10 @@ class AttributeRegression(Stage):
         values = {
             f"val/CCC_{name}": 1 - self.loss(predicted_NR[:, place, None], rating_NR[:, place, None])
             for place, name in enumerate(ATTRIBUTES)
+            if rating_NR[:, place].isfinite().any()
         }
-        self.log_dict({**values, "val/CCC": torch.stack(list(values.values())).mean()}, prog_bar=True)
+        if values:
+            self.log_dict({**values, "val/CCC": torch.stack(list(values.values())).mean()}, prog_bar=True)
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer(group_parameters(self, self.groups))

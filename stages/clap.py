@@ -49,6 +49,8 @@ class ContrastiveTraining(Stage):
     Reference: CLEP-DG, section 3.3; EmotionRankCLAP, section 3; SmoothCLAP, section 2.
     """
 
+    parts = ("clap", "local")
+
     def __init__(
         self,
         clap: Clap,
@@ -68,6 +70,11 @@ class ContrastiveTraining(Stage):
         self.save_hyperparameters()
         require_emotion(template, "model.init_args.template")
         self.clap, self.loss, self.words, self.template = clap, loss, words, template
+        if local is not None and local.sample_rate != clap.sample_rate:
+            raise RateError(
+                f"model.init_args.local hears {local.sample_rate} Hz and the audio tower {clap.sample_rate} Hz, but "
+                "they are given the same waveforms; choose two of one rate"
+            )
         # eval() lasts: Lightning gives every module back the mode that it had.
         self.local = None if local is None else local.requires_grad_(False).eval()
         self.init_from, self.take, self.weights = init_from, take, weights
@@ -80,7 +87,7 @@ class ContrastiveTraining(Stage):
         self.remember_sources()
         if stage == "fit" and self.init_from is not None and self.take == "audio":
             checkpoint = read_checkpoint(self.init_from)
-            held = {name.split(".")[0] for name in checkpoint["state_dict"]}
+            held = {name.split(".")[0] for name in (*checkpoint["state_dict"], *checkpoint.get("rebuilt", {}))}
             load_part(checkpoint, "audio" if "audio" in held else "clap.audio", self.clap.audio, self.init_from)
         else:
             super().setup(stage)
@@ -119,6 +126,9 @@ class ContrastiveTraining(Stage):
         # A projection that ends in ReLU can give zeros, which have no direction and learn nothing.
         zeros = (pairs.audio_NE == 0).all(1).float().mean()
         self.log("train/zero_embeddings", zeros, on_step=False, on_epoch=True, batch_size=size)
+        # 0 where soft targets have collapsed to one-hot ones, the logarithm of the batch where they say nothing.
+        if (entropy := getattr(self.loss, "target_entropy", None)) is not None:
+            self.log("train/target_entropy", entropy, on_step=False, on_epoch=True, batch_size=size)
         return loss
 
     def pairs(self, batch: ClipBatch) -> Pairs:
@@ -127,9 +137,9 @@ class ContrastiveTraining(Stage):
         known: dict[str, Tensor] = {"label_N": batch["label"], "rating_NR": batch["rating"]}
         if self._compares_local:
             known["local_NL"] = self._local_features(batch, pooled_ND)
-        if "tag" in self.loss.needs and batch["tags"]:
-            with torch.no_grad():
-                known["tag_NE"] = self.clap.project_text(self._pooled_texts(batch, "tag"))[batch["tag"]]
+        # A rank without clips takes part with no rows: what one rank gathers, all must.
+        if "tag" in self.loss.needs and (batch["tags"] or not batch["id"]):
+            known["tag_NE"] = self.clap.project_text(self._pooled_texts(batch, "tag"))[batch["tag"]]
         return Pairs(
             audio_NE=self.clap.project_audio(pooled_ND),
             text_UE=self.clap.project_text(self._pooled_texts(batch, "caption")),
@@ -149,6 +159,8 @@ class ContrastiveTraining(Stage):
         """Every rank takes part, also one that has no clips left: the loss is of all ranks' clips."""
         pairs = self.pairs(batch)
         size = len(gather(pairs.caption_N))
+        if not size:
+            return  # nothing of this batch could be read, on any rank
         self.log("val/loss", self.loss(pairs), on_epoch=True, batch_size=size)
         prompts = [self.template.format(emotion=word) for word in self.words]
         text_CE = self.clap.project_text(self._pool(prompts))
@@ -182,6 +194,8 @@ class ContrastiveTraining(Stage):
             return pooled_ND.detach()
         if "local" in batch["features"]:
             return batch["features"]["local"]
+        if not batch["id"]:
+            return self.clap.scale.new_zeros(0, self.local.width)
         return self.local(batch["wave"], batch["length"])  # type: ignore[no-any-return]
 
     def _pooled_texts(self, batch: ClipBatch, kind: Literal["caption", "tag"]) -> Tensor:
@@ -200,6 +214,12 @@ class ContrastiveTraining(Stage):
             with torch.no_grad():
                 self._pooled.update(zip(unread, self.clap.text(unread), strict=True))
         return torch.stack([self._pooled[text] for text in texts]).to(self.device)
+
+
+class RateError(ValueError):
+    """Two towers that hear at different rates. Commands end with exit code 2."""
+
+    exit_code = 2
 
 
 def _is_frozen(tower: nn.Module) -> bool:

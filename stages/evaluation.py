@@ -156,7 +156,8 @@ class Evaluation(Stage):
 
     def test_step(self, batch: ClipBatch, batch_idx: int) -> ClipScores:
         audio_NE = self._embed_clips(batch)
-        caption_NE = audio_NE[:, :0]
+        # Where nothing could be read there are no rows, but as many columns as elsewhere.
+        caption_NE = audio_NE if self.measures else audio_NE[:, :0]
         if self.measures and batch["id"]:
             caption_NE = self._embed_captions(batch)[batch["caption"]]
             clips = Shared(audio_NE, caption_NE, _numbers(batch), batch["label"], batch["rating"])

@@ -1,7 +1,9 @@
 """Towers that never change, as the data may run them: once for each clip and text, in place of once in every step."""
 
 import hashlib
+import inspect
 import json
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +35,15 @@ def frozen_tower(module: nn.Module) -> FrozenTower:
     """Describe a tower by what it computes: two with equal digests compute the same."""
     whole = hashlib.sha256(digest(module).encode())
     whole.update(json.dumps(_settings(module), sort_keys=True).encode())
+    for part in module.modules():
+        # Texts become numbers before the first weight; the state of padding is the last batch's.
+        if (tokenizer := getattr(getattr(part, "tokenizer", None), "backend_tokenizer", None)) is not None:
+            rules = json.loads(tokenizer.to_str())
+            whole.update(json.dumps({**rules, "padding": None, "truncation": None}, sort_keys=True).encode())
+    for source in sorted({type(part).__module__ for part in module.modules()}):
+        # A new release of ours may compute something else with the same weights.
+        if source.startswith("models."):
+            whole.update(inspect.getsource(sys.modules[source]).encode())
     name = f"{type(module).__module__.rpartition('.')[0]}.{type(module).__name__}"
     return FrozenTower(f"{name} {getattr(module, 'source', '')}".strip(), whole.hexdigest(), module)
 

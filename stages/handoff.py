@@ -61,6 +61,9 @@ def load_part(checkpoint: Mapping[str, Any], part: str, module: nn.Module, path:
         CheckpointError: If there is no such part, or names, shapes or rebuilt towers differ.
     """
     weights: dict[str, Tensor] = checkpoint["state_dict"]
+    if part in checkpoint.get("rebuilt", {}):
+        _require_same_source(part, module, checkpoint["rebuilt"][part], path)
+        return 0
     found = {name.removeprefix(f"{part}."): tensor for name, tensor in weights.items() if name.startswith(f"{part}.")}
     if not found:
         raise CheckpointError(
@@ -140,9 +143,13 @@ def _require_same_sources(module: nn.Module, rebuilt: Mapping[str, str], path: P
     for name, expected in rebuilt.items():
         if name not in towers:
             raise CheckpointError(f"{path}: leaves out the tower {name!r}, which this model does not have")
-        found = digest(towers[name])
-        if found != expected:
-            raise CheckpointError(
-                f"{path}: was trained on another {name!r}: its digest was {expected[:12]}, that of "
-                f"{towers[name].source} is {found[:12]}; pin the revision that it was trained with"
-            )
+        _require_same_source(name, towers[name], expected, path)
+
+
+def _require_same_source(name: str, tower: nn.Module, expected: str, path: Path) -> None:
+    found = digest(tower)
+    if found != expected:
+        raise CheckpointError(
+            f"{path}: was trained on another {name!r}: its digest was {expected[:12]}, that of "
+            f"{getattr(tower, 'source', 'this one')} is {found[:12]}; pin the revision that it was trained with"
+        )

@@ -37,7 +37,8 @@ def commands() -> list[tuple[str, str]]:
         blocks = re.findall(r"```(?:bash|sh)\n(.*?)```", file.read_text(), re.DOTALL)
         texts += [(file.name, line) for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     for file in [*(ROOT / "stages").glob("*.yaml"), *(ROOT / "configs").rglob("*.yaml")]:
-        texts += [(file.name, line.lstrip("# ")) for line in file.read_text().splitlines() if line.startswith("#")]
+        header = "\n".join(line.lstrip("# ") for line in file.read_text().splitlines() if line.startswith("#"))
+        texts += [(file.name, line) for line in header.replace("\\\n", " ").splitlines()]
     return [(where, line.strip()) for where, line in texts if line.strip().startswith(("lightning-cli", "emoclap"))]
 
 
@@ -57,8 +58,9 @@ def parse(verb: str, words: list[str]) -> None:
         from jsonargparse import ArgumentParser
 
         parser = ArgumentParser(exit_on_error=False)
-        importlib.import_module(VERBS[verb][0]).add_arguments(parser)
-        parser.parse_args(words)
+        module = importlib.import_module(VERBS[verb][0])
+        module.add_arguments(parser)
+        parser.parse_args(module.as_options(words) if hasattr(module, "as_options") else words)
         return
     from lightning_app.fingerprint import fingerprint
 

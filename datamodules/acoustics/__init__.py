@@ -2,10 +2,10 @@
 
 from datamodules.acoustics.cache import MeasureCache
 from datamodules.acoustics.egemaps import Egemaps
-from datamodules.acoustics.errors import MissingExtra
 from datamodules.acoustics.measures import Acoustics, Wave
 from datamodules.acoustics.own import OwnAcoustics
 from datamodules.acoustics.parallel import measure_clips
 from datamodules.acoustics.praat import Praat
+from datamodules.errors import MissingExtra
 
 __all__ = ["Acoustics", "Egemaps", "MeasureCache", "MissingExtra", "OwnAcoustics", "Praat", "Wave", "measure_clips"]

@@ -1,7 +1,6 @@
 """Measurements that are kept from run to run."""
 
 import hashlib
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -12,16 +11,6 @@ from datamodules.acoustics.measures import Acoustics
 from datamodules.tables import write_table
 
 
-def cache_folder() -> Path | None:
-    """Where measurements are kept: $EMOCLAP_CACHE ("off": nowhere), else emoclap in $XDG_CACHE_HOME or ~/.cache."""
-    chosen = os.environ.get("EMOCLAP_CACHE", "")
-    if chosen == "off":
-        return None
-    if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "emoclap"
-
-
 class MeasureCache:
     """Numbers by clip, in memory and on disk.
 
@@ -30,7 +19,7 @@ class MeasureCache:
 
     Args:
         acoustics: Whose numbers these are.
-        folder: Where; None keeps them in memory alone. By default what `cache_folder` says.
+        folder: Where; None keeps them in memory alone. By default what `datamodules.cache_folder` says.
     """
 
     def __init__(self, acoustics: Acoustics, folder: Path | None) -> None:

@@ -5,7 +5,7 @@ import warnings
 from functools import cache
 from typing import Any
 
-from datamodules.acoustics.errors import version_of
+from datamodules.acoustics.extras import version_of
 from datamodules.acoustics.measures import Acoustics, Wave
 
 _LICENCE = "audEERING research licence: for research only, commercial use needs a licence from audEERING"

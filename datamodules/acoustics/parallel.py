@@ -10,9 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from datamodules.acoustics.cache import MeasureCache, cache_folder
+from datamodules.acoustics.cache import MeasureCache
 from datamodules.acoustics.measures import Acoustics
 from datamodules.audio import AudioFormat, Recording, read_crop
+from datamodules.cache_folder import cache_folder
 from datamodules.errors import DataError
 
 SAMPLE_RATE = 16_000

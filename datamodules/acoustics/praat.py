@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.acoustics.errors import version_of
+from datamodules.acoustics.extras import version_of
 from datamodules.acoustics.measures import REFERENCE_HZ, Acoustics, Wave
 
 _FLOOR, _CEILING = 60.0, 600.0

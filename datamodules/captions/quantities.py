@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from datamodules.acoustics.cache import MeasureCache, cache_folder
+from datamodules.acoustics.cache import MeasureCache
 from datamodules.acoustics.measures import Acoustics
 from datamodules.acoustics.parallel import measure_clips
+from datamodules.cache_folder import cache_folder
 from datamodules.captions.bins import Bins
 from datamodules.errors import DataError
 

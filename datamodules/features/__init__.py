@@ -4,7 +4,7 @@ A folder for each (tower, transform) holds shards, files that are never changed 
 their bytes. So writers need no lock, a reader sees a shard whole or not at all, and damage shows.
 """
 
-from datamodules.features.folder import cache_folder
+from datamodules.cache_folder import cache_folder
 from datamodules.features.keeper import FeatureKeeper, FrozenTower, Kept
 from datamodules.features.keys import clip_key, text_key, transform_key
 from datamodules.features.store import FeatureStore

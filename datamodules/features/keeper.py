@@ -161,8 +161,6 @@ class FeatureKeeper:
         store.refresh()
         # What other ranks could not write down, or could not read: the same complaint on every rank.
         bad |= _fill(store, [index for index in store.missing(keys) if index not in bad], places, keys, compute)
-        where = f"kept in {store.folder}" if store.writable else "held in memory"
-        rank_zero_info(f"features of {len(keys)} {what} by {tower.name}: {where}")
         by_key = {keys[index]: line for index, line in bad.items()}
         if keys and len(by_key) == len(set(keys)):
             raise DataError("none of the recordings can be read:\n  " + "\n  ".join(list(bad.values())[:5]))

@@ -1,13 +1,15 @@
 """What a loader need not read and a stage need not run again."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 from lightning.pytorch import Trainer
+from lightning.pytorch.utilities import rank_zero_info
 
 from datamodules.audio import AudioFormat
+from datamodules.cache_folder import cache_folder
 from datamodules.clips import Clip, SplitFeatures
-from datamodules.features.folder import cache_folder
 from datamodules.features.keeper import FeatureKeeper
 from datamodules.features.keys import clip_key
 
@@ -46,6 +48,7 @@ def keep(
         trainer.strategy.barrier,
         num_workers=num_workers,
     )
+    _say_once(f"what frozen towers make of clips and texts is kept in {cache / 'features'}; --no-cache does without")
     keys = [clip_key(clip.recording, clip.sha256) for clip in clips]
     hearing = [name for name in stage.hearing if name in towers] if same_sound else []
     heard = {name: keeper.of_clips(towers[name], clips, keys, form, on_bad_audio) for name in hearing}
@@ -58,3 +61,8 @@ def keep(
         unreadable={index: line for kept in heard.values() for index, line in kept.bad.items()},
         complete=set(heard) == set(stage.hearing),
     )
+
+
+@lru_cache
+def _say_once(line: str) -> None:
+    rank_zero_info(line)

@@ -203,7 +203,10 @@ class _Reader:
         settings: dict[Setting, Any] = {}
         for name, values in entry.items():
             self.one_of(name, ("*", *self.names), ("set", name), "stage")
-            settings |= {(name, key): value for key, value in self.mapping(values, "set", name).items()}
+            for key, value in self.mapping(values, "set", name).items():
+                if key == "config":
+                    self.fail(("set", name, key), f"give the files to the stage: `stages: {name}: config:`")
+                settings[name, key] = value
         return settings
 
     def axis(self, name: str, entry: Any) -> dict[str, dict[Setting, Any]]:

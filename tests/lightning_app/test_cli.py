@@ -172,7 +172,7 @@ def test_predict_and_test_agree_and_predict_reads_other_emotions_too(
         tables[verb] = pd.read_parquet(tmp_path / verb / "predictions.parquet").set_index(["system", "id"])
     extra = {name for _, name in tables["predict"].index.difference(tables["test"].index)}
     assert extra == set(rows.loc[tested[:2], "id"])
-    assert tables["predict"]["truth"].isna().sum() == 2 * 2
+    assert tables["predict"]["truth"].isna().sum() == 2 * 3
     shared = tables["predict"].loc[tables["test"].index]
     pd.testing.assert_frame_equal(shared, tables["test"], check_dtype=False, rtol=1e-4, atol=1e-5)
 

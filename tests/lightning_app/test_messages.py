@@ -84,7 +84,10 @@ def manifest_with(corpus: Path, folder: Path, change: Callable[[pd.DataFrame], N
         (["--trainer.max_epoch=3"], "trainer: there is no option 'max_epoch'; did you mean 'max_epochs'?"),
         (["--checkpoint.monitr=x"], "checkpoint: there is no option 'monitr'; did you mean 'monitor'?"),
         (["--dta.batch_size", 3], "there is no option 'dta'; did you mean 'data'?"),
-        (["--model.foo=3"], "model: there is no option 'foo'; expected one of clap, labels, words, loss, template"),
+        (
+            ["--model.foo=3"],
+            "model: there is no option 'foo'; expected one of clap, labels, words, loss, local, template",
+        ),
         (["--data.batch_size", "eight"], "data.batch_size: expected int, found 'eight'"),
         (["--trainer.max_epochs", "eight"], "trainer.max_epochs: expected int, found 'eight'"),
         (["--data.pad=ones"], "data.pad: expected 'zero' or 'repeat', found 'ones'"),

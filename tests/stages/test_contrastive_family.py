@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+from lightning_app.config_files import load_yaml
 from stages.handoff import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -155,3 +156,92 @@ def test_a_checkpoint_without_an_audio_tower_is_named(tiny, command, tmp_path, c
     torch.save({"state_dict": {}, "hyper_parameters": {"_class_path": "stages.x.Y"}}, tmp_path / "other.ckpt")
     assert command(*words_of("emotionrankclap", tiny, tmp_path / "other.ckpt", tmp_path / "run")) == 4
     assert "has no audio tower (stages.x.Y wrote it)" in capsys.readouterr().err
+
+
+def empty_like(batch: dict[str, object]) -> dict[str, object]:
+    """What a rank is given that has no clip left."""
+    empty = {name: value[:0] if isinstance(value, torch.Tensor) else [] for name, value in batch.items()}
+    return {**empty, "features": {}}
+
+
+@pytest.fixture(scope="session")
+def smooth(tiny, tower, tmp_path_factory) -> object:
+    from losses import SoftTargets
+    from models.audio import Cnn14
+    from models.clap import Clap
+    from models.text import TextEncoder
+    from stages.clap import ContrastiveTraining
+
+    source = load_yaml(tiny["system"])["model"]["init_args"]["clap"]["init_args"]["text"]["init_args"]["source"]
+    small = {"width_multiplier": 0.03125, "stem_stride": 2}
+    clap = Clap(Cnn14(**small), TextEncoder(source, truncate=True), dim=8, freeze_audio=True)
+    return ContrastiveTraining(clap, ["anger", "sadness"], ["angry", "sad"], SoftTargets(), local=Cnn14(**small))
+
+
+def a_batch() -> dict[str, object]:
+    return {
+        "wave": torch.randn(2, 16000), "length": torch.tensor([16000, 9000]), "label": torch.tensor([0, 1]),
+        "rating": torch.full((2, 3), 4.0), "caption": torch.tensor([0, 1]), "captions": ["angry", "sad"],
+        "tag": torch.tensor([1, 0]), "tags": ["high", "low"], "features": {}, "id": ["a", "b"], "corpus": ["c", "c"],
+        "skipped": [],
+    }  # fmt: skip
+
+
+def test_a_rank_without_clips_takes_part_with_no_rows(smooth) -> None:
+    """Every field that one rank gathers must be there on all."""
+    full, empty = smooth.pairs(a_batch()), smooth.pairs(empty_like(a_batch()))
+    for name, value in vars(full).items():
+        other = getattr(empty, name)
+        assert (value is None) == (other is None), name
+        if value is not None and value.ndim:
+            assert other.shape == (0, *value.shape[1:]), name
+            assert other.dtype == value.dtype, name
+
+
+def test_gradient_flows_through_tags_only_where_the_loss_lets_it(smooth) -> None:
+    from losses import SoftTargets
+
+    gradients = []
+    for detach in (True, False):
+        smooth.zero_grad()
+        SoftTargets(beta=0.9, gamma=1.0, detach=detach)(smooth.pairs(a_batch())).backward()
+        gradients.append(smooth.clap.text_projection[0].weight.grad.clone())
+    assert not torch.allclose(*gradients)
+
+
+def test_two_towers_of_different_rates_are_refused(smooth) -> None:
+    from models.audio import Cnn14
+    from stages.clap import ContrastiveTraining, RateError
+
+    slow = Cnn14(sample_rate=8000, fmax=4000.0, width_multiplier=0.03125, stem_stride=2)
+    with pytest.raises(RateError, match="local hears 8000 Hz and the audio tower 16000 Hz"):
+        ContrastiveTraining(smooth.clap, ["anger"], ["angry"], local=slow)
+
+
+def test_what_a_frozen_tower_is_told_and_how_it_reads_are_in_its_digest(smooth, tiny_bert) -> None:
+    from models.text import TextEncoder
+    from stages.frozen import frozen_tower
+
+    mean, cls, again = (TextEncoder(str(tiny_bert), pooling=how) for how in ("mean", "cls", "mean"))
+    assert frozen_tower(mean).digest == frozen_tower(again).digest != frozen_tower(cls).digest
+    again(["angry", "a sad voice"])
+    assert frozen_tower(again).digest == frozen_tower(mean).digest
+    again.tokenizer.add_tokens(["serene"])
+    assert frozen_tower(again).digest != frozen_tower(mean).digest
+    with torch.no_grad():
+        next(mean.parameters()).add_(1e-3)
+    assert frozen_tower(mean).digest != frozen_tower(TextEncoder(str(tiny_bert))).digest
+
+
+def test_an_attribute_that_nobody_rated_is_not_perfect(tower) -> None:
+    from models.audio import Cnn14
+    from stages.attributes import AttributeRegression
+
+    stage = AttributeRegression(Cnn14(width_multiplier=0.03125, stem_stride=2), ["anger"], ["angry"])
+    logged: dict[str, torch.Tensor] = {}
+    stage.log_dict = lambda values, **_: logged.update(values)  # type: ignore[method-assign, assignment]
+    rating = torch.tensor([[2.0, 5.0, float("nan")], [6.0, 3.0, float("nan")]])
+    stage._heard.append((rating.nan_to_num(4.0), rating))
+    stage.on_validation_epoch_end()
+    assert set(logged) == {"val/CCC_valence", "val/CCC_arousal", "val/CCC"}
+    assert logged["val/CCC"].item() == pytest.approx(1.0)

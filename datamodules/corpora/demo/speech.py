@@ -7,10 +7,10 @@ import numpy as np
 import soxr
 
 from datamodules.corpora.demo.emotions import Prosody
-from datamodules.corpora.demo.errors import MissingExtra
 from datamodules.corpora.demo.pitch import HOP, Signal, replace_f0, track_f0
 from datamodules.corpora.demo.spectrum import filtered
 from datamodules.corpora.demo.voices import Speaker
+from datamodules.errors import MissingExtra
 
 SAMPLE_RATE = 16_000
 SPEECH_LEVEL = -26.0

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from datamodules.acoustics import MeasureCache, OwnAcoustics, Praat, measure_clips
-from datamodules.acoustics.cache import cache_folder
+from datamodules.cache_folder import cache_folder
 from datamodules.errors import DataError
 
 

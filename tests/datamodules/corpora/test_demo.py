@@ -11,8 +11,8 @@ import soundfile
 from datamodules.corpora.demo import corpus
 from datamodules.corpora.demo.corpus import make_demo, plan
 from datamodules.corpora.demo.emotions import EMOTIONS
-from datamodules.corpora.demo.errors import MissingExtra
 from datamodules.corpora.demo.soundscapes import SEEN, UNSEEN
+from datamodules.errors import MissingExtra
 
 pytest.importorskip("parselmouth", reason="the demo corpus is made with praat-parselmouth (extra demo)")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from datamodules.audio import AudioFormat, Recording
+from datamodules.cache_folder import cache_folder
 from datamodules.features import keys
-from datamodules.features.folder import cache_folder
 from datamodules.features.keys import clip_key, text_key, transform_key
 
 FORM = AudioFormat(16000, 5.0, "zero")

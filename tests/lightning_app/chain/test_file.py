@@ -37,6 +37,7 @@ stages:
         (GOOD + "matrix: {loss: {a/b: {clep.x: 1}}}\n", r"chain\.yaml:6:17: label 'a/b' names a folder"),
         (GOOD + "matrix: {a: {x: {clep.k: 1}}, b: {y: {clep.k: 2}}}\n", "axes 'a' and 'b' both set clep.k"),
         (GOOD + "set: {clop: {x: 1}}\n", r"chain\.yaml:6:7: unknown stage 'clop'; did you mean 'clep'\?"),
+        (GOOD + "set: {clep: {config: a.yaml}}\n", "give the files to the stage: `stages: clep: config:`"),
         (GOOD + "runs: other\n", "duplicate key 'runs'"),
         (GOOD + "report: yes please\n", "expected `key: value` lines, found 'yes please'"),
     ],

@@ -1,15 +1,8 @@
-"""What is missing on this machine, as one kind of exception."""
+"""Optional packages: whether they are here, and how to get them."""
 
 from importlib.metadata import PackageNotFoundError, version
 
-
-class MissingExtra(RuntimeError):
-    """An optional package is not installed.
-
-    The message names the package, its licence and the command that installs it. Commands end with exit code 4.
-    """
-
-    exit_code = 4
+from datamodules.errors import MissingExtra
 
 
 def version_of(package: str, extra: str, licence: str) -> str:

@@ -1,4 +1,4 @@
-"""Where features are kept."""
+"""Where is kept what can be made again."""
 
 import os
 from pathlib import Path
