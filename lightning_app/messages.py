@@ -47,6 +47,11 @@ def short_parse_error(message: str, words: Sequence[str] = ()) -> str:
     lines = [KEY.sub("", line).strip(" -") for line in message.splitlines() if not NOISE.match(line)]
     text = _plain_types(" ".join(filter(None, lines)), message)
     classes = CLASS.findall(message)
+    if "arguments are required: audio" in text and "clap" in keys:
+        return (
+            "model.clap.audio: no audio tower is named; take one from a checkpoint "
+            "(--model.init_from=runs/ser/best.ckpt) or with an encoder (--config configs/encoders/wavlm_ser.yaml)"
+        )
     if "arguments are required" in text:
         return "expected a stage's file, such as --config stages/clep.yaml; `lightning-cli --help` has examples"
     if absent := NO_CLASS.search(message):

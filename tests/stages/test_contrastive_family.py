@@ -152,6 +152,11 @@ def test_taking_the_audio_tower_of_an_audio_text_model(chain, tiny, command, tmp
             assert torch.equal(ours[name], tensor)
 
 
+def test_no_audio_tower_at_all(command, capsys) -> None:
+    assert command("fit", "--config", "stages/emotionrankclap.yaml", "--model.init_from=null") == 2
+    assert "model.clap.audio: no audio tower is named; take one from a checkpoint" in capsys.readouterr().err
+
+
 def test_a_checkpoint_without_an_audio_tower_is_named(tiny, command, tmp_path, capsys) -> None:
     torch.save({"state_dict": {}, "hyper_parameters": {"_class_path": "stages.x.Y"}}, tmp_path / "other.ckpt")
     assert command(*words_of("emotionrankclap", tiny, tmp_path / "other.ckpt", tmp_path / "run")) == 4
