@@ -46,7 +46,9 @@ def named(settings: dict[str, Any], key: str) -> str:
     return str(settings.get(f"{key}.class_path", settings.get(key))).removeprefix("datamodules.captions.")
 
 
-@pytest.mark.parametrize("model", CAPTIONS)
+@pytest.mark.parametrize(
+    "model", [name if name == "emotionrankclap" else pytest.param(name, marks=pytest.mark.slow) for name in CAPTIONS]
+)
 def test_every_row_of_emotionrankclaps_tables(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     run = runs("emotionrankclap_msp_podcast", "train")[model]
     assert "--model.init_args.init_from=null" in run.arguments
@@ -72,7 +74,9 @@ def test_they_are_measured_on_test1(capsys: pytest.CaptureFixture[str]) -> None:
     assert said["model.measures"][0]["init_args"]["pairs"] == 5000
 
 
-@pytest.mark.parametrize(("model", "loss"), [("paraclap", "InfoNCE"), ("smoothclap", "SoftTargets")])
+@pytest.mark.parametrize(
+    ("model", "loss"), [pytest.param("paraclap", "InfoNCE", marks=pytest.mark.slow), ("smoothclap", "SoftTargets")]
+)
 def test_what_smoothclap_trains(model: str, loss: str, capsys: pytest.CaptureFixture[str]) -> None:
     said = parsed(runs("smoothclap_msp_podcast", "train")[model], capsys)
     assert named(said, "model.loss").endswith(loss)
@@ -85,7 +89,9 @@ def test_what_smoothclap_trains(model: str, loss: str, capsys: pytest.CaptureFix
     assert not said["model.clap.freeze_text"]
 
 
-@pytest.mark.parametrize(("corpus", "labels"), [("ravdess", "eight"), ("tess", "seven")])
+@pytest.mark.parametrize(
+    ("corpus", "labels"), [("ravdess", "eight"), pytest.param("tess", "seven", marks=pytest.mark.slow)]
+)
 def test_what_smoothclap_is_tested_on(corpus: str, labels: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = runs("smoothclap_msp_podcast", f"evaluation_{corpus}")
     trained = Path("runs/smoothclap_msp_podcast/train/seed=1,model=smoothclap/best.ckpt")

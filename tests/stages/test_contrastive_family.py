@@ -13,6 +13,7 @@ from stages.handoff import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
 SYSTEMS = ("emotionrankclap", "clap_sce", "supcon_clap", "clap_template", "clap4emo", "smoothclap", "paraclap")
+OFTEN = ("emotionrankclap", "supcon_clap", "smoothclap", "paraclap")
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +50,11 @@ def words_of(system: str, tiny: dict[str, Path], tower: Path, folder: Path) -> l
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+# One with each recipe in every run, all of them in `make test-all`: they differ in loss and captions, which have tests.
+@pytest.mark.parametrize(
+    "system",
+    [name if name in OFTEN else pytest.param(name, marks=pytest.mark.slow) for name in SYSTEMS],
+)
 def test_every_system_trains_and_is_evaluated(system, tiny, tower, command, corpus, tmp_path) -> None:
     assert command(*words_of(system, tiny, tower, tmp_path / "fit")) == 0
     captions = pd.read_csv(tmp_path / "fit" / "captions.csv").fillna("")

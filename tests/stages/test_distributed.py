@@ -119,3 +119,19 @@ def test_two_processes_predict_what_one_predicts_and_every_row_once(chain, corpu
     pd.testing.assert_frame_equal(
         results[1].sort_values(key, ignore_index=True), results[0].sort_values(key, ignore_index=True)
     )
+
+
+def test_a_rank_whose_last_validation_batch_is_empty_takes_part(tiny_yaml: Path, tmp_path: Path) -> None:
+    """Nine dev clips in batches of four: the second process has none left when the first has one."""
+    done = lightning_cli(
+        "fit", "--config", "stages/smoothclap.yaml", "--config", tiny_yaml, "--model.init_from=null",
+        "--model.take=clap", "--model.clap.text.truncate=true", "--model.clap.freeze_text=true", "--model.groups=[]",
+        "--trainer.max_epochs=1",
+        "--data.labels=[anger, happiness, neutral]", "--data.batch_size=4", "--data.tags.workers=0",
+        "--data.caption.workers=0", f"--trainer.default_root_dir={tmp_path}", *TWO,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    metrics = pd.read_csv(tmp_path / "metrics.csv")
+    assert metrics["val/loss"].dropna().between(0.01, 20).all()
+    assert len(metrics["val/loss"].dropna()) == 1
+    assert metrics["train/target_entropy"].dropna().gt(0).all()
