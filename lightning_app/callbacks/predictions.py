@@ -158,6 +158,12 @@ def _trials(measured: dict[str, list[float]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["metric", "trial", "value"])
 
 
+def _captions(parts: list[ClipScores]) -> dict[str, Any]:
+    """Captions and ratings beside the clips, where the shared space was measured."""
+    keys = ("caption", "rating") if parts else ()
+    return {key: torch.cat([part[key] for part in parts]).float().numpy() for key in keys}  # type: ignore[literal-required]
+
+
 def _write_embeddings(path: Path, parts: list[ClipScores], stage: Evaluation) -> None:
     text_ME, text_labels, kinds = stage.text_points()
     with path.open("wb") as file:
@@ -167,8 +173,7 @@ def _write_embeddings(path: Path, parts: list[ClipScores], stage: Evaluation) ->
             audio_id=np.array([name for part in parts for name in part["id"]]),
             audio_label=np.array([stage.labels[number] for part in parts for number in part["label"].tolist()]),
             audio_corpus=np.array([corpus for part in parts for corpus in part["corpus"]]),
-            caption=torch.cat([part["caption"] for part in parts]).float().numpy(),
-            rating=torch.cat([part["rating"] for part in parts]).float().numpy(),
+            **_captions(parts if stage.measures else []),
             text=text_ME.cpu().float().numpy(),
             text_label=np.array(text_labels),
             text_kind=np.array(kinds),
