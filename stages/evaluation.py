@@ -1,6 +1,5 @@
 """Emotion recognition with what earlier stages left: zero-shot, learned prompts, the text-trained classifier."""
 
-import hashlib
 from pathlib import Path
 from typing import TypedDict, cast
 
@@ -15,7 +14,7 @@ from stages.acpt import PromptCallable
 from stages.clap import ReleasedWeights
 from stages.classifier import ClassifierCallable
 from stages.frozen import FrozenTower, frozen_tower
-from stages.metrics.measure import Measure, Shared
+from stages.metrics.measure import Measure, Shared, numbers
 from stages.stage import Stage
 from stages.templates import require_emotion
 
@@ -160,7 +159,9 @@ class Evaluation(Stage):
         caption_NE = audio_NE if self.measures else audio_NE[:, :0]
         if self.measures and batch["id"]:
             caption_NE = self._embed_captions(batch)[batch["caption"]]
-            clips = Shared(audio_NE, caption_NE, _numbers(batch), batch["label"], batch["rating"])
+            clip_N, caption_U = (numbers(texts).to(audio_NE.device) for texts in (batch["id"], batch["captions"]))
+            caption_N = caption_U[batch["caption"]]
+            clips = Shared(audio_NE, caption_NE, clip_N, caption_N, batch["label"], batch["rating"])
             for measure in self._all_measures():
                 measure.update(clips)
         return self._recognise(batch, audio_NE, caption_NE)
@@ -225,13 +226,6 @@ class Evaluation(Stage):
 
     def _embed(self, template: str) -> Tensor:
         return self.clap.embed_text([template.format(emotion=word) for word in self.words])
-
-
-def _numbers(batch: ClipBatch) -> Tensor:
-    """A number for each clip's caption, [N] int64, the same in every batch and on every rank."""
-    digests = [hashlib.sha256(text.encode()).digest()[:8] for text in batch["captions"]]
-    table = torch.tensor([int.from_bytes(each, "big", signed=True) for each in digests], dtype=torch.int64)
-    return table.to(batch["caption"].device)[batch["caption"]]
 
 
 class LabelError(ValueError):

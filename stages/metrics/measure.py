@@ -1,9 +1,11 @@
 """What an evaluation may measure beside recognition: of the shared space itself."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torchmetrics import Metric
 
@@ -15,6 +17,7 @@ class Shared:
     Attributes:
         audio_NE: Unit embeddings of the clips.
         text_NE: Unit embeddings of each clip's caption.
+        clip_N: int64, each clip's number, from its name: the same for every model, batch and rank; see `numbers`.
         caption_N: int64, equal numbers for equal captions, over all batches and ranks.
         label_N: int64, the class; -1 where unknown.
         rating_NR: Valence, arousal and dominance on 1 to 7; NaN where not rated.
@@ -22,9 +25,16 @@ class Shared:
 
     audio_NE: Tensor
     text_NE: Tensor
+    clip_N: Tensor
     caption_N: Tensor
     label_N: Tensor
     rating_NR: Tensor
+
+
+def numbers(texts: list[str]) -> Tensor:
+    """A number for each text, [N] int64, that depends on nothing but the text."""
+    digests = [hashlib.sha256(text.encode()).digest()[:8] for text in texts]
+    return torch.tensor([int.from_bytes(each, "big", signed=True) for each in digests], dtype=torch.int64)
 
 
 class Measure(Metric, ABC):

@@ -34,12 +34,12 @@ class OrdinalSimilarity(RowMeasure):
         self.pairs, self.seed = pairs, seed
 
     def rows(self, clips: Shared) -> Tensor:
-        rating_N2 = clips.rating_NR[:, :2].to(clips.audio_NE)
-        return torch.cat([clips.audio_NE, clips.text_NE, rating_N2], dim=1)[~rating_N2.isnan().any(1)]
+        return torch.cat([clips.audio_NE.float(), clips.text_NE.float(), clips.rating_NR[:, :2].float()], dim=1)
 
     def compute(self) -> dict[str, list[float]]:
         """One value by the name "similarity-distance rho"; NaN where similarities or distances are all equal."""
         rows_ND = self.kept()
+        rows_ND = rows_ND[~rows_ND[:, -2:].isnan().any(1)]
         audio_NE, text_NE = rows_ND[:, :-2].tensor_split(2, dim=1)
         rating_N2 = rows_ND[:, -2:]
         similarity, nearness = [], []

@@ -93,11 +93,12 @@ class OrdinalConsistency(RowMeasure):
 
     def rows(self, clips: Shared) -> Tensor:
         rating_N = clips.rating_NR[:, 0 if self.attribute == "valence" else 1]
-        return torch.cat([clips.audio_NE, rating_N[:, None].to(clips.audio_NE)], dim=1)[~rating_N.isnan()]
+        return torch.cat([clips.audio_NE.float(), rating_N[:, None].float()], dim=1)
 
     def compute(self) -> dict[str, list[float]]:
         """One tau for each list, by the name VOC or AOC."""
         rows_ND = self.kept()
+        rows_ND = rows_ND[~rows_ND[:, -1:].isnan().any(1)]
         audio_NE, rating_N = rows_ND[:, :-1], rows_ND[:, -1:].flatten().cpu()
         name, needed = f"{self.attribute[0].upper()}OC", len(self.values) * (self.lists if self.once == "all" else 1)
         if len(audio_NE) < needed:

@@ -33,7 +33,7 @@ class Retrieval(RowMeasure):
         self.ks = tuple(ks)
 
     def rows(self, clips: Shared) -> Tensor:
-        # An int64 is kept as the bits of two float32: the rows have one type, and no number is rounded.
+        # As the bits of two float32, like the clips' own numbers.
         caption_N2 = clips.caption_N.long()[:, None].view(torch.float32)
         return torch.cat([clips.audio_NE.float(), clips.text_NE.float(), caption_N2], dim=1)
 

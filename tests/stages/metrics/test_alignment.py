@@ -1,5 +1,7 @@
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -16,7 +18,8 @@ def pairs(n=60, gap=0.5):
     draw = torch.Generator().manual_seed(0)
     audio, text = F.normalize(torch.randn(2, n, 6, generator=draw), dim=-1)
     text = F.normalize(text + gap, dim=-1)
-    return Shared(audio, text, torch.arange(n), torch.full((n,), -1), torch.full((n, 3), torch.nan))
+    clip = torch.randperm(n, generator=draw) - n // 2
+    return Shared(audio, text, clip, torch.arange(n), torch.full((n,), -1), torch.full((n, 3), torch.nan))
 
 
 def measured(clips, *, batches=(None,), **settings):
@@ -30,7 +33,7 @@ def measured(clips, *, batches=(None,), **settings):
 def test_a_trial_measures_a_sample_of_pairs():
     clips, measure = pairs(), Alignment(trials=3, pairs=20, projections=16, seed=4)
     measure.update(clips)
-    order = torch.tensor(sorted(range(60), key=lambda row: clips.audio_NE[row].tolist()))
+    order = clips.clip_N.argsort()
     audio, text = clips.audio_NE[order], clips.text_NE[order]
     draw = torch.Generator().manual_seed(4)
     rows = torch.randperm(60, generator=draw)[:20]
@@ -58,6 +61,17 @@ def test_trials_differ_and_follow_the_seed():
 def test_batches_and_their_order_change_nothing():
     shuffled = torch.randperm(60, generator=torch.Generator().manual_seed(3))
     assert measured(pairs(), batches=[shuffled[:7], shuffled[7:50], shuffled[50:]]) == measured(pairs())
+
+
+def test_trials_of_two_systems_are_samples_of_the_same_clips():
+    """A rotation of the space moves no two points apart: trial by trial it measures the same."""
+    clips = pairs(200)
+    turn = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(1)))[0]
+    turned = replace(clips, audio_NE=clips.audio_NE @ turn, text_NE=clips.text_NE @ turn)
+    before, after = (measured(each, trials=30, pairs=50) for each in (clips, turned))
+    for name in ("MMD2", "centroid gap"):
+        assert after[name] == pytest.approx(before[name], abs=1e-5)
+        assert np.corrcoef(before[name], after[name])[0, 1] > 0.999
 
 
 def test_a_wider_gap_measures_more():
@@ -90,7 +104,7 @@ def test_too_few_pairs_give_nan_in_each_trial(n):
 def test_one_embedding_for_all_is_perfectly_aligned():
     clips = pairs()
     same = clips.audio_NE[:1].expand(60, -1)
-    values = measured(Shared(same, same, clips.caption_N, clips.label_N, clips.rating_NR))
+    values = measured(replace(clips, audio_NE=same, text_NE=same))
     assert all(trials == pytest.approx([0] * 4, abs=1e-6) for trials in values.values())
 
 

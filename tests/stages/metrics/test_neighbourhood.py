@@ -14,7 +14,7 @@ def clips(n=30, noise=0.3):
     draw = torch.Generator().manual_seed(0)
     rating = torch.rand(n, 3, generator=draw) * 6 + 1
     audio, text = (F.normalize(rating + noise * torch.randn(n, 3, generator=draw) - 4, dim=1) for _ in range(2))
-    return Shared(audio, text, torch.arange(n), torch.full((n,), -1), rating)
+    return Shared(audio, text, torch.arange(n), torch.arange(n), torch.full((n,), -1), rating)
 
 
 def measured(shared, **settings):

@@ -12,7 +12,7 @@ from stages.metrics.retrieval import Retrieval
 
 def shared(audio, text, caption):
     n = len(audio)
-    return Shared(audio, text, caption, torch.full((n,), -1), torch.full((n, 3), torch.nan))
+    return Shared(audio, text, torch.arange(n), caption, torch.full((n,), -1), torch.full((n, 3), torch.nan))
 
 
 def example(n=40, captions=6, noise=0.5):
