@@ -1,12 +1,13 @@
 """Cnn14 of PANNs."""
 
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.audio.encoder import AudioEncoder
+from models.audio.filling import fill
 from models.audio.logmel import LogMel
 from models.audio.spec_augment import SpecAugment
 
@@ -41,9 +42,12 @@ class Cnn14(AudioEncoder):
         mask_padding: Leave frames beyond a clip's true length out of the pooling over time. Off, as in PANNs, padding
             counts, so that a clip's embedding depends on the length it is padded to.
         audioset_head: Add the classifier of AudioSet's 527 tags, for ``tags``. Not part of the embedding.
+        padding: What the network hears after the end of a clip that is shorter than the batch: ``zero``, what the data
+            put there, which is silence; ``repeat``, the clip again and again, as msclap was trained and is fed.
 
     Raises:
-        ValueError: If the width multiplier leaves a layer without channels or the spectrogram has too few mel bands.
+        ValueError: If the width multiplier leaves a layer without channels, the spectrogram has too few mel bands, or
+            padding is to be masked where none is left.
 
     Reference: Kong et al., "PANNs: Large-Scale Pretrained Audio Neural Networks", TASLP 2020.
     """
@@ -67,6 +71,7 @@ class Cnn14(AudioEncoder):
         head_dropout: float = 0.5,
         mask_padding: bool = False,
         audioset_head: bool = False,
+        padding: Literal["zero", "repeat"] = "zero",
     ) -> None:
         super().__init__()
         channels = [int(width_multiplier * c) for c in CHANNELS]
@@ -76,7 +81,9 @@ class Cnn14(AudioEncoder):
             )
         if mels < 32 * stem_stride:
             raise ValueError(f"{mels} mel bands do not survive five halvings; set mels to {32 * stem_stride} or more")
-        self.sample_rate, self.width = sample_rate, channels[-1]
+        if mask_padding and padding == "repeat":
+            raise ValueError("padding: repeat leaves no padding to mask; set mask_padding: false or padding: zero")
+        self.sample_rate, self.width, self.padding = sample_rate, channels[-1], padding
         self.stem_stride, self.mask_padding = stem_stride, mask_padding
         self.logmel = LogMel(sample_rate, window, hop, mels, fmin, fmax)
         self.bn0 = nn.BatchNorm2d(mels)
@@ -108,6 +115,8 @@ class Cnn14(AudioEncoder):
         return logits_NC.sigmoid()
 
     def _hidden(self, wave_NT: Tensor, length_N: Tensor) -> Tensor:
+        if self.padding == "repeat":
+            wave_NT = fill(wave_NT, length_N, wave_NT.shape[1], "repeat")
         mel_NMT = self.logmel(wave_NT).to(self.fc1.weight.dtype)
         shortest = 32 * self.stem_stride
         if mel_NMT.shape[-1] < shortest:

@@ -8,9 +8,12 @@ import torch
 from torch import Tensor
 
 from models.audio.encoder import AudioEncoder
+from models.audio.filling import Padding, fill
 from models.audio.logmel import LogMel
 from models.errors import WeightsError
 from models.pretrained import from_pretrained
+
+LAION_PADDING: Padding = "repeatpad"
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,9 @@ class Htsat(AudioEncoder):
         revision: Commit of a hub name.
         config: Fields of ``ClapAudioConfig``, for random weights in place of ``source``.
         spectrogram: What the network hears; by default what ``source`` says, or else LAION's.
-        padding: ``zero`` pads with silence, ``repeatpad`` repeats the whole clip as often as it fits and then pads,
-            ``repeat`` repeats it until the end and cuts.
+        padding: What follows a shorter clip: ``zero``, silence; ``repeatpad``, the whole clip as often as it fits, and
+            then silence; ``repeat``, the clip again and again, cut at the end. By default what ``source`` says, or else
+            LAION's ``repeatpad``.
 
     Raises:
         ValueError: Unless exactly one of ``source`` and ``config`` is given.
@@ -71,7 +75,7 @@ class Htsat(AudioEncoder):
         revision: str | None = None,
         config: dict[str, Any] | None = None,
         spectrogram: HtsatInput | None = None,
-        padding: Literal["zero", "repeatpad", "repeat"] = "zero",
+        padding: Padding | None = None,
     ) -> None:
         super().__init__()
         if (source is None) == (config is None):
@@ -79,6 +83,8 @@ class Htsat(AudioEncoder):
         self.model = _random(config or {}) if source is None else _pretrained(source, revision)
         if spectrogram is None:
             spectrogram = HtsatInput() if source is None else read_input(source, revision)
+        if padding is None:
+            padding = LAION_PADDING if source is None else read_padding(source, revision)
         self.spectrogram, self.padding = spectrogram, padding
         self.sample_rate, self.width = spectrogram.sample_rate, int(self.model.config.hidden_size)
         self.samples = int(spectrogram.seconds * spectrogram.sample_rate)
@@ -94,7 +100,7 @@ class Htsat(AudioEncoder):
 
     def forward(self, wave_NT: Tensor, length_N: Tensor) -> Tensor:
         """Return the pooled output of the tower, [N, D], before any projection."""
-        mel_NTM = self.logmel(self._fill(wave_NT, length_N)).transpose(1, 2)
+        mel_NTM = self.logmel(fill(wave_NT, length_N, self.samples, self.padding)).transpose(1, 2)
         # A fusion model expects a whole view and three crops; for a clip that is not longer, four times the same.
         views = 4 if self.model.config.enable_fusion else 1
         features = mel_NTM[:, None].expand(-1, views, -1, -1).to(self.model.dtype)
@@ -102,30 +108,18 @@ class Htsat(AudioEncoder):
         pooled_ND: Tensor = self.model(input_features=features, is_longer=longer).pooler_output
         return pooled_ND
 
-    def _fill(self, wave_NT: Tensor, length_N: Tensor) -> Tensor:
-        """Cut or pad every clip to the length that the network was trained on."""
-        length_N1 = length_N.clamp(1, self.samples)[:, None]
-        position_T = torch.arange(self.samples, device=wave_NT.device)
-        filled_NT = wave_NT.gather(1, position_T % length_N1)
-        if self.padding == "repeat":
-            return filled_NT
-        repeats = self.samples // length_N1 if self.padding == "repeatpad" else 1
-        return filled_NT.where(position_T < length_N1 * repeats, 0.0)
-
 
 def read_input(source: str, revision: str | None = None) -> HtsatInput:
     """Read what a released CLAP hears from its ``preprocessor_config.json``.
 
     A folder without that file is taken to hold a model of LAION's kind.
-    """
-    from transformers import ClapFeatureExtractor
 
-    if Path(source).is_dir() and not (Path(source) / "preprocessor_config.json").exists():
+    Raises:
+        WeightsError: If the file cannot be read.
+    """
+    found = _extractor(source, revision)
+    if found is None:
         return HtsatInput()
-    try:
-        found = ClapFeatureExtractor.from_pretrained(source, revision=revision or "main")
-    except OSError as error:
-        raise WeightsError(f"{source}: its preprocessor_config.json cannot be read ({error})") from error
     return HtsatInput(
         found.sampling_rate,
         found.fft_window_size,
@@ -136,6 +130,30 @@ def read_input(source: str, revision: str | None = None) -> HtsatInput:
         found.max_length_s,
         "htk" if found.truncation == "fusion" else "slaney",
     )
+
+
+def read_padding(source: str, revision: str | None = None) -> Padding:
+    """Read from the same file how a released CLAP fills up short clips; LAION's way without that file.
+
+    Raises:
+        WeightsError: If the file cannot be read.
+    """
+    found = _extractor(source, revision)
+    named: dict[str, Padding] = {"repeatpad": "repeatpad", "repeat": "repeat"}
+    # transformers pads with silence, whatever else the file says.
+    return LAION_PADDING if found is None else named.get(found.padding, "zero")
+
+
+def _extractor(source: str, revision: str | None) -> Any:
+    """The feature extractor that was released with the weights, or None for a folder without one."""
+    from transformers import ClapFeatureExtractor
+
+    if Path(source).is_dir() and not (Path(source) / "preprocessor_config.json").exists():
+        return None
+    try:
+        return ClapFeatureExtractor.from_pretrained(source, revision=revision or "main")
+    except OSError as error:
+        raise WeightsError(f"{source}: its preprocessor_config.json cannot be read ({error})") from error
 
 
 def _random(config: dict[str, Any]) -> Any:

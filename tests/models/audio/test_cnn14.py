@@ -153,3 +153,14 @@ def test_impossible_sizes_are_refused(how: dict[str, float], message: str) -> No
 def test_too_short_a_clip_is_refused() -> None:
     with pytest.raises(ValueError, match=r"26 frames .* pad to 32"):
         tiny()(*waves(1, 4000))
+
+
+@torch.no_grad()
+def test_repeating_leaves_no_trace_of_the_padding() -> None:
+    encoder = Cnn14(width_multiplier=1 / 32, padding="repeat").eval()
+    clip_T = torch.randn(9000, generator=torch.Generator().manual_seed(0))
+    wave_NT = torch.stack([torch.cat([clip_T, torch.full((15000,), 9.0)]), torch.cat([clip_T, clip_T, clip_T[:6000]])])
+    alike_ND = encoder(wave_NT, torch.tensor([9000, 24000]))
+    torch.testing.assert_close(alike_ND[0], alike_ND[1], atol=1e-6, rtol=0)
+    with pytest.raises(ValueError, match="set mask_padding: false or padding: zero"):
+        Cnn14(width_multiplier=1 / 32, padding="repeat", mask_padding=True)

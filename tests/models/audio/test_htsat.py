@@ -36,8 +36,9 @@ TEXT = {
 HEARS = HtsatInput(sample_rate=8000, window=256, hop=80, mels=16, fmin=50, fmax=4000, seconds=2)  # 201 frames of 256
 
 
-def extractor(truncation: str = "rand_trunc") -> ClapFeatureExtractor:
-    return ClapFeatureExtractor(16, 8000, 80, 2, 256, frequency_min=50, frequency_max=4000, truncation=truncation)
+def extractor(truncation: str = "rand_trunc", padding: str = "repeatpad") -> ClapFeatureExtractor:
+    hears = {"frequency_min": 50, "frequency_max": 4000}
+    return ClapFeatureExtractor(16, 8000, 80, 2, 256, **hears, truncation=truncation, padding=padding)
 
 
 def clips(*samples: int) -> tuple[Tensor, Tensor, list[np.ndarray]]:
@@ -83,7 +84,7 @@ def test_fusion_models_hear_four_equal_views_in_the_other_scale(tmp_path: Path) 
     fusion = ClapAudioModel(ClapAudioConfig(**AUDIO, enable_fusion=True, fusion_type="aff_2d")).eval()
     fusion.save_pretrained(tmp_path)
     extractor("fusion").save_pretrained(tmp_path)
-    encoder = Htsat(str(tmp_path)).eval()
+    encoder = Htsat(str(tmp_path), padding="zero").eval()
     assert encoder.spectrogram.scale == "htk"
     wave_NT, length_N, waves = clips(9000, 16000)
     torch.testing.assert_close(encoder(wave_NT, length_N), pooled(fusion, waves, "fusion", "pad"), atol=1e-4, rtol=0)
@@ -105,9 +106,14 @@ def test_whole_model_and_tower_load_alike(whole: ClapModel, tmp_path: Path) -> N
 def test_reads_what_the_checkpoint_hears(tower: ClapAudioModel, tmp_path: Path) -> None:
     tower.save_pretrained(tmp_path)
     assert Htsat(str(tmp_path)).spectrogram == HtsatInput()
+    assert Htsat(str(tmp_path)).padding == Htsat(config=AUDIO, spectrogram=HEARS).padding == "repeatpad"
     extractor().save_pretrained(tmp_path)
     assert Htsat(str(tmp_path)).spectrogram == HEARS
     assert Htsat(str(tmp_path)).sample_rate == 8000
+    for theirs, ours in (("pad", "zero"), ("repeat", "repeat"), ("repeatpad", "repeatpad")):
+        extractor(padding=theirs).save_pretrained(tmp_path)
+        assert Htsat(str(tmp_path)).padding == ours
+    assert Htsat(str(tmp_path), padding="zero").padding == "zero"
 
 
 def test_padding_and_what_lies_in_it_do_not_matter() -> None:
