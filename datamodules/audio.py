@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -11,10 +10,12 @@ import soxr
 from numpy.typing import NDArray
 
 from datamodules.errors import DataError
+from datamodules.hearing import LOUDEST, TOLERANCE_SECONDS, not_finite, too_loud
+from datamodules.opening import open_audio
+from datamodules.patience import patiently
+from datamodules.recordings import SHORTEST_SECONDS, too_short
 
 Wave = NDArray[np.float32]
-# Headers and manifests round to whole samples, lossy codecs add or drop part of a frame.
-TOLERANCE_SECONDS = 0.06
 
 
 @dataclass(frozen=True)
@@ -70,17 +71,18 @@ def read_crop(recording: Recording, form: AudioFormat, place: float = 0.5, speed
         The waveform [T], float32, and the number of samples before padding.
 
     Raises:
-        DataError: If the file is missing, unreadable, empty, shorter than the manifest says, at another rate, or
-            holds values that are no sound.
+        DataError: If the file is missing, unreadable, empty, shorter than the manifest says or than
+            `SHORTEST_SECONDS`, at another rate, or holds values that are no sound.
     """
-    with _opened(recording.file) as file:
-        rate = file.samplerate
-        first, last = _bounds(recording, file)
-        wanted = math.ceil(form.seconds * speed * rate)
-        if last - first > wanted:
-            first += round(place * (last - first - wanted))
-            last = first + wanted
-        wave = _mono(file, first, last - first, recording.file)
+    wanted = form.seconds * speed
+    try:
+        wave, rate = patiently(lambda: _read(recording, wanted, place))
+    except FileNotFoundError:
+        raise DataError(
+            f"{recording.file}: no such file; correct the manifest's path, or put the recording there"
+        ) from None
+    except OSError as error:
+        raise DataError(f"{recording.file}: cannot be read ({error.strerror or error})") from None
     for target in (form.resample_via, form.sample_rate):
         if target is not None and rate * speed != target:
             wave, rate, speed = soxr.resample(wave, rate * speed, target), target, 1.0
@@ -88,19 +90,15 @@ def read_crop(recording: Recording, form: AudioFormat, place: float = 0.5, speed
     return _padded(wave[:length], form), length
 
 
-def _opened(path: str) -> soundfile.SoundFile:
-    try:
-        return soundfile.SoundFile(path)
-    except (soundfile.LibsndfileError, OSError) as error:
-        if not Path(path).is_file():
-            raise DataError(f"{path}: no such file; correct the manifest's path, or put the recording there") from None
-        with open(path, "rb") as stream:
-            head = stream.read(64)
-        hints = {b"version https://git-lfs": "it is a git-lfs pointer: run `git lfs pull`", b"<": "it is a web page"}
-        hint = next(
-            (text for start, text in hints.items() if head.startswith(start)), "it is no audio file, or damaged"
-        )
-        raise DataError(f"{path}: cannot be read ({'it is empty' if not head else hint}): {error}") from None
+def _read(recording: Recording, seconds: float, place: float) -> tuple[Wave, int]:
+    """At most `seconds` of a recording, mixed down, and their rate in Hz."""
+    with open_audio(recording.file) as file:
+        first, last = _bounds(recording, file)
+        wanted = math.ceil(seconds * file.samplerate)
+        if last - first > wanted:
+            first += round(place * (last - first - wanted))
+            last = first + wanted
+        return _mono(file, first, last - first, recording.file), file.samplerate
 
 
 def _bounds(recording: Recording, file: soundfile.SoundFile) -> tuple[int, int]:
@@ -110,8 +108,6 @@ def _bounds(recording: Recording, file: soundfile.SoundFile) -> tuple[int, int]:
         raise DataError(
             f"{path}: the manifest says {recording.sample_rate} Hz, the file {rate} Hz; correct the column sample_rate"
         )
-    if frames == 0:
-        raise DataError(f"{path}: empty audio, no samples at all; record it again, or remove its row")
     first = round(recording.start * rate)
     last = frames if recording.end is None else round(recording.end * rate)
     promised = last - first if recording.duration is None else round(recording.duration * rate)
@@ -123,24 +119,23 @@ def _bounds(recording: Recording, file: soundfile.SoundFile) -> tuple[int, int]:
         )
     if held < 1:
         raise DataError(f"{path}: the clip begins at {recording.start} s, the file ends at {frames / rate:.2f} s")
+    if held < SHORTEST_SECONDS * rate:
+        raise DataError(f"{path}: {too_short(held / rate)}")
     return first, min(last, frames)
 
 
 def _mono(file: soundfile.SoundFile, first: int, frames: int, path: str) -> Wave:
-    try:
-        file.seek(first)
-        channels = file.read(frames, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise DataError(f"{path}: cannot be decoded at frame {first}: {error}; copy the file again") from None
+    file.seek(first)
+    channels = file.read(frames, dtype="float32", always_2d=True)
     if len(channels) < frames - TOLERANCE_SECONDS * file.samplerate:
         raise DataError(
             f"{path}: truncated, {len(channels)} of {frames} frames decode from frame {first}; copy the file again"
         )
     wave: Wave = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
     if not np.isfinite(wave).all():
-        raise DataError(f"{path}: holds samples that are NaN or infinite; write the file again, or remove its row")
-    if np.abs(wave).max(initial=0.0) > 100:
-        raise DataError(f"{path}: samples reach {np.abs(wave).max():.0f}, expected [-1, 1]; divide them by 32768")
+        raise DataError(not_finite(path))
+    if (peak := float(np.abs(channels).max(initial=0.0))) > LOUDEST:
+        raise DataError(too_loud(path, peak))
     return wave
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from datamodules.hearing import ODDITIES
 from datamodules.labels import EMOTIONS, did_you_mean, nearest, nearest_emotion
 
 SPLITS = ("train", "dev", "test")
@@ -96,7 +97,7 @@ def _paths(rows: pd.DataFrame) -> Iterator[Problem]:
 
 
 def _labels(rows: pd.DataFrame) -> Iterator[Problem]:
-    for name, known in (("emotion", tuple(EMOTIONS)), ("split", SPLITS)):
+    for name, known in (("emotion", tuple(EMOTIONS)), ("split", SPLITS), ("oddity", tuple(ODDITIES))):
         if name in rows:
             for line, word in _cells(rows, name, ~rows[name].isin([*known, ""])):
                 match = nearest_emotion(word) if name == "emotion" else nearest(word, known)

@@ -22,7 +22,7 @@ from datamodules.folds import assign_fold, select_split
 from datamodules.labels import LabelView, resolve_view
 from datamodules.leakage import check_disjoint
 from datamodules.manifest import read_manifest
-from datamodules.rows import clips_of, require_filled, with_texts
+from datamodules.rows import clips_of, odd_sounds, require_filled, with_texts
 from datamodules.sampler import EpochSampler, equal_batches
 from datamodules.selection import require_classes, select_view
 from datamodules.stage_data import StageData
@@ -144,7 +144,7 @@ class ClipData(StageData):
         counted = f"{len(self.rows) + self.outside_view} rows: {splits or len(self.rows)}"
         outside = f"; left out {self.outside_view} of other emotions than {self.view.name}" if self.outside_view else ""
         unchecked = f"; {self.unchecked} without a speaker could not be checked for leaks" if self.unchecked else ""
-        return f"{self.manifest}: {counted}{outside}{unchecked}"
+        return f"{self.manifest}: {counted}{outside}{unchecked}{odd_sounds(self.rows)}"
 
     def train_dataloader(self) -> DataLoader[ClipBatch]:
         trainer, rows = self._trainer(), self.train_rows

@@ -31,6 +31,7 @@ COLUMNS: dict[str, str] = {
     "dominance": "1 (weak) to 7 (strong); empty: not rated",
     "soundscape": "acoustic surroundings, such as clean or babble",
     "sha256": "of the audio file, 64 hexadecimal digits; empty: not computed",
+    "oddity": "what `prepare` heard: silent, constant, clipped or cancelled; empty: nothing odd",
 }
 NUMERIC = ("start", "end", "duration", "sample_rate", "valence", "arousal", "dominance")
 

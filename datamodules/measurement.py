@@ -1,27 +1,30 @@
-"""Every recording of a manifest, opened once: lengths, rates and hashes filled in, bad files listed."""
+"""Every recording of a manifest, decoded once: lengths, rates and hashes filled in, bad files listed."""
 
+import multiprocessing
 import os
-from collections.abc import Callable, Hashable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import pandas as pd
 
 from datamodules.errors import DataError
-from datamodules.recordings import Recording, describe
+from datamodules.recordings import Recording, describe_all
 
 _TOLERANCE = 0.05  # seconds by which a table may round
+_CHUNK = 16  # files of one message between processes
+_WORTH_PROCESSES = 64 * 1024**2  # bytes that take longer to decode than processes take to start
 
 
 def measure(
     rows: pd.DataFrame, hashed: bool = True, progress: Callable[[int, int], None] | None = None
 ) -> tuple[pd.DataFrame, dict[int, str]]:
-    """Fill in `duration`, `sample_rate` and `sha256` from the audio files.
+    """Fill in `duration`, `sample_rate`, `sha256` and `oddity` from the audio files, each decoded to its end.
 
     Args:
         rows: a manifest with `file`, the absolute path; numbers that are there already are compared.
-        hashed: also compute sha256, which reads every file to its end.
+        hashed: also compute sha256.
         progress: called with the number of files read and the number of files.
 
     Returns:
@@ -29,11 +32,10 @@ def measure(
     """
     files = list(dict.fromkeys(rows["file"]))
     found: dict[str, Recording | str] = {}
-    with ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1))) as pool:
-        for file, outcome in zip(files, pool.map(lambda file: _try(file, hashed), files), strict=True):
-            found[file] = outcome
-            if progress is not None:
-                progress(len(found), len(files))
+    for file, outcome in zip(files, _outcomes(files, hashed), strict=True):
+        found[file] = outcome
+        if progress is not None:
+            progress(len(found), len(files))
     filled: dict[int, dict[str, object]] = {}
     bad: dict[int, str] = {}
     for line, row in zip(rows.index.tolist(), rows.to_dict("records"), strict=True):
@@ -44,17 +46,46 @@ def measure(
             continue
         start, end = _number(row, "start", 0.0), _number(row, "end", recording.duration)
         filled[line] = {"duration": min(end, recording.duration) - start, "sample_rate": recording.sample_rate}
+        filled[line]["oddity"] = recording.oddity
         if hashed:
             filled[line]["sha256"] = recording.sha256
     good = rows.loc[list(filled)]
-    return good.assign(**pd.DataFrame(list(filled.values()), index=good.index)), bad
+    good = good.assign(**pd.DataFrame(list(filled.values()), index=good.index))
+    return (good if good.get("oddity", pd.Series("")).any() else good.drop(columns="oddity", errors="ignore")), bad
 
 
-def _try(file: str, hashed: bool) -> Recording | str:
+def _outcomes(files: Sequence[str], hashed: bool) -> Iterator[Recording | str]:
+    """What is in each file, or what is wrong with it, in order.
+
+    Processes, not threads: a decoder that complains writes to the error stream of its whole process.
+    """
+    if sum(map(_size, files)) < _WORTH_PROCESSES:
+        for file in files:
+            yield from describe_all([file], hashed)
+        return
+    chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
+    # A fork of a process that runs threads, as torch does, may hang: start afresh.
+    with ProcessPoolExecutor(_processes(len(chunks)), multiprocessing.get_context("spawn")) as pool:
+        for chunk, outcomes in zip(chunks, [pool.submit(describe_all, chunk, hashed) for chunk in chunks], strict=True):
+            try:
+                yield from outcomes.result()
+            except BrokenProcessPool as error:
+                raise DataError(
+                    f"a decoder crashed, or was killed for its memory, in one of {len(chunk)} files from {chunk[0]} to "
+                    f"{chunk[-1]}; try them alone, and leave out the one"
+                ) from error
+
+
+def _size(file: str) -> int:
     try:
-        return describe(Path(file), hashed)
-    except DataError as error:
-        return str(error)
+        return os.path.getsize(file)
+    except OSError:
+        return 0  # reading it will say what is wrong
+
+
+def _processes(chunks: int) -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, chunks)
 
 
 def _contradiction(row: Mapping[Hashable, Any], recording: Recording) -> str:

@@ -1,14 +1,20 @@
 """What a manifest records of an audio file: its length, its rate, its hash; and why a file is no audio."""
 
 import hashlib
-import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import soundfile
-
+from datamodules.decoder_noise import decoder_noise
 from datamodules.errors import DataError
+from datamodules.hearing import hear
+from datamodules.ogg import ogg_fault
+from datamodules.opening import open_audio
+from datamodules.patience import patiently
+
+SHORTEST_SECONDS = 0.025
+"""A shorter clip is refused: encoders of speech hear frames of 25 ms, and a part of one says nothing."""
 
 _BYTE_ORDER: dict[bytes, Literal["little", "big"]] = {b"RIFF": "little", b"FORM": "big"}
 
@@ -18,41 +24,84 @@ class Recording:
     """A readable audio file.
 
     Args:
-        duration: in seconds.
+        duration: in seconds, of what was decoded.
         sample_rate: in Hz.
         sha256: of the file, or empty where it was not asked for.
+        oddity: one of `datamodules.hearing.ODDITIES`, or empty.
     """
 
     duration: float
     sample_rate: int
     sha256: str
+    oddity: str = ""
 
 
 def describe(path: Path, hashed: bool = True) -> Recording:
-    """Read a file's header, and all of it for the hash. The format is told by content, not by the ending.
+    """Read a file to its end: decode it, and hash it. The format is told by content, not by the ending.
+
+    What the decoder writes on the standard error stream of this process is caught: call it from one thread alone.
 
     Raises:
-        DataError: missing, empty, no audio, without a single frame, or cut short.
+        DataError: missing, empty, no audio, without a single frame, cut short, damaged, shorter than
+            `SHORTEST_SECONDS`, or with samples that are no sound.
     """
     path = Path(path)
     try:
-        _require_whole(path)
-        header = soundfile.info(str(path))
-        digest = _sha256(path) if hashed else ""
+        return patiently(lambda: _describe(path, hashed))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except soundfile.LibsndfileError as error:
-        raise DataError(f"{path}: not audio that libsndfile reads ({error.error_string}){_looks_like(path)}") from error
-    if header.samplerate <= 0 or header.frames <= 0:
-        raise DataError(f"{path}: empty audio, {header.frames} frames at {header.samplerate} Hz")
-    return Recording(header.frames / header.samplerate, header.samplerate, digest)
+
+
+def describe_all(files: Sequence[str], hashed: bool = True) -> list[Recording | str]:
+    """`describe` each file; what is wrong with it takes the place of a recording."""
+    return [_try(file, hashed) for file in files]
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's content, 64 hexadecimal digits.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _try(file: str, hashed: bool) -> Recording | str:
+    try:
+        return describe(Path(file), hashed)
+    except DataError as error:
+        return str(error)
+
+
+def _describe(path: Path, hashed: bool) -> Recording:
+    with decoder_noise() as noise, open_audio(str(path)) as file:
+        _require_whole(path)
+        frames, oddity = hear(file, str(path))
+        rate, form = file.samplerate, file.format
+    # The other lines are notes on tags and on bytes that were passed over.
+    if wrong := next((line for line in noise if "error:" in line), ""):
+        raise DataError(f"{path}: damaged, its decoder says {wrong.split('error:')[1].strip()!r}; copy the file again")
+    if form == "OGG":
+        with path.open("rb") as stream:
+            if fault := ogg_fault(stream):
+                raise DataError(f"{path}: {fault}; copy the file again")
+    if frames < SHORTEST_SECONDS * rate:
+        raise DataError(f"{path}: {too_short(frames / rate)}")
+    return Recording(frames / rate, rate, sha256_of(path) if hashed else "", oddity)
+
+
+def too_short(seconds: float) -> str:
+    """The end of the message about a clip of which an encoder hears nothing."""
+    return (
+        f"the clip has {1000 * seconds:.1f} ms, expected at least {1000 * SHORTEST_SECONDS:g}; lengthen it, or "
+        "remove its row"
+    )
 
 
 def _require_whole(path: Path) -> None:
     """Compare the size in a RIFF (wav) or FORM (AIFF) header with the file's: libsndfile reads a cut file silently."""
-    size = os.path.getsize(path)
-    if size == 0:
-        raise DataError(f"{path}: the file is empty")
+    size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(8)
     order = _BYTE_ORDER.get(head[:4])
@@ -62,17 +111,3 @@ def _require_whole(path: Path) -> None:
     # Programs that write into a pipe do not know the size and leave 0 or the greatest number.
     if 8 < promised < 0x7FFFFFFF and size < promised - 1:
         raise DataError(f"{path}: truncated, {size} of {promised} bytes ({size / promised:.0%}); copy the file again")
-
-
-def _looks_like(path: Path) -> str:
-    head = path.read_bytes()[:200].lstrip().lower()
-    if head.startswith(b"version https://git-lfs"):
-        return "; this is a git-lfs pointer: run git lfs pull"
-    if head.startswith((b"<!doctype html", b"<html")):
-        return "; this is a web page: download the file again"
-    return ""
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -70,6 +70,13 @@ def require_filled(rows: pd.DataFrame, columns: Sequence[str], manifest: object)
             )
 
 
+def odd_sounds(rows: pd.DataFrame) -> str:
+    """The end of a summary that counts what `prepare` heard to be silent, clipped and the like; or nothing."""
+    cells = rows["oddity"][rows["oddity"] != ""] if "oddity" in rows else pd.Series(dtype="str")
+    counts = cells.value_counts().sort_index().items()
+    return f"; odd sounds among them: {', '.join(f'{count} {name}' for name, count in counts)}" if len(cells) else ""
+
+
 def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return rows.to_dict("records")  # type: ignore[return-value]  # the columns' names are text
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from datamodules.corpora import CORPORA
 from datamodules.folds import speaker_keys
+from datamodules.hearing import ODDITIES
 
 
 def summarise(rows: pd.DataFrame, corpus: str) -> list[str]:
@@ -23,6 +24,9 @@ def summarise(rows: pd.DataFrame, corpus: str) -> list[str]:
     folds = [f"{name} ({rows[name].nunique()})" for name in map(str, rows) if name.startswith("fold_")]
     lines += [f"  folds: {', '.join(folds)}"] if folds else []
     lines += [f"  splits: {_counts(rows['split'].replace('', 'none'))}"] if "split" in rows else []
+    if "oddity" in rows:
+        odd = rows["oddity"][rows["oddity"] != ""].value_counts()
+        lines += [f"  odd, and kept: {count} {name} ({ODDITIES[str(name)]})" for name, count in odd.items()]
     if known:
         lines += [f"  release: {_release(rows, emotions, known.releases)}"] if known.releases else []
         lines.append(f"  licence: {known.licence}")

@@ -1,5 +1,6 @@
 """Reading: what is asked for and no more, and a message for whatever is wrong with a file."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,14 @@ def broken(path: Path, kind: str) -> Recording:
         soundfile.write(path, wave, 16000, subtype="FLOAT")
     elif kind == "integers":
         soundfile.write(path, wave * 32767, 16000, subtype="FLOAT")
+    elif kind == "too loud":
+        soundfile.write(path, wave * 90, 16000, subtype="FLOAT")
+    elif kind == "too short":
+        soundfile.write(path, wave[:399], 16000)
+        return Recording(str(path))
+    elif kind == "pipe":
+        path.unlink()
+        os.mkfifo(path)
     rate = 44100 if kind == "rate" else 16000
     return Recording(
         str(path), start=2.0 if kind == "beyond" else 0.0, duration=None if kind == "beyond" else 1.0, sample_rate=rate
@@ -123,12 +132,15 @@ def broken(path: Path, kind: str) -> Recording:
     [
         ("missing", "no such file; correct the manifest's path"),
         ("nothing", "it is empty"),
-        ("git-lfs", "run `git lfs pull`"),
+        ("git-lfs", "run git lfs pull"),
         ("web page", "it is a web page"),
         ("cut", r"truncated, \d+ of 16000 frames are there \(\d\d%\)"),
         ("no samples", "empty audio"),
         ("NaN", "NaN or infinite"),
         ("integers", "divide them by 32768"),
+        ("too loud", r"samples reach 45, expected \[-1, 1\]"),
+        ("too short", "has 24.9 ms, expected at least 25"),
+        ("pipe", "is no regular file"),
         ("rate", "the manifest says 44100 Hz, the file 16000 Hz"),
         ("beyond", "the clip begins at 2.0 s, the file ends at 1.00 s"),
     ],

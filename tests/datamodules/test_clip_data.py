@@ -113,6 +113,20 @@ def edited(corpus: Path, name: str, change: object) -> Path:
     return path
 
 
+def test_odd_sounds_are_counted_and_kept(corpus: Path, tmp_path: Path) -> None:
+    rows = pd.read_csv(corpus).assign(oddity="")
+    rows["path"] = [str(corpus.parent / path) for path in rows["path"]]
+    rows.loc[:2, "oddity"], rows.loc[5, "oddity"] = "clipped", "silent"
+    rows.to_csv(tmp_path / "m.csv", index=False)
+    made = data(tmp_path / "m.csv")
+    assert made.summary().endswith("; odd sounds among them: 3 clipped, 1 silent")
+    assert len(made.rows) == 72
+    rows.loc[0, "oddity"] = "dull"
+    rows.to_csv(tmp_path / "m.csv", index=False)
+    with pytest.raises(DataError, match="column 'oddity': found 'dull', expected one of silent, constant"):
+        data(tmp_path / "m.csv")
+
+
 def test_a_speaker_in_training_and_testing_is_refused(corpus: Path) -> None:
     def leak(table: pd.DataFrame) -> None:
         table.loc[table["speaker"] == "eve", "speaker"] = "ann"

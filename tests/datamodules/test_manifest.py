@@ -287,6 +287,6 @@ def test_every_column_is_described():
             "gender",
             "session",
         ),
-        *("split", "transcript", "emotion", "valence", "arousal", "dominance", "soundscape", "sha256"),
+        *("split", "transcript", "emotion", "valence", "arousal", "dominance", "soundscape", "sha256", "oddity"),
     }
     assert all(COLUMNS.values())

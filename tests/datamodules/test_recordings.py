@@ -1,11 +1,16 @@
+import errno
 import hashlib
 import math
+import os
+import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
 
+from datamodules import measurement
 from datamodules.errors import DataError
 from datamodules.measurement import measure
 from datamodules.recordings import describe
@@ -30,6 +35,151 @@ def test_length_rate_and_hash(tone):
     assert (recording.duration, recording.sample_rate) == (0.5, 16000)
     assert recording.sha256 == hashlib.sha256(tone.read_bytes()).hexdigest()
     assert describe(tone, hashed=False).sha256 == ""
+
+
+CODECS = {"flac": "PCM_16", "mp3": "MPEG_LAYER_III", "ogg": "VORBIS", "opus": "OPUS"}
+
+
+def speech(seconds: float = 3.0, rate: int = 16000) -> np.ndarray:
+    """A gliding tone with noise: something that costs a codec bits."""
+    t = np.arange(int(seconds * rate)) / rate
+    return 0.3 * np.sin(2 * np.pi * 200 * t * (1 + 0.1 * t)) + 0.02 * np.random.default_rng(0).standard_normal(len(t))
+
+
+def coded(path, codec: str) -> bytes:
+    form = {"mp3": "MP3", "flac": "FLAC"}.get(codec, "OGG")
+    soundfile.write(path, speech(), 16000, format=form, subtype=CODECS[codec])
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_compressed_files_are_decoded_to_their_end(tmp_path, codec, capfd):
+    path = tmp_path / "a.wav"
+    data = coded(path, codec)
+    assert describe(path).duration == 3.0
+    path.write_bytes(data[: len(data) // 2])
+    refusal(path)
+    if codec in ("ogg", "opus"):
+        path.write_bytes(data[: data.rfind(b"OggS")])
+        assert "its last Ogg page is missing" in refusal(path)
+        path.write_bytes(data + b"TAG of a player")
+        assert describe(path).duration == 3.0
+    damaged = np.frombuffer(data, np.uint8).copy()
+    damaged[np.random.default_rng(60).integers(600, len(data), 60)] ^= 0xFF
+    path.write_bytes(damaged.tobytes())
+    assert "damaged" in refusal(path)
+    assert capfd.readouterr().err == ""
+
+
+def test_one_flipped_bit_in_a_page_is_noticed(tmp_path):
+    path = tmp_path / "a.ogg"
+    data = bytearray(coded(path, "ogg"))
+    data[-1] ^= 1
+    path.write_bytes(data)
+    assert "is not what its checksum says" in refusal(path)
+
+
+def test_a_decoder_that_complains_is_heard_though_every_frame_is_there(tmp_path, capfd):
+    path = tmp_path / "a.mp3"
+    data = bytearray(coded(path, "mp3"))
+    for place in range(2000, 3000, 10):
+        data[place] ^= 0xFF
+    path.write_bytes(data)
+    assert "damaged" in refusal(path)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_header_that_promises_more_than_there_is(tmp_path):
+    path = tmp_path / "a.flac"
+    data = bytearray(coded(path, "flac"))
+    data[21] |= 0x0F  # the highest of 36 bits that number the samples
+    path.write_bytes(data)
+    refusal(path)  # libsndfile may find it out before we do
+
+
+@pytest.mark.parametrize("rate", [1, 999, 800_000, 2**31 - 1])
+def test_rates_of_no_recorder(tone, rate):
+    data = bytearray(tone.read_bytes())
+    data[24:28] = rate.to_bytes(4, "little")
+    tone.write_bytes(data)
+    assert f"the header says {rate} Hz" in refusal(tone)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(np.nan, "NaN or infinite"), (-np.inf, "NaN or infinite"), (30.0, "samples reach 30"), (9000.0, "by 32768")],
+)
+def test_samples_that_are_no_sound(tmp_path, value, words):
+    path, wave = tmp_path / "a.wav", speech(40.0)
+    wave[-5] = value  # beyond the first block
+    soundfile.write(path, wave, 16000, subtype="FLOAT")
+    assert words in refusal(path)
+
+
+def test_sound_somewhat_beyond_full_scale_is_sound(tmp_path):
+    soundfile.write(tmp_path / "a.wav", 10 * speech(), 16000, subtype="FLOAT")
+    assert describe(tmp_path / "a.wav").duration == 3.0
+
+
+def test_shorter_than_a_frame_of_speech(tmp_path):
+    path = tmp_path / "a.wav"
+    for samples in (1, 399):
+        soundfile.write(path, speech()[:samples], 16000)
+        assert "expected at least 25; lengthen it" in refusal(path)
+    soundfile.write(path, speech()[:400], 16000)
+    assert describe(path).duration == 0.025
+
+
+STEREO = np.stack([speech(), speech()], axis=1)
+
+
+@pytest.mark.parametrize(
+    ("wave", "oddity"),
+    [
+        (speech(), ""),
+        (np.zeros(16000), "silent"),
+        (np.full(16000, 0.5), "constant"),
+        (np.sign(speech()), "clipped"),
+        (np.clip(5 * speech(), -1, 1), "clipped"),
+        (0.99 * speech() / np.abs(speech()).max(), ""),
+        (STEREO, ""),
+        (STEREO * [1, -1], "cancelled"),
+        (STEREO * [1, -0.97], "cancelled"),
+        (STEREO * [1, 0], ""),
+        (np.stack([speech()] + 15 * [np.zeros(48000)], axis=1), ""),
+        (np.random.default_rng(1).uniform(-0.5, 0.5, (16000, 6)), ""),
+    ],
+)
+def test_what_is_odd_about_a_sound(tmp_path, wave, oddity):
+    soundfile.write(tmp_path / "a.wav", wave, 16000)
+    assert describe(tmp_path / "a.wav").oddity == oddity
+
+
+def test_pipes_devices_and_folders_are_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    for path in (tmp_path / "pipe.wav", tmp_path, Path("/dev/zero")):
+        assert "is no regular file" in refusal(path)
+
+
+def test_an_error_that_may_pass_is_tried_again(tone, monkeypatch):
+    waits, opened = [], os.open
+    errors = [OSError(errno.ESTALE, "Stale file handle"), OSError(errno.EIO, "Input/output error")]
+
+    def failing(path, *how):
+        if errors and str(path) == str(tone):
+            raise errors.pop()
+        return opened(path, *how)
+
+    monkeypatch.setattr(time, "sleep", waits.append)
+    monkeypatch.setattr(os, "open", failing)
+    assert describe(tone).duration == 0.5
+    assert waits == [0.1, 0.5]
+    errors += [OSError(errno.ESTALE, "Stale file handle")] * 9
+    assert "cannot be read (Stale file handle)" in refusal(tone)
+    assert len(errors) == 5
+    errors[:] = [PermissionError(errno.EACCES, "Permission denied")] * 9
+    assert "Permission denied" in refusal(tone)
+    assert len(errors) == 8
 
 
 @pytest.mark.parametrize("ending", ["aiff", "flac", "ogg", "mp3"])
@@ -60,10 +210,12 @@ def test_a_size_that_was_never_written_is_no_fault(tone):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "the file is empty"),
-        (b"just text", "not audio that libsndfile reads"),
+        (b"", "it is empty: copy it again"),
+        (b"just text", "cannot be read as audio (Format not recognised.); it is no audio file, or damaged"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "run git lfs pull"),
-        (b"\n<!DOCTYPE html><html></html>", "this is a web page"),
+        (b"\n\t \n<!DOCTYPE html><html></html>", "it is a web page"),
+        (b"\0\0\0\x20ftypM4A \0\0\0\0", "convert it: ffmpeg -i a.wav a.wav"),
+        (b"\x1aE\xdf\xa3\x9fB\x86\x81\x01", "convert it: ffmpeg"),
     ],
 )
 def test_what_is_no_audio(tmp_path, content, words):
@@ -74,7 +226,7 @@ def test_what_is_no_audio(tmp_path, content, words):
 
 def test_no_frames_and_no_file(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(0), 16000)
-    assert "empty audio, 0 frames" in refusal(tmp_path / "a.wav")
+    assert "empty audio, no samples at all" in refusal(tmp_path / "a.wav")
     assert "cannot be read (No such file" in refusal(tmp_path / "none.wav")
 
 
@@ -125,3 +277,27 @@ def test_bad_files_leave_the_others_alone(tone, tmp_path):
     good, bad = measure(rows)
     assert list(good.index) == [3]
     assert "none.wav: cannot be read" in bad[2]
+
+
+def test_processes_say_what_one_process_says(tone, tmp_path, monkeypatch):
+    files = [str(tone)]
+    for number in range(40):
+        files.append(str(tmp_path / f"{number}.wav"))
+        soundfile.write(files[-1], np.zeros(8000) if number % 3 else speech(0.5), 16000)
+    damaged = bytearray(coded(tmp_path / "bad.mp3", "mp3"))
+    damaged[2000:3000:10] = bytes(100)
+    (tmp_path / "bad.mp3").write_bytes(damaged)
+    files.append(str(tmp_path / "bad.mp3"))
+    rows, calls = pd.DataFrame({"file": files}), []
+    alone, bad_alone = measure(rows)
+    monkeypatch.setattr(measurement, "_WORTH_PROCESSES", 0)
+    together, bad = measure(rows, progress=lambda *call: calls.append(call))
+    pd.testing.assert_frame_equal(alone, together)
+    assert bad == bad_alone
+    assert list(bad) == [41]
+    assert calls[-1] == (42, 42)
+    assert together["oddity"].value_counts().to_dict() == {"silent": 26, "": 15}
+
+
+def test_the_column_of_oddities_is_made_where_there_are_any(tone):
+    assert "oddity" not in measure(rows_of(tone))[0]

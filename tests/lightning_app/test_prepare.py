@@ -85,6 +85,31 @@ def test_bad_recordings_stop_or_are_listed(emodb, tmp_path, capsys):
     assert list(read_manifest(out)["id"]) == ["03a01Fa", "03a01Nc", "08b10Wa"]
 
 
+def test_what_cannot_be_decoded_is_refused_and_what_is_odd_is_counted(emodb, tmp_path, capfd):
+    noise = 0.3 * np.random.default_rng(0).uniform(-1, 1, 16000)
+    wav, out = emodb / "wav", tmp_path / "m.csv"
+    soundfile.write(wav / "03a01Wa.wav", np.zeros(16000), 16000)
+    soundfile.write(wav / "03a02Wa.wav", noise, 16000)
+    assert run("emodb", emodb, "--out", out) == 0
+    said = capfd.readouterr().err
+    assert "odd, and kept: 3 constant (a constant value, no sound)" in said
+    assert "odd, and kept: 1 silent (nothing but digital silence)" in said
+    rows = read_manifest(out).set_index("id")["oddity"].to_dict()
+    assert rows == {"03a01Fa": "constant", "03a01Nc": "constant", "03a01Wa": "silent", "03a02Wa": ""} | {
+        "08b10Wa": "constant"
+    }
+    soundfile.write(wav / "03a04Wa.wav", noise, 16000, format="MP3")
+    data = (wav / "03a04Wa.wav").read_bytes()
+    (wav / "03a04Wa.wav").write_bytes(data[: len(data) // 2])
+    soundfile.write(wav / "03a05Wa.wav", np.append(noise, np.nan), 16000, subtype="FLOAT")
+    with pytest.raises(DataError) as error:
+        run("emodb", emodb, "--out", out)
+    assert "2 bad recordings" in str(error.value)
+    assert "03a04Wa.wav: truncated or damaged" in str(error.value)
+    assert "03a05Wa.wav: holds samples that are NaN" in str(error.value)
+    assert "mpg123" not in capfd.readouterr().err
+
+
 def test_nothing_but_bad_recordings_is_an_error(tmp_path):
     (tmp_path / "03a01Fa.wav").touch()
     with pytest.raises(DataError, match="none of the 1 recordings is good"):
