@@ -24,7 +24,8 @@ TRUSTED = ("stages.", "models.", "losses.", "datamodules.", "torch.")
 def inherited_settings(arguments: list[str], settings: Mapping[str, Any]) -> list[str]:
     """Put what ``init_from`` holds in front of a command line, where every setting of the user's own beats it.
 
-    The stage gets the configuration of each part that it takes and the checkpoint has; the data get its classes.
+    The stage gets the configuration of each part that it takes and the checkpoint has; the data get its classes, and
+    outside training the length of clip that it was trained on.
 
     Args:
         arguments: The words of the command line, from the verb on.
@@ -54,8 +55,12 @@ def inherited_settings(arguments: list[str], settings: Mapping[str, Any]) -> lis
         init_args |= {"trained_labels": stored["labels"], "trained_words": stored["words"]}
     inherited: dict[str, Any] = {"model": {"class_path": stage, "init_args": init_args}}
     data = settings.get("data.class_path", settings.get("data"))
-    if isinstance(data, str) and labels and "labels" in inspect.signature(_imported(data)).parameters:
-        inherited["data"] = {"class_path": data, "init_args": {"labels": labels}}
+    if isinstance(data, str):
+        # Training cuts clips as its own stage says; everything after it hears as much as the training did.
+        said = {"labels": labels, "seconds": checkpoint.get("seconds") if arguments[0] != "fit" else None}
+        known = inspect.signature(_imported(data)).parameters
+        if told := {key: value for key, value in said.items() if value and key in known}:
+            inherited["data"] = {"class_path": data, "init_args": told}
     return [arguments[0], "--config", json.dumps(inherited), *arguments[1:]]
 
 

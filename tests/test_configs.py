@@ -19,8 +19,13 @@ OVERLAYS = sorted((ROOT / "configs").glob("*/*.yaml"))
 
 @pytest.mark.parametrize("path", [*STAGES, *OVERLAYS], ids=lambda p: str(p.relative_to(ROOT)))
 def test_every_file_is_sound_yaml_with_a_first_line_that_says_what_it_is(path: Path) -> None:
-    assert path.read_text().startswith("# ")
+    text = path.read_text()
+    assert text.startswith("# ")
     assert load_yaml(path)
+    assert text.endswith("\n")
+    for number, line in enumerate(text.splitlines(), 1):
+        assert line == line.rstrip(), f"{path.name}:{number} ends in blanks"
+        assert "\t" not in line, f"{path.name}:{number} has a tab"
 
 
 # Which stage a folder of overlays is made for; in `encoders`, what begins with "local" is for SmoothCLAP.

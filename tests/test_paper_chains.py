@@ -117,3 +117,18 @@ def test_a_released_model_on_all_of_a_corpus(capsys: pytest.CaptureFixture[str])
     said = parsed(runs("zero_shot", "evaluation_emodb")["msclap2023"], capsys)
     assert said["model.weights.class_path"] == "models.released.MsClap2023"
     assert (said["data.manifest"], said["data.test_on"]) == ("data/emodb/manifest.csv", "all")
+
+
+def on_the_demo() -> list[str]:
+    """The chains whose corpus is the synthetic one."""
+    return [path.stem for path in sorted(CHAINS.glob("*.yaml")) if "corpus" in read_chain(path).stages]
+
+
+@pytest.mark.parametrize("name", on_the_demo())
+def test_demo_chains_hear_the_two_seconds_that_there_are(name: str) -> None:
+    """The stage files say the papers' lengths, which would be silence here; CLEP-DG's evaluation hears CLEP-DG's 5 s."""
+    for run in expand(read_chain(CHAINS / f"{name}.yaml")):
+        said = [word.partition("=")[2] for word in run.arguments if word.startswith("--data.init_args.seconds=")]
+        hears = run.stage.verb != "prepare" and run.stage.name not in ("acpt", "classifier")
+        clep = run.stage.name == "evaluation" and "clep" in read_chain(CHAINS / f"{name}.yaml").stages
+        assert said == (["2.0"] if hears and not clep else []), run.arguments

@@ -1,4 +1,4 @@
-"""Whom a model has heard: speakers that trained it, kept from stage to stage and never tested on."""
+"""What a model has heard: speakers that trained it, never tested on, and how much of a clip; kept from stage to stage."""
 
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,24 @@ from stages.handoff import read_checkpoint
 class Provenance(Callback):
     """Adds to each checkpoint the view of its classes, and every speaker that it or its predecessors were trained on.
 
+    A model that was trained on the middle of each clip, so many seconds of it, is tested on as many: a checkpoint says
+    how many (``seconds``). One that was trained on random stretches has no such length.
+
     An evaluation whose data keep speakers apart (``disjoint``) is refused if the model has heard one of its speakers:
     of another fold, of a run on all of the corpus, or of an earlier stage.
     """
 
     def __init__(self) -> None:
         self._heard: set[str] = set()
+        self._seconds: float | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         data, source = trainer.datamodule, getattr(pl_module, "init_from", None)  # type: ignore[attr-defined]
-        self._heard = set(read_checkpoint(Path(source)).get("trained_on", [])) if source else set()
+        before = read_checkpoint(Path(source)) if source else {}
+        self._heard, self._seconds = set(before.get("trained_on", [])), before.get("seconds")
         if stage == "fit" and isinstance(data, ClipData):
             self._heard |= _speakers(data.train_rows)
+            self._seconds = data.seconds if data.crop == "middle" else None
         if stage == "test" and isinstance(data, ClipData) and "speaker" in data.disjoint:
             shared = sorted(self._heard & _speakers(data.test_rows))
             if shared:
@@ -40,6 +46,7 @@ class Provenance(Callback):
         data: StageData = trainer.datamodule  # type: ignore[attr-defined]
         checkpoint["trained_on"] = sorted(self._heard)
         checkpoint["view"] = data.view.name
+        checkpoint["seconds"] = self._seconds
 
 
 def _speakers(rows: Any) -> set[str]:
