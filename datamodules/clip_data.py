@@ -14,6 +14,7 @@ from datamodules.augmentation import Augmentation
 from datamodules.batch import ClipBatch
 from datamodules.captions.source import CaptionSource
 from datamodules.captions.template import Template
+from datamodules.checks import find_files
 from datamodules.clips import Clip, Clips, Collate, SplitFeatures
 from datamodules.corpora import CORPORA
 from datamodules.errors import DataError
@@ -56,7 +57,8 @@ class ClipData(StageData):
             system does.
         pad: How shorter clips are filled, ``zero`` or ``repeat``.
         augmentation: Random changes in training; null for none.
-        on_bad_audio: ``raise`` on a recording that cannot be read, or ``skip``, count and list it.
+        on_bad_audio: ``raise`` on a recording that is not there, cannot be read, or is not what the manifest has
+            the ``sha256`` of, or ``skip``, count and list it.
         num_workers: Loader processes per device.
         seed: Of the order, the crops and the augmentation.
 
@@ -104,7 +106,8 @@ class ClipData(StageData):
                 f"{manifest.parent.name if manifest.parent.name in (*CORPORA, 'demo') else 'table my.csv'} "
                 f"{'ROOT ' if manifest.parent.name in CORPORA else ''}--out {manifest}"
             )
-        rows = read_manifest(manifest)
+        rows = read_manifest(manifest, check_files=on_bad_audio == "raise")
+        self.missing = sum(1 for _ in find_files(rows)) if on_bad_audio == "skip" else 0
         if protocol is not None:
             rows = assign_fold(rows, protocol, fold, dev)
         self.unchecked = (
@@ -144,7 +147,8 @@ class ClipData(StageData):
         counted = f"{len(self.rows) + self.outside_view} rows: {splits or len(self.rows)}"
         outside = f"; left out {self.outside_view} of other emotions than {self.view.name}" if self.outside_view else ""
         unchecked = f"; {self.unchecked} without a speaker could not be checked for leaks" if self.unchecked else ""
-        return f"{self.manifest}: {counted}{outside}{unchecked}{odd_sounds(self.rows)}"
+        missing = f"; {self.missing} whose file is not there are skipped" if self.missing else ""
+        return f"{self.manifest}: {counted}{outside}{unchecked}{odd_sounds(self.rows)}{missing}"
 
     def train_dataloader(self) -> DataLoader[ClipBatch]:
         trainer, rows = self._trainer(), self.train_rows

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from datamodules.contents import Contents, stamp_of
 from datamodules.errors import DataError
 from datamodules.recordings import Recording, describe_all
 
@@ -18,7 +19,10 @@ _WORTH_PROCESSES = 64 * 1024**2  # bytes that take longer to decode than process
 
 
 def measure(
-    rows: pd.DataFrame, hashed: bool = True, progress: Callable[[int, int], None] | None = None
+    rows: pd.DataFrame,
+    hashed: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+    contents: Contents | None = None,
 ) -> tuple[pd.DataFrame, dict[int, str]]:
     """Fill in `duration`, `sample_rate`, `sha256` and `oddity` from the audio files, each decoded to its end.
 
@@ -26,16 +30,28 @@ def measure(
         rows: a manifest with `file`, the absolute path; numbers that are there already are compared.
         hashed: also compute sha256.
         progress: called with the number of files read and the number of files.
+        contents: notes the hashes, so that whoever trains on these files need not read them for that again.
 
     Returns:
         The rows whose file is good, filled in; and for the other rows, by index, what is wrong.
     """
     files = list(dict.fromkeys(rows["file"]))
     found: dict[str, Recording | str] = {}
-    for file, outcome in zip(files, _outcomes(files, hashed), strict=True):
+    stamps = {file: stamp_of(file) for file in files}
+    for file, outcome in zip(
+        files, _outcomes(files, hashed, sum(stamp[1] for stamp in stamps.values() if stamp)), strict=True
+    ):
         found[file] = outcome
         if progress is not None:
             progress(len(found), len(files))
+    if contents is not None:
+        contents.remember(
+            {
+                stamp: recording.sha256
+                for file, recording in found.items()
+                if isinstance(recording, Recording) and recording.sha256 and (stamp := stamps[file]) is not None
+            }
+        )
     filled: dict[int, dict[str, object]] = {}
     bad: dict[int, str] = {}
     for line, row in zip(rows.index.tolist(), rows.to_dict("records"), strict=True):
@@ -54,12 +70,12 @@ def measure(
     return (good if good.get("oddity", pd.Series("")).any() else good.drop(columns="oddity", errors="ignore")), bad
 
 
-def _outcomes(files: Sequence[str], hashed: bool) -> Iterator[Recording | str]:
-    """What is in each file, or what is wrong with it, in order.
+def _outcomes(files: Sequence[str], hashed: bool, size: int) -> Iterator[Recording | str]:
+    """What is in each file of this many bytes in all, or what is wrong with it, in order.
 
     Processes, not threads: a decoder that complains writes to the error stream of its whole process.
     """
-    if sum(map(_size, files)) < _WORTH_PROCESSES:
+    if size < _WORTH_PROCESSES:
         for file in files:
             yield from describe_all([file], hashed)
         return
@@ -74,13 +90,6 @@ def _outcomes(files: Sequence[str], hashed: bool) -> Iterator[Recording | str]:
                     f"a decoder crashed, or was killed for its memory, in one of {len(chunk)} files from {chunk[0]} to "
                     f"{chunk[-1]}; try them alone, and leave out the one"
                 ) from error
-
-
-def _size(file: str) -> int:
-    try:
-        return os.path.getsize(file)
-    except OSError:
-        return 0  # reading it will say what is wrong
 
 
 def _processes(chunks: int) -> int:

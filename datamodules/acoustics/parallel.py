@@ -6,14 +6,18 @@ import multiprocessing
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from importlib.metadata import version
 from typing import Any
 
 import pandas as pd
+import soundfile
 
 from datamodules.acoustics.cache import MeasureCache
 from datamodules.acoustics.measures import Acoustics
 from datamodules.audio import AudioFormat, Recording, read_crop
 from datamodules.cache_folder import cache_folder
+from datamodules.contents import Contents
 from datamodules.errors import DataError
 
 SAMPLE_RATE = 16_000
@@ -44,10 +48,12 @@ def measure_clips(
         A table with the index of `rows` and the columns of `acoustics`.
 
     Raises:
-        DataError: If a recording cannot be read; the message lists the first five.
+        DataError: If a recording cannot be read, or is not the one that `rows` had the ``sha256`` of; the message lists
+            the first five.
         MissingExtra: If a package that `acoustics` needs is not installed.
     """
     cache = MeasureCache(acoustics, cache_folder()) if cache is None else cache
+    _require_unchanged(rows)
     clips = [_clip(row) for row in rows.to_dict("records")]
     hashes = rows["sha256"].tolist() if "sha256" in rows else [""] * len(rows)
     keys = [_key(clip, str(sha256 or "")) for clip, sha256 in zip(clips, hashes, strict=True)]
@@ -57,6 +63,16 @@ def measure_clips(
         _measure_missing(acoustics, missing, _processes(acoustics, workers, len(missing)), cache)
     found = pd.DataFrame([cache.known[key] for key in keys], index=rows.index, columns=list(acoustics.columns))
     return found.astype(float)
+
+
+def _require_unchanged(rows: pd.DataFrame) -> None:
+    if "sha256" not in rows or (folder := cache_folder()) is None:
+        return
+    hashes = zip(rows["file"].tolist(), rows["sha256"].fillna("").tolist(), strict=True)
+    changed = Contents(folder).changed({file: sha256 for file, sha256 in hashes if sha256})
+    if changed:
+        more = f"\n  ... and {len(changed) - 5} more" if len(changed) > 5 else ""
+        raise DataError("acoustics: " + "\n  ".join(list(changed.values())[:5]) + more)
 
 
 def _measure_missing(acoustics: Acoustics, missing: Mapping[str, Clip], processes: int, cache: MeasureCache) -> None:
@@ -122,7 +138,13 @@ def _key(clip: Clip, sha256: str) -> str:
             sha256 = f"{file}|{found.st_size}|{found.st_mtime_ns}"
         except OSError:
             sha256 = file  # reading it will say what is wrong
-    return hashlib.sha256(f"{sha256}|{start:.6f}|{end:.6f}".encode()).hexdigest()
+    return hashlib.sha256(f"{_reading()}|{sha256}|{start:.6f}|{end:.6f}".encode()).hexdigest()
+
+
+@cache
+def _reading() -> str:
+    """What decides, besides the clip, which samples are measured."""
+    return f"{SAMPLE_RATE} Hz, {LONGEST} s, soxr {version('soxr')}, libsndfile {soundfile.__libsndfile_version__}"
 
 
 def _processes(acoustics: Acoustics, workers: int | None, clips: int) -> int:

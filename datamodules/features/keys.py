@@ -19,7 +19,8 @@ def clip_key(recording: Recording, sha256: str = "") -> bytes:
 
     Args:
         recording: Where it is.
-        sha256: Of the whole file, from the manifest, so that a moved or copied corpus keeps its features. Without it
+        sha256: Of the whole file, as the manifest says and `datamodules.contents` has seen, so that a moved or copied
+            corpus keeps its features. Without it
             the file's path, size and time of change stand in, so that a file written anew is another file.
     """
     if sha256:

@@ -1,3 +1,4 @@
+import hashlib
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from datamodules.acoustics import MeasureCache, OwnAcoustics, Praat, measure_clips
+from datamodules.acoustics import MeasureCache, OwnAcoustics, Praat, measure_clips, parallel
 from datamodules.cache_folder import cache_folder
 from datamodules.errors import DataError
 
@@ -79,16 +80,34 @@ def test_other_clips_and_changed_files_are_measured_anew(rows):
 
 
 def test_a_hash_tells_a_clip_wherever_it_lies(rows):
-    hashed = rows.assign(sha256=["a", "b", "c"])
+    hashed = rows.assign(sha256=[hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in rows["file"]])
     measure_clips(Counting(), hashed, 0)
     moved = Counting()
     measure_clips(moved, hashed.assign(file="/elsewhere.wav"), 0)
     assert moved.heard == 0
 
 
+def test_a_file_that_is_not_what_the_manifest_says_is_refused(rows):
+    hashed = rows.assign(sha256=[hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in rows["file"]])
+    measure_clips(Counting(), hashed, 0)
+    soundfile.write(rows["file"].iloc[1], np.full(22_050, 0.2), 22_050)
+    with pytest.raises(DataError, match=r"1\.wav: its sha256 is .* the manifest says .* lightning-cli prepare"):
+        measure_clips(Counting(), hashed, 0)
+
+
+def test_numbers_are_those_of_this_way_of_reading(rows, monkeypatch):
+    measure_clips(Counting(), rows, 0)
+    monkeypatch.setattr(parallel, "LONGEST", 30.0)
+    parallel._reading.cache_clear()
+    again = Counting()
+    measure_clips(again, rows, 0)
+    parallel._reading.cache_clear()
+    assert again.heard == 3
+
+
 def test_a_damaged_cache_is_removed_and_made_again(rows, folder):
     measure_clips(Counting(), rows, 0)
-    [file] = folder.rglob("*.parquet")
+    [file] = (folder / "acoustics").rglob("*.parquet")
     file.write_bytes(file.read_bytes()[:50])
     again = Counting()
     measure_clips(again, rows, 0)
@@ -98,7 +117,7 @@ def test_a_damaged_cache_is_removed_and_made_again(rows, folder):
 
 def test_a_cache_of_other_columns_is_damaged(rows, folder):
     measure_clips(Counting(), rows, 0)
-    [file] = folder.rglob("*.parquet")
+    [file] = (folder / "acoustics").rglob("*.parquet")
     pd.read_parquet(file).drop(columns="pitch_std").to_parquet(file)
     again = Counting()
     measure_clips(again, rows, 0)
