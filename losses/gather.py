@@ -1,16 +1,21 @@
 """The rows of every process, on every process: the only distributed code of the losses."""
 
+from functools import reduce
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.nn.functional import all_gather
+
+DTYPES = (torch.bool, torch.int32, torch.int64, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def gather(x: Tensor) -> Tensor:
     """Concatenate the rows of all ranks, in rank order: [n, ...] on each rank -> [N, ...] on every rank.
 
     Floating-point rows carry gradient to the rank they came from, integers carry none. Ranks may hold different
-    numbers of rows, none included; the other dimensions agree. Without a process group this returns ``x`` itself.
+    numbers of rows, none included; the other dimensions agree. Where types differ, all rows become the widest of those
+    that have rows. Without a process group this returns ``x`` itself.
 
     Every rank that computes one and the same loss L of gathered rows receives W dL/dx for its own rows, W being the
     number of ranks; the mean over ranks that DDP takes of parameter gradients is then exactly that of one process
@@ -18,7 +23,9 @@ def gather(x: Tensor) -> Tensor:
     """
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return x
-    sizes = _sizes(x)
+    sizes, dtype = _sizes(x)
+    # A rank without rows often has another type, as autocast has touched nothing; bytes of two types must not mix.
+    x = x.to(dtype)
     # Collectives move tensors of one shape, so shorter ranks are padded and cut again.
     padded = torch.cat([x, x.new_zeros(max(sizes) - len(x), *x.shape[1:])])
     if x.is_floating_point():
@@ -33,12 +40,14 @@ def rows_before(x: Tensor) -> int:
     """How many rows of the gathered tensor come before those of this rank. A collective, like `gather`."""
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return 0
-    return sum(_sizes(x)[: dist.get_rank()])
+    return sum(_sizes(x)[0][: dist.get_rank()])
 
 
-def _sizes(x: Tensor) -> list[int]:
-    """Return how many rows each rank holds."""
-    sizes_W = torch.zeros(dist.get_world_size(), dtype=torch.int64, device=x.device)
-    sizes_W[dist.get_rank()] = len(x)
-    dist.all_reduce(sizes_W)
-    return [int(size) for size in sizes_W.tolist()]
+def _sizes(x: Tensor) -> tuple[list[int], torch.dtype]:
+    """Return how many rows each rank holds, and the type that holds all of them."""
+    held_W2 = torch.zeros(dist.get_world_size(), 2, dtype=torch.int64, device=x.device)
+    held_W2[dist.get_rank()] = torch.tensor([len(x), DTYPES.index(x.dtype)])
+    dist.all_reduce(held_W2)
+    held = held_W2.tolist()
+    dtypes = [DTYPES[code] for size, code in held if size] or [DTYPES[code] for _, code in held]
+    return [size for size, _ in held], reduce(torch.promote_types, dtypes)

@@ -5,20 +5,18 @@ from collections.abc import Callable
 from typing import Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.audio.encoder import AudioEncoder
 from models.projection import MlpProjection
 from models.text import TextEncoder
+from models.unit import unit
 
 ProjectionCallable = Callable[[int, int], nn.Module]
-# ReLU can leave a vector of zeros, which has no direction: it stays zero, and its gradient finite.
-EPS = 1e-8
 
 
 class Clap(nn.Module):
-    """Contrastive language-audio model: unit embeddings of clips and texts in one space.
+    """Contrastive language-audio model: unit embeddings of clips and texts in one space, in float32 or wider.
 
     Args:
         audio: Audio tower.
@@ -114,4 +112,6 @@ class Clap(nn.Module):
         return self._unit(self.text_projection(pooled_ND))
 
     def _unit(self, x_NE: Tensor) -> Tensor:
-        return F.normalize(x_NE, dim=-1, eps=EPS) if self.unit_in_training or not self.training else x_NE
+        if self.unit_in_training or not self.training:
+            return unit(x_NE)
+        return x_NE.to(torch.promote_types(x_NE.dtype, torch.float32))

@@ -1,8 +1,13 @@
-"""Linear classifiers on unit embeddings, trained on texts and used on audio."""
+"""Linear classifiers on unit embeddings, trained on texts and used on audio.
+
+Their scores are float32 whatever the precision: rounded to bfloat16, two classes would often share the best one.
+"""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from models.unit import unit
 
 
 class CosineClassifier(nn.Module):
@@ -21,7 +26,8 @@ class CosineClassifier(nn.Module):
 
     def forward(self, embedding_NE: Tensor) -> Tensor:
         """Return the cosines, [N, C]."""
-        return F.linear(F.normalize(embedding_NE, dim=-1), F.normalize(self.weight_CE, dim=-1))
+        with torch.autocast(embedding_NE.device.type, enabled=False):
+            return F.linear(unit(embedding_NE), unit(self.weight_CE))
 
 
 class LinearClassifier(nn.Linear):
@@ -34,3 +40,9 @@ class LinearClassifier(nn.Linear):
 
     def __init__(self, dim: int, classes: int) -> None:
         super().__init__(dim, classes)
+
+    def forward(self, embedding_NE: Tensor) -> Tensor:
+        """Return the logits, [N, C]."""
+        dtype = torch.promote_types(torch.promote_types(embedding_NE.dtype, self.weight.dtype), torch.float32)
+        with torch.autocast(embedding_NE.device.type, enabled=False):
+            return F.linear(embedding_NE.to(dtype), self.weight.to(dtype), self.bias.to(dtype))

@@ -10,6 +10,7 @@ from torch import Tensor
 from datamodules.batch import TextBatch
 from losses.diversity import ContextDiversity, mean_pairwise_cosine
 from losses.prompt_ranking import PromptCrossEntropy, PromptRanking
+from losses.similarity import similarity
 from models.clap import Clap
 from models.soft_prompt import SoftPrompt
 from stages.stage import Stage
@@ -84,7 +85,7 @@ class PromptTuning(Stage):
             "diversity": self.diversity_weight * self.diversity(prompt_KCE.mean(1)),
         }
         total = torch.stack(list(losses.values())).sum()
-        accuracy = ((text_ME @ prompt_KCE.mT).argmax(-1) == label_M).float().mean()
+        accuracy = (similarity(text_ME, prompt_KCE).argmax(-1) == label_M).float().mean()
         contexts = mean_pairwise_cosine(prompt_KCE.detach().mean(1))
         logged = {"train/accuracy": accuracy, "train/context_cosine": contexts}
         logged |= {f"train/{name}": value for name, value in losses.items()}

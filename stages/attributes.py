@@ -65,8 +65,9 @@ class AttributeRegression(Stage):
 
     def forward(self, wave_NT: Tensor, length_N: Tensor) -> Tensor:
         """Valence, arousal and dominance of N clips, on 1 to 7 in training data: [N, 3]."""
-        rating_NR: Tensor = MIDDLE + HALF * self.head(self.dropout(self.audio(wave_NT, length_N)))
-        return rating_NR
+        step_NR: Tensor = self.head(self.dropout(self.audio(wave_NT, length_N)))
+        # Before the middle is added: bfloat16 has steps of 1/32 there.
+        return MIDDLE + HALF * step_NR.float()
 
     def on_train_start(self) -> None:
         scheduler = self.lr_schedulers()

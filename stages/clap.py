@@ -11,6 +11,7 @@ from datamodules.batch import ClipBatch
 from losses.gather import gather
 from losses.infonce import InfoNCE
 from losses.pairs import ContrastiveLoss, Pairs
+from losses.similarity import similarity
 from models.audio.encoder import AudioEncoder
 from models.clap import Clap
 from stages.frozen import FrozenTower, frozen_tower
@@ -136,7 +137,8 @@ class ContrastiveTraining(Stage):
         pooled_ND = self._pooled_audio(batch)
         known: dict[str, Tensor] = {"label_N": batch["label"], "rating_NR": batch["rating"]}
         if self._compares_local:
-            known["local_NL"] = self._local_features(batch, pooled_ND)
+            # Under autocast the tower's type depends on whether there is a clip; the loss compares in float32 anyway.
+            known["local_NL"] = self._local_features(batch, pooled_ND).float()
         # A rank without clips takes part with no rows: what one rank gathers, all must.
         if "tag" in self.loss.needs and (batch["tags"] or not batch["id"]):
             known["tag_NE"] = self.clap.project_text(self._pooled_texts(batch, "tag"))[batch["tag"]]
@@ -165,7 +167,7 @@ class ContrastiveTraining(Stage):
         prompts = [self.template.format(emotion=word) for word in self.words]
         text_CE = self.clap.project_text(self._pool(prompts))
         known = batch["label"] >= 0
-        self.metrics.update((pairs.audio_NE @ text_CE.T).argmax(1)[known], batch["label"][known])
+        self.metrics.update(similarity(pairs.audio_NE, text_CE).argmax(1)[known], batch["label"][known])
 
     def on_validation_epoch_end(self) -> None:
         scores = self.metrics.compute()

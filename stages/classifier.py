@@ -12,6 +12,7 @@ from losses.arcface import ArcFaceLoss
 from models.clap import Clap
 from models.classifier import CosineClassifier
 from models.soft_prompt import SoftPrompt
+from models.unit import unit
 from stages.acpt import PromptCallable
 from stages.stage import Stage
 
@@ -73,7 +74,7 @@ class TextClassification(Stage):
         feature_NE = self._features()[batch["context"], batch["label"]]
         if self.noise:
             noise_NE = torch.randn_like(feature_NE) * self.noise / feature_NE.shape[1] ** 0.5
-            feature_NE = nn.functional.normalize(feature_NE + noise_NE, dim=-1)
+            feature_NE = unit(feature_NE + noise_NE)
         score_NC = self(feature_NE)
         loss: Tensor = self.loss(score_NC, batch["label"])
         accuracy = (score_NC.argmax(1) == batch["label"]).float().mean()

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import TypedDict, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from datamodules.batch import ClipBatch
+from losses.similarity import similarity
 from models.clap import Clap
 from models.soft_prompt import SoftPrompt
+from models.unit import unit
 from stages.acpt import PromptCallable
 from stages.clap import ReleasedWeights
 from stages.classifier import ClassifierCallable
@@ -147,7 +148,7 @@ class Evaluation(Stage):
         template_TCE = torch.stack([self._embed(template) for template in self.templates])
         self._text_CE = {
             "zero-shot": template_TCE[0],
-            "zero-shot ensemble": F.normalize(template_TCE.mean(0), dim=-1),
+            "zero-shot ensemble": unit(template_TCE.mean(0)),
             "zero-shot words": self._embed("{emotion}"),
         }
         if self.prompt is not None:
@@ -175,7 +176,7 @@ class Evaluation(Stage):
         return self._recognise(batch, audio_NE, audio_NE[:, :0])
 
     def _recognise(self, batch: ClipBatch, audio_NE: Tensor, caption_NE: Tensor) -> ClipScores:
-        scores = {system: audio_NE @ text_CE.T for system, text_CE in self._text_CE.items()}
+        scores = {system: similarity(audio_NE, text_CE) for system, text_CE in self._text_CE.items()}
         if self.classifier is not None:
             scores["text-trained classifier"] = self.classifier(audio_NE)[:, self._own_columns()]
         return ClipScores(

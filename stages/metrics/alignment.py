@@ -20,9 +20,9 @@ class Alignment(RowMeasure):
 
     Each trial draws ``pairs`` pairs without replacement, but at most 80 % of all: a trial on every pair would repeat
     the trial before. Trial k draws the same clips for every model that is tested on them, so that differences of two
-    models are taken pair by pair. Trials share pairs, so their deviation tells the noise of sampling, not of training or of another
-    test set. They also share the kernel's bandwidth, the median distance of all embeddings of both modalities, and the
-    directions of the projections. Fewer than two pairs in a sample give NaN.
+    models are taken pair by pair. Trials share pairs, so their deviation tells the noise of sampling, not of training
+    or of another test set. They also share the kernel's bandwidth, the median distance of all embeddings of both
+    modalities, and the directions of the projections. Fewer than two pairs in a sample give NaN.
 
     Args:
         trials: Number of samples.

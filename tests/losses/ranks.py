@@ -38,6 +38,7 @@ LOSSES = {
 }
 CAPTION = [0, 3, 1, 0, 0, 3, 1, 0, 3]
 NAN = float("nan")
+HALF = torch.bfloat16
 
 
 class Projections(nn.Module):
@@ -109,6 +110,9 @@ def run(rank: int, shards: list[int], folder: Path) -> None:
     with torch.inference_mode():
         results["gathered"] = {name: gather(x) for name, x in mine.items()}
         results["gathered"]["bfloat16"] = gather(mine["audio"].bfloat16())
+        # Ranks without rows have the type that nothing has touched, and count for nothing.
+        results["gathered"]["of two types"] = gather(mine["audio"].to(HALF if shards[rank] else torch.float32))
+        results["gathered"]["of all types"] = gather(mine["audio"].to((torch.float32, HALF)[rank % 2]))
     torch.save(results, folder / f"{name}.{rank}.pt")
     dist.destroy_process_group()
 

@@ -160,3 +160,27 @@ def test_vectors_keep_their_length_in_training_where_paraclaps_code_has_it_so(ti
     lengths = model.train().embed_text(TEXTS).norm(dim=1)
     assert not torch.allclose(lengths, torch.ones_like(lengths))
     torch.testing.assert_close(model.eval().embed_text(TEXTS).norm(dim=1), torch.ones_like(lengths))
+
+
+@pytest.mark.parametrize("how", ["autocast", "half", "bfloat16"])
+def test_embeddings_are_float32_unit_vectors_whatever_the_precision(tiny_bert: Path, how: str) -> None:
+    model = clap(tiny_bert, Statistics()).eval()
+    pooled = torch.randn(40, 32, generator=torch.Generator().manual_seed(0))
+    if how != "autocast":
+        model.text_projection.to(torch.half if how == "half" else torch.bfloat16)
+        pooled = pooled.to(model.text_projection[0].weight)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=how == "autocast"):
+        embedding = model.project_text(pooled)
+    assert embedding.dtype == torch.float32
+    torch.testing.assert_close(embedding.norm(dim=1), torch.ones(40), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.half, torch.bfloat16])
+def test_a_projection_to_zero_is_zero_in_half_precision_too(dtype: torch.dtype, tiny_bert: Path) -> None:
+    model = Clap(Statistics(), TextEncoder(str(tiny_bert)), dim=3, audio_projection=LinearReluProjection)
+    model.audio_projection[0].bias.data.fill_(-100.0)
+    model.audio_projection.to(dtype)
+    embedding = model.project_audio(torch.randn(4, 2).to(dtype))
+    assert (embedding == 0).all()
+    embedding.sum().backward()
+    assert all(p.grad.isfinite().all() for p in model.audio_projection.parameters() if p.grad is not None)

@@ -55,3 +55,18 @@ def test_learns_to_tell_directions_apart(kind: type[nn.Module]) -> None:
         optimizer.step()
         optimizer.zero_grad()
     assert (classifier(x).argmax(1) == label).all()
+
+
+@pytest.mark.parametrize("kind", [CosineClassifier, LinearClassifier])
+@pytest.mark.parametrize("weights", [torch.float32, torch.half, torch.bfloat16])
+def test_scores_are_float32_whatever_the_precision(kind: type[nn.Module], weights: torch.dtype) -> None:
+    torch.manual_seed(0)
+    classifier = kind(64, 5).to(weights)
+    # Directions so near to each other that bfloat16 knows no difference.
+    x = nn.functional.normalize(torch.ones(50, 64) + 0.01 * torch.randn(50, 64), dim=1)
+    expected = kind(64, 5)
+    expected.load_state_dict({name: tensor.float() for name, tensor in classifier.state_dict().items()})
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        scores = classifier(x)
+    assert scores.dtype == torch.float32
+    torch.testing.assert_close(scores, expected(x), atol=1e-6, rtol=0)

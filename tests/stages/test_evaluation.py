@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor
 
 from models.audio import AudioEncoder
 from models.clap import Clap
+from models.classifier import CosineClassifier
 from models.text import TextEncoder
 from stages.evaluation import Evaluation
 from stages.metrics.measure import Measure, Shared
@@ -69,3 +71,25 @@ def test_a_clip_has_the_number_of_its_name_in_every_batch(tiny_bert: Path) -> No
     assert len(set(found[0].values())) == 5
     captions = [clips.caption_N for clips in stage.measures[0].seen]  # type: ignore[union-attr]
     assert [len(set(part.tolist())) for part in captions] == [2, 2]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("half", [False, True])
+def test_scores_are_not_rounded_where_the_towers_run_in_bfloat16(tiny_bert: Path, half: bool) -> None:
+    """Towers and projections may; the cosines of what they give are float32, so that no tie goes to the first class."""
+    stage = evaluation(tiny_bert, classifier=CosineClassifier, measures=[Watch()])
+    if half:
+        stage.bfloat16()
+    heard = {**batch(), "features": {"audio": 1 + 0.01 * torch.randn(5, 2).to(stage.clap.log_scale.dtype)}}
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not half):
+        stage._embed_classes()
+        outputs = stage.test_step(heard, 0)  # type: ignore[arg-type]
+    embedding = outputs["embedding"]
+    assert embedding.dtype == torch.float32
+    assert len(outputs["scores"]) == 4
+    for system, text_CE in stage._text_CE.items():
+        assert text_CE.dtype == torch.float32
+        torch.testing.assert_close(outputs["scores"][system], embedding @ text_CE.T, atol=1e-6, rtol=0)
+    weight_CE = stage.classifier.weight_CE.float()  # type: ignore[union-attr]
+    expected = embedding @ torch.nn.functional.normalize(weight_CE, dim=1).T
+    torch.testing.assert_close(outputs["scores"]["text-trained classifier"], expected, atol=1e-6, rtol=0)

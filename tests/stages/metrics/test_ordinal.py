@@ -10,6 +10,7 @@ from scipy.stats import kendalltau
 from stages.metrics import ordinal
 from stages.metrics.errors import MeasureSettingError
 from stages.metrics.measure import Shared
+from stages.metrics.neighbourhood import OrdinalSimilarity
 from stages.metrics.ordinal import VALUES, OrdinalConsistency
 
 
@@ -158,3 +159,12 @@ def test_without_descriptions_it_says_what_to_call():
 def test_settings_out_of_range_are_named(setting):
     with pytest.raises(MeasureSettingError, match=next(iter(setting))):
         OrdinalConsistency(Plain(), **setting)
+
+
+def test_ratings_are_kept_as_they_are_beside_embeddings_of_half_precision():
+    shared = clips(40)
+    shared.rating_NR[:] = 3 + torch.arange(40)[:, None] / 1000
+    half = replace(shared, audio_NE=shared.audio_NE.bfloat16(), text_NE=shared.text_NE.bfloat16())
+    for measure, width in ((OrdinalConsistency(Plain()), 1), (OrdinalSimilarity(), 2)):
+        measure.update(half)
+        assert torch.equal(measure.kept()[:, -width:], shared.rating_NR[:, :width])

@@ -1,0 +1,118 @@
+"""Validate on two gloo processes, one of which may have no clip: ``python ranks.py FOLDER``; run by test_ranks.py."""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor, multiprocessing, nn
+from torch.distributed import destroy_process_group, init_process_group
+
+from losses import SoftTargets
+from models.audio import AudioEncoder
+from stages.attributes import AttributeRegression
+from stages.clap import ContrastiveTraining
+
+SHARDS = {"uneven": [5, 2], "empty": [7, 0]}
+LABELS = ["anger", "sadness"]
+
+
+class Linear(AudioEncoder):
+    """The first samples of a clip, through a matrix: in the type of autocast where there is a clip."""
+
+    sample_rate, width = 16000, 6
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(6, 50, generator=torch.Generator().manual_seed(0)))
+
+    def forward(self, wave_NT: Tensor, length_N: Tensor) -> Tensor:
+        return nn.functional.linear(wave_NT[:, :50], self.weight)
+
+
+class Letters(nn.Module):
+    """Stands for a text tower: a vector for each letter, their mean for a text."""
+
+    width = 6
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(128, 6, generator=torch.Generator().manual_seed(1)))
+
+    def forward(self, texts: list[str]) -> Tensor:
+        return torch.stack([self.weight[[ord(letter) for letter in text]].mean(0) for text in texts])
+
+
+def clips() -> dict[str, object]:
+    draw = torch.Generator().manual_seed(2)
+    return {
+        "wave": torch.randn(7, 60, generator=draw), "length": torch.full((7,), 60), "label": torch.arange(7) % 2,
+        "rating": 1 + 6 * torch.rand(7, 3, generator=draw), "caption": torch.arange(7) % 2,
+        "captions": ["angry", "a sad voice"], "tag": torch.arange(7) % 2, "tags": ["high pitch", "low energy"],
+        "features": {}, "id": [f"clip{i}" for i in range(7)], "corpus": ["c"] * 7, "skipped": [],
+    }  # fmt: skip
+
+
+def part(rows: slice) -> dict[str, object]:
+    """Those clips as a rank is given them: a batch without clips has no texts either."""
+    cut = {
+        name: value[rows] if isinstance(value, Tensor) or name in ("id", "corpus") else value
+        for name, value in clips().items()
+    }
+    return cut if cut["id"] else {**cut, "captions": [], "tags": []}
+
+
+def validated(stage: object, batches: list[dict[str, object]]) -> dict[str, float]:
+    """What a stage logs of an epoch of validation in bfloat16."""
+    logged: dict[str, float] = {}
+    stage.log = lambda name, value, **_: logged.update({name: float(value)})  # type: ignore
+    stage.log_dict = lambda values, **_: logged.update({name: float(value) for name, value in values.items()})  # type: ignore
+    with torch.inference_mode():
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            for batch in batches:
+                stage.validation_step(batch, 0)  # type: ignore
+        stage.on_validation_epoch_end()  # type: ignore
+    return logged
+
+
+def regression(batches: list[dict[str, object]]) -> dict[str, float]:
+    torch.manual_seed(0)
+    return validated(AttributeRegression(Linear(), LABELS, LABELS).eval(), batches)
+
+
+def smooth(batches: list[dict[str, object]]) -> dict[str, float]:
+    from models.clap import Clap
+
+    torch.manual_seed(0)
+    clap = Clap(Linear(), Letters(), dim=6, freeze_audio=True)  # type: ignore[arg-type]
+    return validated(ContrastiveTraining(clap, LABELS, ["angry", "sad"], SoftTargets()).eval(), batches)
+
+
+def run(rank: int, name: str, folder: Path) -> None:
+    torch.set_num_threads(1)
+    shards = SHARDS[name]
+    init_process_group("gloo", init_method=f"file://{folder / name}.rendezvous", rank=rank, world_size=2)
+    first = sum(shards[:rank])
+    mine = part(slice(first, first + shards[rank]))
+    torch.save({"ser": regression([mine]), "smooth": smooth([mine])}, folder / f"{name}.{rank}.pt")
+    destroy_process_group()
+
+
+def main(folder: Path) -> None:
+    for name in SHARDS:
+        processes = [multiprocessing.Process(target=run, args=(rank, name, folder)) for rank in range(2)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(60)
+        codes = [process.exitcode for process in processes]
+        for process in processes:
+            process.kill()
+        if any(codes) or None in codes:
+            sys.exit(f"{name}: exit codes {codes}")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    multiprocessing.set_start_method("fork")
+    main(Path(sys.argv[1]))
