@@ -18,9 +18,9 @@ def ua_interval(
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of the UA averaged over runs.
 
-    Speakers are drawn where `predictions` has a column `speaker`, else clips (column `id`): units are drawn with
-    replacement, every prediction of a unit travels with it, each run's UA is taken over the classes it still has, and
-    runs left without a clip are passed over.
+    What is drawn, with replacement, is speakers, and of those that are not known (an empty `speaker`, or no such
+    column) each clip by itself (`id`): every prediction of a unit travels with it, each run's UA is taken over the
+    classes it still has, and runs left without a clip are passed over.
 
     Args:
         predictions: rows of one setting, with truth, label and the columns of `runs`.
@@ -42,9 +42,8 @@ def ua_interval(
 
 def _counts(predictions: pd.DataFrame, runs: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Clips labelled rightly, and clips, by unit, run and class: two arrays [U units, R runs, C classes]."""
-    unit = predictions["corpus"] + "\0" + predictions["speaker" if "speaker" in predictions else "id"]
     codes = [
-        pd.factorize(unit)[0],
+        pd.factorize(_units(predictions))[0],
         predictions.groupby(list(runs)).ngroup().to_numpy(),
         pd.factorize(predictions["truth"])[0],
     ]
@@ -53,6 +52,15 @@ def _counts(predictions: pd.DataFrame, runs: Sequence[str]) -> tuple[NDArray[np.
     np.add.at(clips, tuple(codes), 1.0)
     np.add.at(hits, tuple(codes), (predictions["truth"] == predictions["label"]).to_numpy(float))
     return hits, clips
+
+
+def _units(predictions: pd.DataFrame) -> "pd.Series[str]":
+    """The speaker of each prediction, or the clip where the speaker is not known: unknown ones are not one person."""
+    clip = predictions["corpus"] + "\0clip\0" + predictions["id"]
+    if "speaker" not in predictions:
+        return clip
+    speaker = predictions["speaker"].fillna("")
+    return (predictions["corpus"] + "\0speaker\0" + speaker).where(speaker != "", clip)
 
 
 def _weights(units: int, samples: int, seed: int) -> list[NDArray[np.float64]]:

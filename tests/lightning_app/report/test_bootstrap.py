@@ -63,3 +63,22 @@ def test_more_clips_make_it_narrower():
 
 def test_no_predictions_no_interval():
     assert np.isnan(ua_interval(some_predictions()[:0])).all()
+
+
+@pytest.mark.parametrize("unknown", ["", None])
+def test_clips_of_unknown_speakers_are_drawn_one_by_one(unknown):
+    """No clip knows its speaker: as without the column. One giant speaker would give an interval of no width."""
+    table = some_predictions()
+    by_clip = ua_interval(table.drop(columns="speaker"))
+    assert ua_interval(table.assign(speaker=unknown)) == by_clip
+    assert by_clip[1] - by_clip[0] > 0.05
+
+
+def test_known_speakers_are_drawn_as_speakers_beside_clips_of_unknown_ones():
+    table = some_predictions(clips=20)
+    some = table.assign(speaker=table["speaker"].where(table["speaker"].isin(["1", "3"]), ""))
+    # A clip may be called as a speaker is.
+    some.loc[some["id"] == "clip2", "id"] = "1"
+    unit = some["speaker"].where(some["speaker"] != "", "clip " + some["id"])
+    expected = brute_force(some.assign(unit=unit), "unit", 140, 5)
+    np.testing.assert_allclose(ua_interval(some, samples=140, seed=5), expected, atol=1e-12)
