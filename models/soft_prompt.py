@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from models.name_place import around_name
 from models.text import TextEncoder
 
 
@@ -62,15 +63,18 @@ class SoftPrompt(nn.Module):
                 f"{len(phrases)} phrases for {contexts} contexts; set prompt.init_args.contexts to {len(phrases)}"
             )
         for context_CLD, phrase in zip(self.context_KCLD, phrases, strict=True):
-            ids = text.tokenizer(phrase, add_special_tokens=False)["input_ids"]
+            lead = " " if self.position == "front" else ""
+            ids = text.tokenizer(lead + phrase, add_special_tokens=False)["input_ids"]
             ids = (ids + ids[-1:] * length)[:length]
             context_CLD.copy_(text.embed_tokens(torch.tensor(ids, device=text.device)))
 
     def forward(self, names: list[str], text: TextEncoder) -> Tensor:
         """Encode every class name under every context: [K, C, D].
 
-        The sequence is the tokenizer's own for the name, with the context put inside the special tokens:
-        ``[CLS] context name [SEP]`` for ``end``.
+        The sequence is the tokenizer's own for the name, with the context put inside the special tokens and before the
+        suffix: ``[CLS] context name [SEP]`` for ``end``, or ``context name <|endoftext|>`` for GPT-2. A name that
+        follows a context is written as inside a sentence, with a space before it: a context made of words' embeddings
+        gives what those words give.
 
         Args:
             names: The C class names as words, such as "angry".
@@ -79,25 +83,30 @@ class SoftPrompt(nn.Module):
         contexts, _, length, dim = self.context_KCLD.shape
         if dim != text.width:
             raise ValueError(f"the prompt is {dim} wide but {text.source} embeds to {text.width}")
-        ids_CL, mask_CL = text.tokens(names)
+        written = [f" {name}" if self._before(length) else name for name in names]
+        ids_CL, mask_CL = text.tokens(written)
+        around = [around_name(text, name) for name in written]
         word_CLD = text.embed_tokens(ids_CL)
         context_KCLD = self.context_KCLD.expand(-1, len(names), -1, -1)
-        sequences = [self._around(context_KCLD[:, c], word_CLD[c, : int(mask_CL[c].sum())]) for c in range(len(names))]
+        sequences = [
+            self._around(context_KCLD[:, c], word_CLD[c, : int(mask_CL[c].sum())], *around[c])
+            for c in range(len(names))
+        ]
         longest = length + word_CLD.shape[1]
         padded_CKLD = torch.stack([nn.functional.pad(s, (0, 0, 0, longest - s.shape[1])) for s in sequences])
         mask_CKL = torch.cat([mask_CL.new_ones(len(names), length), mask_CL], 1)[:, None].expand(-1, contexts, -1)
         pooled_ND = text.from_embeddings(padded_CKLD.flatten(0, 1), mask_CKL.flatten(0, 1))
         return pooled_ND.view(len(names), contexts, -1).transpose(0, 1)
 
-    def _around(self, context_KLD: Tensor, word_LD: Tensor) -> Tensor:
-        """Join K contexts with one class name, special tokens outside: [K, L + l, D]."""
-        first, name, last = (
-            part.expand(len(context_KLD), -1, -1) for part in (word_LD[:1], word_LD[1:-1], word_LD[-1:])
+    def _before(self, length: int) -> int:
+        """How many of a context's vectors stand before the name."""
+        return {"end": length, "middle": length // 2, "front": 0}[self.position]
+
+    def _around(self, context_KLD: Tensor, word_LD: Tensor, first: int, last: int) -> Tensor:
+        """Join K contexts with one class name, and what stands around it outside: [K, L + l, D]."""
+        name = len(word_LD) - last
+        head, own, tail = (
+            part.expand(len(context_KLD), -1, -1) for part in (word_LD[:first], word_LD[first:name], word_LD[name:])
         )
-        half = context_KLD.shape[1] // 2
-        before, after = {
-            "end": (context_KLD, context_KLD[:, :0]),
-            "middle": (context_KLD[:, :half], context_KLD[:, half:]),
-            "front": (context_KLD[:, :0], context_KLD),
-        }[self.position]
-        return torch.cat([first, before, name, after, last], 1)
+        before, after = context_KLD.tensor_split([self._before(context_KLD.shape[1])], 1)
+        return torch.cat([head, before, own, after, tail], 1)

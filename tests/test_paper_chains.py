@@ -126,7 +126,7 @@ def on_the_demo() -> list[str]:
 
 @pytest.mark.parametrize("name", on_the_demo())
 def test_demo_chains_hear_the_two_seconds_that_there_are(name: str) -> None:
-    """The stage files say the papers' lengths, which would be silence here; CLEP-DG's evaluation hears CLEP-DG's 5 s."""
+    """The stage files say the papers' lengths, mostly silence here; CLEP-DG's evaluation hears CLEP-DG's 5 s."""
     for run in expand(read_chain(CHAINS / f"{name}.yaml")):
         said = [word.partition("=")[2] for word in run.arguments if word.startswith("--data.init_args.seconds=")]
         hears = run.stage.verb != "prepare" and run.stage.name not in ("acpt", "classifier")

@@ -1,4 +1,4 @@
-"""What a model has heard: speakers that trained it, never tested on, and how much of a clip; kept from stage to stage."""
+"""What a model has heard, kept from stage to stage: the speakers that trained it, and how much of each clip."""
 
 from pathlib import Path
 from typing import Any
