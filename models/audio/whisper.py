@@ -44,6 +44,8 @@ class WhisperSpeechEncoder(AudioEncoder):
         self.model = from_pretrained(WhisperEncoder, source, revision, key_mapping={r"^(model\.)?encoder\.": ""})
         # Sinusoids by construction, which loading makes trainable.
         self.model.embed_positions.requires_grad_(False)
+        # A layer that one process drops has no gradient there, and the others would wait for it.
+        self.model.layerdrop = 0.0
         config = self.model.config
         self.pooling = make_pooling(pooling, int(config.d_model))
         self.width = self.pooling.width

@@ -227,3 +227,23 @@ def test_a_tower_around_a_model_is_what_the_encoder_pools(wav2vec2: Path) -> Non
     encoder = SpeechEncoder(str(wav2vec2)).eval()
     hidden, mask = SpeechTower(encoder.tower.model)(*clips(1000, 800))
     torch.testing.assert_close(hidden[1][mask[1]].mean(0), encoder(*clips(1000, 800))[1], atol=1e-6, rtol=0)
+
+
+MASKS = {"time": (0.05, 0.0), "features": (0.0, 0.05), "none": (0.0, 0.0)}
+# transformers 5.23 cannot blank features of a WavLM: its configuration lacks mask_feature_min_masks.
+MASKED = [(name, masks) for name in MODELS for masks in MASKS if not (masks == "features" and "wavlm" in name)]
+
+
+@pytest.mark.parametrize(("name", "masks"), MASKED)
+def test_every_step_reaches_every_parameter(name: str, masks: str, tmp_path: Path) -> None:
+    """Whatever the release says of dropped layers: DistributedDataParallel waits for each gradient in each step."""
+    config, model, kind = MODELS[name]
+    time, features = MASKS[masks]
+    rates = {"layerdrop": 0.7, "mask_time_prob": time, "mask_feature_prob": features, "mask_feature_length": 4}
+    model(config(**SIZE, **kind, **rates)).save_pretrained(tmp_path)
+    encoder = SpeechEncoder(str(tmp_path))
+    assert encoder.training
+    for _ in range(5):
+        encoder.zero_grad()
+        encoder(*clips(4000, 2500)).square().sum().backward()
+        assert not [name for name, p in encoder.named_parameters() if p.requires_grad and p.grad is None]

@@ -113,3 +113,14 @@ def test_frozen_rests_and_training_reaches_every_weight_but_the_fixed_positions(
     assert without == {"model.embed_positions.weight"}
     encoder.requires_grad_(False).eval()
     assert torch.equal(encoder(wave, length), encoder(wave, length))
+
+
+def test_every_step_reaches_every_parameter(tmp_path: Path) -> None:
+    config = WhisperConfig(**SIZE, encoder_layerdrop=0.9)
+    WhisperForConditionalGeneration(config).save_pretrained(tmp_path)
+    encoder = WhisperSpeechEncoder(str(tmp_path))
+    assert encoder.training
+    for _ in range(5):
+        encoder.zero_grad()
+        encoder(*clips(SECOND, 7000)[:2]).square().sum().backward()
+        assert not [name for name, p in encoder.named_parameters() if p.requires_grad and p.grad is None]
