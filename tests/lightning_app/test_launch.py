@@ -103,7 +103,14 @@ def test_queued_jobs_are_not_submitted_again(cluster: Path) -> None:
 
 @pytest.mark.parametrize(
     ("code", "done", "expected", "requeued"),
-    [(0, True, 0, False), (0, False, 1, False), (3, False, 3, False), (143, False, 143, True)],
+    [
+        (0, True, 0, False),
+        (0, False, 1, False),
+        (3, False, 3, False),
+        (5, True, 0, False),
+        (5, False, 5, False),
+        (143, False, 143, True),
+    ],
 )
 def test_the_script_ends_as_its_stage(cluster: Path, code: int, done: bool, expected: int, requeued: bool) -> None:
     _chain("--until", "clep")
