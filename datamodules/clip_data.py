@@ -175,8 +175,7 @@ class ClipData(StageData):
         )
 
     def val_dataloader(self) -> DataLoader[ClipBatch] | list[DataLoader[ClipBatch]]:
-        has_dev = self.train_on == "train" and "split" in self.rows and (self.rows["split"] == "dev").any()
-        return self._equal_loader(self._split("dev")) if has_dev else []
+        return self._equal_loader(self._split("dev")) if self.has_dev else []
 
     def test_dataloader(self) -> DataLoader[ClipBatch]:
         return self._equal_loader(self.test_rows)
@@ -192,6 +191,11 @@ class ClipData(StageData):
             num_workers=0 if kept.complete else self.num_workers,
             collate_fn=Collate(self._form().samples, kept, may_be_empty=True),
         )
+
+    @property
+    def has_dev(self) -> bool:
+        """Whether there is a dev split; a fit on all rows has none."""
+        return self.train_on == "train" and "split" in self.rows and bool((self.rows["split"] == "dev").any())
 
     @property
     def train_rows(self) -> pd.DataFrame:

@@ -19,6 +19,11 @@ class StageData(LightningDataModule, ABC):
         """The classes in logit order."""
 
     @property
+    def has_dev(self) -> bool:
+        """Whether there is anything to validate on while fitting."""
+        return False
+
+    @property
     def class_labels(self) -> list[str]:
         """Canonical nouns of the classes, such as ``anger``."""
         return list(self.view.labels)

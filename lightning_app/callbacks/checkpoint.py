@@ -6,7 +6,9 @@ from typing import Literal
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from datamodules.stage_data import StageData
 from lightning_app.callbacks.preempt import Preempt
+from lightning_app.config_files import ConfigError
 
 
 class StageCheckpoint(ModelCheckpoint):
@@ -14,7 +16,8 @@ class StageCheckpoint(ModelCheckpoint):
 
     Args:
         dirpath: The run folder; linked from ``trainer.default_root_dir``.
-        monitor: Logged value that decides what is best, such as ``val/UA``; null makes the last epoch the best one.
+        monitor: Logged value that decides what is best, such as ``val/UA``; null makes the last epoch the best one. Of
+            equal values the first is the best, and a value that is not a number is the worst.
         mode: Whether more or less of it is better.
         every_n_epochs: Epochs between checkpoints.
         every_n_train_steps: Steps between checkpoints, in place of epochs, for long epochs.
@@ -42,9 +45,39 @@ class StageCheckpoint(ModelCheckpoint):
         self.saved = monitor is not None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse to choose by what nobody will measure.
+
+        Raises:
+            ConfigError: If a value of the validation is monitored and nothing is validated.
+        """
+        if self.monitor is not None and self.monitor.startswith("val/") and trainer.max_epochs != 0:
+            data = getattr(trainer, "datamodule", None)
+            if isinstance(data, StageData) and not data.has_dev:
+                raise ConfigError(
+                    f"monitor {self.monitor} needs a dev split: set data.init_args.dev to next, or checkpoint.monitor "
+                    "to null"
+                )
+            if trainer.limit_val_batches == 0:
+                raise ConfigError(
+                    f"monitor {self.monitor} needs validation, and trainer.limit_val_batches is 0: set it to more, or "
+                    "checkpoint.monitor to null"
+                )
         # Without an epoch the trainer calls no later hook; released weights become a checkpoint in this way.
         if trainer.max_epochs == 0:
             self._save_best(trainer)
+
+    def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Find out before the first epoch whether what is monitored is measured at all.
+
+        Raises:
+            ConfigError: If the validation measures other values.
+        """
+        measured = sorted(name for name in trainer.callback_metrics if name.startswith("val/"))
+        if measured and self.monitor is not None and self.monitor.startswith("val/") and self.monitor not in measured:
+            raise ConfigError(
+                f"checkpoint.monitor: nothing logs {self.monitor!r}; expected one of "
+                f"{', '.join(map(repr, measured))}, or null"
+            )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_epoch_end(trainer, pl_module)

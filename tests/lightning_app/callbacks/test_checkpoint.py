@@ -15,8 +15,7 @@ SCORES = [0.3, 0.9, 0.5]
 @pytest.fixture
 def fit(tiny_yaml: Path, command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def scored(stage: ContrastiveTraining) -> None:
-        if not stage.trainer.sanity_checking:
-            stage.log("val/UA", torch.tensor(SCORES[stage.current_epoch]))
+        stage.log("val/UA", torch.tensor(SCORES[stage.current_epoch]))
         stage.metrics.reset()
 
     monkeypatch.setattr(ContrastiveTraining, "on_validation_epoch_end", scored)
@@ -41,6 +40,51 @@ def test_best_is_the_best_epoch_or_without_a_monitor_the_last(fit, words: list[s
     assert read_checkpoint(folder / "best.ckpt")["global_step"] == best
     assert read_checkpoint(folder / "last.ckpt")["global_step"] == 3
     assert sorted(file.name for file in folder.glob("*.ckpt")) == ["best.ckpt", "last.ckpt"]
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("scores", "best"), [([0.5, 0.5, 0.5], 1), ([NAN, 0.1, NAN], 2), ([0.3, NAN, 0.9], 3), ([NAN, NAN, NAN], 1)]
+)
+def test_the_first_of_equals_is_best_and_what_is_no_number_is_worst(
+    fit, monkeypatch: pytest.MonkeyPatch, scores: list[float], best: int
+) -> None:
+    monkeypatch.setattr(f"{__name__}.SCORES", scores)
+    folder = fit("--trainer.max_epochs=3", "--checkpoint.monitor=val/UA", "--trainer.limit_val_batches=1")
+    assert read_checkpoint(folder / "best.ckpt")["global_step"] == best
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--data.protocol=speaker", "--checkpoint.monitor=val/loss"],
+            "monitor val/loss needs a dev split: set data.init_args.dev to next, or checkpoint.monitor to null",
+        ),
+        (["--data.train_on=all", "--checkpoint.monitor=val/UA"], "monitor val/UA needs a dev split"),
+        (["--trainer.limit_val_batches=0", "--checkpoint.monitor=val/UA"], "and trainer.limit_val_batches is 0"),
+        (
+            ["--checkpoint.monitor=val/UAR"],
+            "checkpoint.monitor: nothing logs 'val/UAR'; expected one of 'val/UA', 'val/WA', 'val/loss', or null",
+        ),
+    ],
+)
+def test_what_cannot_be_monitored_is_found_before_the_first_epoch(
+    command, tiny_yaml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, words: list[str], said: str
+) -> None:
+    def trained(*_: object) -> None:
+        raise AssertionError("an epoch has begun")
+
+    monkeypatch.setattr(ContrastiveTraining, "on_train_epoch_start", trained)
+    words = ["--config", "stages/clep.yaml", "--config", tiny_yaml, f"--trainer.default_root_dir={tmp_path}", *words]
+    assert command("fit", *words) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_dev_fold_can_be_monitored(fit) -> None:
+    fit("--trainer.max_epochs=1", "--data.protocol=speaker", "--data.dev=next", "--checkpoint.monitor=val/UA")
 
 
 @pytest.mark.parametrize("words", [[], ["--checkpoint.monitor=val/UA"]])
