@@ -9,6 +9,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from stages.release import unreadable
+
 
 class CheckpointError(RuntimeError):
     """A checkpoint that is missing, damaged, of another stage, or does not fit. Commands end with exit code 4."""
@@ -20,7 +22,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint: tensors and plain values only.
 
     Raises:
-        CheckpointError: If it is not there, or is no checkpoint.
+        CheckpointError: If it is not there, is no checkpoint, or a later release's.
     """
     if not path.is_file():
         near = sorted(str(p) for p in path.parent.glob("*.ckpt")) if path.parent.is_dir() else []
@@ -38,6 +40,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"the keys {', '.join(map(str, content))}" if isinstance(content, dict) else f"a {type(content).__name__}"
         )
         raise CheckpointError(f"{path}: is no checkpoint of a stage; found {found}")
+    if complaint := unreadable(content):
+        raise CheckpointError(f"{path}: {complaint}")
     return cast(dict[str, Any], content)
 
 
