@@ -104,7 +104,8 @@ examples:
   lightning-cli caption --config stages/clep.yaml --out captions.csv
   lightning-cli fit --config stages/acpt.yaml --model.prompt.length 16
 
-`lightning-cli VERB --help` lists a verb's options; `--no-cache` keeps no features of frozen encoders, in the folder
+`lightning-cli VERB --help` lists a verb's options; `--overwrite` lets fit, test and predict replace a run of other
+settings, which no run folder gives up unasked; `--no-cache` keeps no features of frozen encoders, in the folder
 EMOCLAP_CACHE (by default ~/.cache/emoclap); EMOCLAP_DEBUG=1 shows the traceback of an error."""
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from lightning_app.config_files import ConfigError
 from lightning_app.fingerprint import Fingerprint, sha256
+from lightning_app.previous import forget
 
 PACKAGES = ("emoclap", "torch", "lightning", "torchaudio", "transformers", "torchmetrics", "jsonargparse")
 
@@ -82,7 +83,7 @@ def write_done(
     outputs: Sequence[Path] = (),
     metrics: Mapping[str, float] | None = None,
 ) -> Done:
-    """Write ``done.json``, atomically: it is either whole or not there.
+    """Write ``done.json``, atomically: it is either whole or not there; the run that it replaces is now deleted.
 
     Args:
         folder: The run folder.
@@ -105,6 +106,7 @@ def write_done(
         host=socket.gethostname(),
     )
     write_json(folder / "done.json", asdict(done))
+    forget(folder)
     return done
 
 

@@ -63,7 +63,8 @@ def fingerprint(argv: Sequence[str]) -> Fingerprint:
     if not argv:
         raise ConfigError("expected a verb such as `fit`, found an empty command line")
     if argv[0] in LIGHTNING_VERBS:
-        settings = _settings(argv[1:])
+        settings = command_settings(argv[1:])
+        settings = {key: value for key, value in settings.items() if not _WITHOUT_EFFECT.match(key)}
         if argv[0] == "fit":
             # Resuming changes where a run begins and not where it ends; a tested checkpoint is what is tested.
             settings.pop("ckpt_path", None)
@@ -88,7 +89,15 @@ def _sha256(path: Path, mtime_ns: int, size: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _settings(words: Sequence[str]) -> dict[str, Any]:
+def command_settings(words: Sequence[str]) -> dict[str, Any]:
+    """Return what a command line says, its files and its flags, under dotted keys without ``init_args``.
+
+    Args:
+        words: The words behind the verb.
+
+    Raises:
+        ConfigError: If a configuration file is missing or wrong.
+    """
     config: dict[str, Any] = {}
     overrides: dict[str, Any] = {}
     for key, value in _options(words):
@@ -99,7 +108,7 @@ def _settings(words: Sequence[str]) -> dict[str, Any]:
     settings = flatten(config)
     for key, value in overrides.items():
         _apply(settings, key, value)
-    return {key: value for key, value in settings.items() if not _WITHOUT_EFFECT.match(key)}
+    return settings
 
 
 def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""One chain at a time in a runs folder."""
+"""One process at a time in a folder."""
 
 import contextlib
 import errno
@@ -13,31 +13,47 @@ from typing import IO
 
 from lightning_app.config_files import ConfigError
 
+Holder = dict[str, str | float]
+
 
 @contextlib.contextmanager
-def locked(runs: Path) -> Iterator[int]:
-    """Hold ``chain.lock`` of a runs folder; yields the file descriptor.
+def locked(path: Path, other: str) -> Iterator[int]:
+    """Hold a lock file; yields its file descriptor.
 
-    A process that inherits the descriptor keeps the lock: should the chain be killed, nobody else starts while its
-    stage still runs. The system frees the lock of processes that are gone; nobody has to delete the file.
+    A process that inherits the descriptor keeps the lock: should a chain be killed, nobody else starts while its stage
+    still runs. The system frees the lock of processes that are gone; nobody has to delete the file.
+
+    Args:
+        path: The lock file, such as ``runs/demo/chain.lock``; its folder is there.
+        other: What to say of whoever holds it, such as ``another chain runs here``.
 
     Raises:
-        ConfigError: If another chain holds it; names its host, process and age.
+        ConfigError: If somebody else holds it; names the host, the process and how long it has been there.
     """
-    runs.mkdir(parents=True, exist_ok=True)
-    path = runs / "chain.lock"
     with path.open("a+", encoding="utf-8") as file:
         holder = _holder(file)
-        if not _take(file, holder) or (holder and holder["host"] != socket.gethostname()):
-            raise ConfigError(_refusal(path, holder))
-        _write(file, {"host": socket.gethostname(), "pid": os.getpid(), "since": time.time()})
+        if not _take(file, holder) or _elsewhere(holder):
+            raise ConfigError(f"{path}: {_refusal(path, other, holder)}")
+        job = os.environ.get("SLURM_JOB_ID", "")
+        _write(file, {"host": socket.gethostname(), "pid": os.getpid(), "since": time.time(), "job": job})
         try:
             yield file.fileno()
         finally:
             _write(file, None)
 
 
-def _take(file: IO[str], holder: dict[str, str | float] | None) -> bool:
+def _elsewhere(holder: Holder | None) -> bool:
+    """Whether a process of another machine may be at work: a lock that was taken here says nothing about that.
+
+    A job that SLURM has put back into the queue may start on another machine; its first life is over.
+    """
+    if holder is None or holder["host"] == socket.gethostname():
+        return False
+    job = os.environ.get("SLURM_JOB_ID")
+    return not (job and holder.get("job") == job)
+
+
+def _take(file: IO[str], holder: Holder | None) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -50,7 +66,7 @@ def _take(file: IO[str], holder: dict[str, str | float] | None) -> bool:
     return True
 
 
-def _holder(file: IO[str]) -> dict[str, str | float] | None:
+def _holder(file: IO[str]) -> Holder | None:
     file.seek(0)
     try:
         holder = json.loads(file.read())
@@ -59,18 +75,18 @@ def _holder(file: IO[str]) -> dict[str, str | float] | None:
     return holder if isinstance(holder, dict) and {"host", "pid", "since"} <= set(holder) else None
 
 
-def _write(file: IO[str], holder: dict[str, str | float] | None) -> None:
+def _write(file: IO[str], holder: Holder | None) -> None:
     file.seek(0)
     file.truncate()
     file.write(json.dumps(holder) if holder else "")
     file.flush()
 
 
-def _refusal(path: Path, holder: dict[str, str | float] | None) -> str:
+def _refusal(path: Path, other: str, holder: Holder | None) -> str:
     if holder is None:
-        return f"{path}: another chain is starting here; try again"
+        return f"{other}: it is just starting; try again"
     minutes = (time.time() - float(holder["since"])) / 60
     return (
-        f"{path}: another chain runs here: process {holder['pid']} on {holder['host']}, since {minutes:.0f} min. "
+        f"{other}: process {holder['pid']} on {holder['host']}, since {minutes:.0f} min. "
         f"Wait for it or end it; if nothing runs on {holder['host']} any more, delete {path}"
     )

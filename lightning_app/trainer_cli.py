@@ -29,6 +29,7 @@ from lightning_app.config_files import ConfigError, find_config, load_yaml, reso
 from lightning_app.fingerprint import Fingerprint, fingerprint
 from lightning_app.handover import inherited_settings, require_same_stage
 from lightning_app.messages import short_parse_error, users_mistake
+from lightning_app.run_folder import OVERWRITE, AlreadyDone, RunFolder, in_own_folder
 from stages.evaluation import Evaluation
 from stages.handoff import CheckpointError
 from stages.stage import Stage
@@ -58,10 +59,11 @@ class StageCLI(LightningCLI):
     Args:
         arguments: The words of the command line, from the verb on.
         print_of: The command's fingerprint, kept in ``done.json``.
+        folder: The run folder, which the command takes when it knows where it is.
     """
 
-    def __init__(self, arguments: list[str], print_of: Fingerprint) -> None:
-        self.arguments, self.print_of = arguments, print_of
+    def __init__(self, arguments: list[str], print_of: Fingerprint, folder: RunFolder) -> None:
+        self.arguments, self.print_of, self.folder = arguments, print_of, folder
         self.preempt, self.skipped = Preempt(), ListSkipped()
         self.done = MarkDone(arguments, print_of)
         super().__init__(
@@ -107,6 +109,9 @@ class StageCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
+        if self.subcommand not in WRITES_NOTHING:
+            resumed = self.folder.take(Path(config["trainer"]["default_root_dir"] or "."), config.get("ckpt_path"))
+            config["ckpt_path"] = str(resumed) if resumed else config.get("ckpt_path")
         if config.get("ckpt_path") and config["ckpt_path"] not in ("best", "last", "hpc", "registry"):
             path = Path(config["ckpt_path"])
             verify(path)
@@ -116,7 +121,6 @@ class StageCLI(LightningCLI):
                 f"{self.subcommand}: without --ckpt_path the model is random; name this stage's checkpoint, such as "
                 f"--ckpt_path {config['trainer']['default_root_dir'] or 'RUN'}/best.ckpt"
             )
-        Path(config["trainer"]["default_root_dir"] or ".").mkdir(parents=True, exist_ok=True)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config[self.subcommand]
@@ -124,6 +128,8 @@ class StageCLI(LightningCLI):
         callbacks = list(self._get(self.config_init, "trainer").get("callbacks") or [])
         callbacks += [StepSeed(seed), FiniteLoss(), self.preempt, self.skipped, Provenance()]
         writes = self.subcommand not in WRITES_NOTHING
+        if writes:
+            self.folder.begin()
         callbacks += [WriteCaptions(), self.done] if writes else []
         if isinstance(self.model, Evaluation) and isinstance(self.datamodule, ClipData):
             callbacks.append(WriteEvaluation(seed))
@@ -146,15 +152,24 @@ def run_stage(arguments: Sequence[str]) -> int:
         arguments: The words of the command line, from the verb on.
     """
     _quiet()
-    words = list(arguments)
+    words = [word for word in arguments if word != OVERWRITE]
     asks = {"-h", "--help", "--print_config"} & {word.partition("=")[0] for word in words} or any(
         word.partition("=")[0].endswith(".help") for word in words
     )
     print_of = (
         fingerprint([word for word in words if word not in ("-h", "--help")]) if not asks else Fingerprint("", {})
     )
+    words = words if asks else in_own_folder(words)
+    with RunFolder(words, print_of, overwrite=OVERWRITE in arguments) as folder:
+        return _run(words, print_of, folder)
+
+
+def _run(words: list[str], print_of: Fingerprint, folder: RunFolder) -> int:
     try:
-        cli = StageCLI(words, print_of)
+        cli = StageCLI(words, print_of, folder)
+    except AlreadyDone as done:
+        print(f"lightning-cli {words[0]}: {done}", file=sys.stderr)
+        return 0
     except MisconfigurationException as error:
         raise ConfigError(" ".join(str(error).split())) from error
     if cli.preempt.stopped:

@@ -5,7 +5,6 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from lightning_app.chain.file import Chain, Setting, read_chain
-from lightning_app.chain.lock import locked
 from lightning_app.chain.matrix import Run, expand
 from lightning_app.chain.plan import plan
 from lightning_app.chain.process import run_process
@@ -15,6 +14,7 @@ from lightning_app.chain.submit import submit
 from lightning_app.chain.table import table
 from lightning_app.config_files import ConfigError, find_config, parse_value, where
 from lightning_app.launch import Launcher, Local, Slurm
+from lightning_app.lock import locked
 
 __all__ = ["add_arguments", "run"]
 
@@ -54,7 +54,8 @@ def run(config: Namespace, launcher: Launcher | None = None) -> int:
     if config["dry_run"]:
         print(table(plan(runs, **decide)))
         return 0
-    with locked(chain.runs) as lock:
+    chain.runs.mkdir(parents=True, exist_ok=True)
+    with locked(chain.runs / "chain.lock", "another chain runs here") as lock:
         steps = plan(runs, **decide)
         if isinstance(launcher, Slurm):
             if submit(chain.name, steps, launcher, (lock,)):

@@ -112,7 +112,7 @@ def _configured_by_axes(matrix: Any) -> frozenset[str]:
     """Stages that some axis gives a configuration in each of its variants."""
     found: set[str] = set()
     for entry in matrix.values() if isinstance(matrix, dict) else ():
-        variants = [variant for variant in entry.values() if isinstance(variant, dict)] if entry else []
+        variants = [each for each in entry.values() if isinstance(each, dict)] if isinstance(entry, dict) else []
         keys = [{key.removesuffix(".config") for key in variant if key.endswith(".config")} for variant in variants]
         found |= set.intersection(*keys) if keys else set()
     return frozenset(found)

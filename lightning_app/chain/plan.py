@@ -7,8 +7,9 @@ from typing import Literal
 
 from lightning_app.chain.matrix import Run
 from lightning_app.config_files import ConfigError
-from lightning_app.done import read_done, read_json
-from lightning_app.fingerprint import Fingerprint, fingerprint
+from lightning_app.done import read_done
+from lightning_app.fingerprint import fingerprint
+from lightning_app.started import read_started
 
 State = Literal["done", "run", "resume"]
 
@@ -66,10 +67,10 @@ def decide(run: Run, *, forced: bool = False) -> Step:
     if done is not None:
         reason = next(iter(done.fingerprint.changes(now)), None) or done.damage(run.folder)
         return Step(run, "run", reason) if reason else Step(run, "done", f"finished {done.finished}")
-    started = read_json(run.folder / "started.json")
+    started = read_started(run.folder)
     if started is None:
         return Step(run, "run", "never run")
-    changes = Fingerprint(**started["fingerprint"]).changes(now)
+    changes = started.changes(now)
     if changes:
         return Step(run, "run", f"stopped before the end, and since then {changes[0]}")
     if run.stage.verb == "fit" and (run.folder / "last.ckpt").is_file():

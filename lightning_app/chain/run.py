@@ -2,20 +2,21 @@
 
 import shlex
 import signal
-import socket
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lightning_app.chain.matrix import Run
 from lightning_app.chain.plan import Step, decide
 from lightning_app.chain.process import run_process
-from lightning_app.done import read_done, write_done, write_json
+from lightning_app.done import read_done, write_done
 from lightning_app.fingerprint import Fingerprint, fingerprint
 from lightning_app.launch import Launcher
+from lightning_app.previous import set_aside
+from lightning_app.started import write_started
 
 INTERRUPTED, PREEMPTED, NOTHING_SAVED, SOME_SKIPPED = 130, 143, 75, 5
 
@@ -109,25 +110,17 @@ class Worker:
 def prepare_folder(step: Step, mark: Fingerprint, launcher: Launcher) -> list[str]:
     """Make a run folder ready and return the command to run in it.
 
-    A fresh start removes what an earlier run of other settings would be resumed from or taken for done.
+    A fresh start finds nothing that it would be resumed from or taken for done; an earlier run lies in ``previous``
+    until the new one has succeeded.
     """
     folder, words = step.run.folder, list(step.run.arguments)
     folder.mkdir(parents=True, exist_ok=True)
     if step.state == "resume":
         words.append(f"--ckpt_path={folder / 'last.ckpt'}")
     else:
-        for stale in (folder / "done.json", folder / "started.json", *folder.glob("*.ckpt")):
-            stale.unlink(missing_ok=True)
+        set_aside(folder)
     command = launcher.command(words)
-    write_json(
-        folder / "started.json",
-        {
-            "command": command,
-            "fingerprint": asdict(mark),
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
-            "host": socket.gethostname(),
-        },
-    )
+    write_started(folder, command, mark)
     return command
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from datamodules.errors import DataError
 from datamodules.labels import VIEWS
+from lightning_app.previous import PREVIOUS
 
 RESULT_COLUMNS = ("system", "corpus", "view", "metric", "seed", "fold", "value", "n")
 PREDICTION_COLUMNS = ("id", "corpus", "system", "truth", "label", "seed", "fold")
@@ -154,7 +155,7 @@ def _find_runs(folder: Path) -> list[Run]:
 
 def _folders(parent: Path) -> list[Path]:
     """Folders inside `parent`, with fold=2 before fold=10."""
-    inside = [path for path in parent.iterdir() if path.is_dir()]
+    inside = [path for path in parent.iterdir() if path.is_dir() and path.name != PREVIOUS]
     return sorted(inside, key=lambda path: [int(t) if t.isdigit() else t for t in re.split(r"(\d+)", path.name)])
 
 

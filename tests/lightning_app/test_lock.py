@@ -3,12 +3,18 @@ import json
 import os
 import socket
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from lightning_app.chain.lock import locked
 from lightning_app.config_files import ConfigError
+from lightning_app.lock import locked as hold
+
+
+def locked(runs: Path) -> AbstractContextManager[int]:
+    runs.mkdir(exist_ok=True)
+    return hold(runs / "chain.lock", "another chain runs here")
 
 
 def _hold(runs: Path, host: str, pid: int) -> None:
@@ -37,6 +43,21 @@ def test_another_machine_is_believed(tmp_path: Path) -> None:
         pytest.raises(ConfigError, match=r"process 42 on node7, since 10 min\. .*delete .*chain\.lock"),
         locked(tmp_path),
     ):
+        pass
+
+
+def test_a_job_that_was_put_back_into_the_queue_finds_its_own_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    with locked(tmp_path):
+        left = json.loads((tmp_path / "chain.lock").read_text())
+    (tmp_path / "chain.lock").write_text(json.dumps({**left, "host": "node7"}))
+    with locked(tmp_path):
+        pass
+    (tmp_path / "chain.lock").write_text(json.dumps({**left, "host": "node7"}))
+    monkeypatch.setenv("SLURM_JOB_ID", "8")
+    with pytest.raises(ConfigError, match="on node7"), locked(tmp_path):
         pass
 
 

@@ -143,6 +143,19 @@ def test_a_fresh_start_leaves_no_checkpoint_of_other_settings(done_line: Any) ->
     assert sorted(path.name for path in Path("runs/clep").glob("*.ckpt")) == ["best.ckpt", "last.ckpt"]
 
 
+def test_a_new_run_that_fails_leaves_the_old_one(done_line: Any) -> None:
+    old = Path("runs/clep/best.ckpt").read_text()
+    Path("runs/clep/hpc_ckpt_1.ckpt.sha256").touch()
+    Path("crash_clep").write_text("1")
+    with pytest.raises(StageError):
+        done_line("--set", "clep.model.dim=3")
+    assert Path("runs/clep/previous/best.ckpt").read_text() == old
+    assert not Path("runs/clep/hpc_ckpt_1.ckpt.sha256").exists()
+    Path("crash_clep").unlink()
+    done_line("--set", "clep.model.dim=3")
+    assert not Path("runs/clep/previous").exists()
+
+
 @pytest.mark.parametrize("code", [2, 3, 4])
 def test_the_stages_code_is_the_chains(line: Any, code: int) -> None:
     Path("crash_clep").write_text(str(code))

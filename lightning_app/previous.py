@@ -1,0 +1,54 @@
+"""What a run folder held before: kept beside the new run until that has succeeded."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+PREVIOUS = "previous"
+CHECKPOINTS = ("best.ckpt", "last.ckpt", "hpc_ckpt_*")
+# done.json goes first: a folder that has it has the rest, too.
+RESULTS = ("done.json", *CHECKPOINTS, "predictions.parquet", "results.csv", "embeddings.npz")
+# Whatever else lies in the folder is not a run's, and stays.
+BESIDE = (
+    "best.ckpt.sha256*",
+    "last.ckpt.sha256*",
+    "started.json",
+    "config.yaml",
+    "metrics.csv",
+    "captions.csv",
+    "bins.json",
+    "skipped.csv",
+)
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a folder holds anything that a run has computed, and that another one would write over."""
+    return next(_files(folder, RESULTS), None) is not None
+
+
+def set_aside(folder: Path) -> None:
+    """Move the files of the run that a folder holds into its folder ``previous``.
+
+    A run that lies there already has not been replaced by a successful one: it stays, and what came after it goes.
+    """
+    if not holds_run(folder):
+        return
+    kept = folder / PREVIOUS
+    if (folder / "done.json").is_file():
+        shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(exist_ok=True)
+    for path in list(_files(folder, (*RESULTS, *BESIDE))):
+        if (kept / path.name).exists():
+            path.unlink(missing_ok=True)
+        elif path.exists():
+            path.rename(kept / path.name)
+
+
+def forget(folder: Path) -> None:
+    """Delete what was set aside; its successor is done."""
+    shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
+
+
+def _files(folder: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
+    for pattern in patterns:
+        yield from (path for path in sorted(folder.glob(pattern)) if path.is_file())

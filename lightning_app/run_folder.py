@@ -1,0 +1,162 @@
+"""The run folder of a command: locked while it works, and never written over another run's results unasked."""
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, NamedTuple
+
+from lightning_app.config_files import ConfigError
+from lightning_app.done import read_done
+from lightning_app.fingerprint import Fingerprint, command_settings
+from lightning_app.lock import locked
+from lightning_app.previous import holds_run, set_aside
+from lightning_app.started import read_started, write_started
+from lightning_app.storage import refusal
+
+OVERWRITE = "--overwrite"
+ROOT = "trainer.default_root_dir"
+# Checkpoints of the run folder itself, in Lightning's words.
+IN_THE_FOLDER = ("last", "best", "hpc")
+
+
+class AlreadyDone(Exception):
+    """The folder holds the results of this very command; there is nothing to do."""
+
+
+class Found(NamedTuple):
+    """What a run folder holds: this very run, finished or stopped, another one, or nothing to be careful of."""
+
+    state: Literal["empty", "done", "begun", "replaceable", "other"]
+    why: str = ""
+
+
+class RunFolder:
+    """Takes a folder for one command, and lets it go in the end.
+
+    Args:
+        words: The command line, from the verb on.
+        mark: Its fingerprint.
+        overwrite: Whether another run's results may be replaced. They are moved into the folder ``previous``, and
+            deleted when the command has succeeded.
+    """
+
+    def __init__(self, words: Sequence[str], mark: Fingerprint, overwrite: bool) -> None:
+        self.words, self.mark = list(words), mark
+        # A job that is put back into the queue has the same command line, and is to go on with what it made itself.
+        self.overwrite = overwrite and os.environ.get("SLURM_RESTART_COUNT", "0") == "0"
+        self.path: Path | None = None
+        self._afresh = True
+        self._held = ExitStack()
+
+    def __enter__(self) -> "RunFolder":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._held.close()
+
+    def take(self, path: Path, ckpt_path: str | None) -> Path | None:
+        """Lock the folder and return the checkpoint to go on from where nobody named one; nothing is changed yet.
+
+        Every process of a run finds the same; the first one alone locks, moves and writes.
+
+        Args:
+            path: The run folder; made if it is not there.
+            ckpt_path: The checkpoint that the command names.
+
+        Raises:
+            AlreadyDone: If this command has finished here.
+            ConfigError: If the folder holds another run, is in use, or cannot be written.
+        """
+        self.path = path
+        first, fits = is_first_process(), self.words[0] == "fit"
+        if first:
+            self._lock(path)
+        found = self._look(path)
+        if fits and found.state == "done":
+            raise AlreadyDone(f"{path} holds this run, and it is done; nothing to do ({OVERWRITE} runs it again)")
+        continues = fits and ckpt_path is not None and _lies_in(path, ckpt_path)
+        last = path / "last.ckpt"
+        resumed = last if fits and ckpt_path is None and found.state == "begun" and last.is_file() else None
+        self._afresh = not continues and resumed is None
+        if first and self._afresh:
+            self._require_room(path, found, ckpt_path if fits else None)
+        if first and resumed is not None:
+            said = f"goes on from {resumed}, where it stopped ({OVERWRITE} starts it anew)"
+            print(f"lightning-cli fit: {said}", file=sys.stderr)
+        return resumed
+
+    def begin(self) -> None:
+        """Clear the folder and say what is in it from now on; call it when no more mistakes are to be found."""
+        if self.path is not None and is_first_process():
+            if self._afresh:
+                set_aside(self.path)
+            write_started(self.path, ["lightning-cli", *self.words], self.mark)
+
+    def _lock(self, path: Path) -> None:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._held.enter_context(locked(path / "run.lock", "another command works in this folder"))
+        except OSError as error:
+            raise ConfigError(f"{path}: the run folder {refusal(error, path)} with --{ROOT} FOLDER") from error
+        # A process that was killed while it wrote could not take these away.
+        for left in (*path.glob(".*.ckpt.*"), *path.glob(".done.json.*"), *path.glob(".started.json.*")):
+            left.unlink(missing_ok=True)
+
+    def _look(self, path: Path) -> Found:
+        """Find out what the folder holds, as far as it may not be replaced."""
+        if not holds_run(path):
+            return Found("empty")
+        if self.overwrite:
+            return Found("replaceable")
+        done = read_done(path)
+        then = done.fingerprint if done else read_started(path)
+        if then is None:
+            return Found("other", "nothing says of which run they are")
+        if changes := then.changes(self.mark):
+            return Found("other", changes[0])
+        if done is None:
+            return Found("begun")
+        damage = done.damage(path)
+        return Found("other", damage) if damage else Found("done")
+
+    def _require_room(self, path: Path, found: Found, ckpt_path: str | None) -> None:
+        if found.state == "other" or (ckpt_path and found.state == "begun"):
+            why = found.why or f"this one resumes from {ckpt_path}"
+            raise ConfigError(
+                f"{path} holds results of another run: {why}; {OVERWRITE} replaces them, --{ROOT} OTHER keeps both"
+            )
+        sources = [name for name in self.mark.inputs if _lies_in(path, name)]
+        if sources and found.state != "empty":
+            raise ConfigError(
+                f"{path}: the command reads {sources[0]}, which it would replace; "
+                f"name another run folder with --{ROOT} OTHER"
+            )
+
+
+def _lies_in(folder: Path, name: str) -> bool:
+    """Whether a file, or one of Lightning's words for a checkpoint of the run, lies in the run folder."""
+    return name in IN_THE_FOLDER or Path(name).absolute().parent == folder.absolute()
+
+
+def is_first_process() -> bool:
+    """Whether this process is the one of a run that writes files, on every launcher."""
+    ranks = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
+    return all(os.environ.get(name, "0") == "0" for name in ranks)
+
+
+def in_own_folder(words: Sequence[str]) -> list[str]:
+    """Give ``predict`` the folder ``predict`` beside that of its configuration, unless the command line names one.
+
+    >>> in_own_folder(["predict", "--trainer.default_root_dir=mine"])
+    ['predict', '--trainer.default_root_dir=mine']
+    """
+    named = any(word.partition("=")[0] == f"--{ROOT}" for word in words)
+    if words[0] != "predict" or named:
+        return list(words)
+    folder = Path(str(command_settings(words[1:]).get(ROOT) or "."))
+    return [*words, f"--{ROOT}={folder.with_name('predict') if folder.name else 'predict'}"]
