@@ -16,8 +16,7 @@ from datamodules.captions.source import CaptionSource
 from datamodules.captions.template import Template
 from datamodules.checks import find_files
 from datamodules.clips import Clip, Clips, Collate, SplitFeatures
-from datamodules.corpora import CORPORA
-from datamodules.errors import DataError
+from datamodules.errors import DataError, naming
 from datamodules.features.loader import keep
 from datamodules.folds import assign_fold, select_split
 from datamodules.labels import LabelView, resolve_view
@@ -27,6 +26,7 @@ from datamodules.rows import clips_of, odd_sounds, require_filled, with_texts
 from datamodules.sampler import EpochSampler, equal_batches
 from datamodules.selection import require_classes, select_view
 from datamodules.stage_data import StageData
+from datamodules.whereabouts import require_manifest
 
 
 class ClipData(StageData):
@@ -46,7 +46,7 @@ class ClipData(StageData):
         dev: With folds: ``next`` keeps the following fold for validation, null trains on every other fold.
         train_on: ``all`` trains on every row, for testing on another corpus.
         test_on: The split that ``test`` and ``predict`` read; ``all`` reads every row.
-        disjoint: Columns whose values training and testing must not share.
+        disjoint: Columns whose values no two of training, validation and testing may share.
         require: Columns that must be filled in, such as those that a loss learns from.
         batch_size: Clips per device and step.
         seconds: Length that every clip is cut or padded to.
@@ -100,25 +100,21 @@ class ClipData(StageData):
         self._view = resolve_view(labels)
         if batch_size < 1 or seconds <= 0:
             raise DataError(f"data: batch_size {batch_size} and seconds {seconds:g} must be positive")
-        if not manifest.is_file():
-            raise DataError(
-                f"data.init_args.manifest: {manifest} is not there; make it: lightning-cli prepare "
-                f"{manifest.parent.name if manifest.parent.name in (*CORPORA, 'demo') else 'table my.csv'} "
-                f"{'ROOT ' if manifest.parent.name in CORPORA else ''}--out {manifest}"
-            )
+        require_manifest(manifest)
         rows = read_manifest(manifest, check_files=on_bad_audio == "raise")
         self.missing = sum(1 for _ in find_files(rows)) if on_bad_audio == "skip" else 0
         if protocol is not None:
-            rows = assign_fold(rows, protocol, fold, dev)
-        self.unchecked = (
-            check_disjoint(rows, manifest, disjoint) if "split" in rows and "all" not in (train_on, test_on) else 0
-        )
+            with naming(manifest):
+                rows = assign_fold(rows, protocol, fold, dev)
+        compared = "split" in rows and "all" not in (train_on, test_on)
+        self.unchecked = check_disjoint(rows, manifest, disjoint) if compared else {}
         self.all_rows = rows
         self.caption = Template(caption) if isinstance(caption, str) else caption
         self.tags = tags
         labelled = "emotion" in rows and (rows["emotion"] != "").any()
         # Without any emotion only `predict` works; every other loader says so.
-        self.rows = select_view(rows, self._view) if labelled else rows[:0]
+        with naming(manifest):
+            self.rows = select_view(rows, self._view) if labelled else rows[:0]
         self.outside_view = len(rows) - len(self.rows)
         require_filled(self.rows, require, manifest)
         self.rows = with_texts(self.rows, self._for_bins(), self.caption, self.tags)
@@ -132,7 +128,8 @@ class ClipData(StageData):
         rank_zero_info(predicted or self.summary())
         if stage == "fit":
             train = self.train_rows
-            require_classes(train, self.view, "training")
+            with naming(self.manifest):
+                require_classes(train, self.view, "training")
             world = self._trainer().world_size
             if len(train) < self.batch_size * world:
                 raise DataError(
@@ -146,7 +143,9 @@ class ClipData(StageData):
         splits = ", ".join(f"{name or 'no split'} {size}" for name, size in sizes.items())
         counted = f"{len(self.rows) + self.outside_view} rows: {splits or len(self.rows)}"
         outside = f"; left out {self.outside_view} of other emotions than {self.view.name}" if self.outside_view else ""
-        unchecked = f"; {self.unchecked} without a speaker could not be checked for leaks" if self.unchecked else ""
+        unchecked = "".join(
+            f"; {count} without a {column} could not be checked for leaks" for column, count in self.unchecked.items()
+        )
         missing = f"; {self.missing} whose file is not there are skipped" if self.missing else ""
         return f"{self.manifest}: {counted}{outside}{unchecked}{odd_sounds(self.rows)}{missing}"
 
@@ -219,10 +218,8 @@ class ClipData(StageData):
         return rows.assign(target=targets)
 
     def _split(self, split: str, rows: pd.DataFrame | None = None) -> pd.DataFrame:
-        try:
+        with naming(self.manifest):
             return select_split(self._labelled() if rows is None else rows, split)
-        except DataError as error:
-            raise DataError(f"{self.manifest}: {error}") from None
 
     def _labelled(self) -> pd.DataFrame:
         if self.rows.empty:

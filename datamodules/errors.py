@@ -1,5 +1,8 @@
 """What is wrong with the user's data, as one kind of exception."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class DataError(ValueError):
     """Bad input data: a table, a label or a recording.
@@ -17,3 +20,14 @@ class MissingExtra(RuntimeError):
     """
 
     exit_code = 4
+
+
+@contextmanager
+def naming(place: object) -> Iterator[None]:
+    """Put a place, such as the manifest, before messages of a `DataError` that do not begin with it."""
+    try:
+        yield
+    except DataError as error:
+        if str(error).startswith(f"{place}:"):
+            raise
+        raise DataError(f"{place}: {error}") from error

@@ -145,6 +145,53 @@ def test_a_sentence_is_refused_where_the_protocol_says_so(corpus: Path) -> None:
         data(path, disjoint=["speaker", "transcript"])
 
 
+def rewritten(corpus: Path, folder: Path, **columns: object) -> Path:
+    """A copy of the corpus' manifest with these columns; None leaves one out."""
+    rows = pd.read_csv(corpus)
+    rows = rows.assign(path=[str(corpus.parent / path) for path in rows["path"]]).assign(**columns)
+    rows.drop(columns=[name for name, cells in columns.items() if cells is None]).to_csv(folder / "m.csv", index=False)
+    return folder / "m.csv"
+
+
+def test_messages_name_the_manifest_and_what_mends_it(corpus: Path, tmp_path: Path) -> None:
+    manifest = rewritten(corpus, tmp_path, split=None, transcript=None)
+    start = rf"^{manifest}: "
+    with pytest.raises(DataError, match=start + r"column 'split': no row is 'train' .*--data\.protocol speaker"):
+        data(manifest).setup("fit")
+    with pytest.raises(DataError, match=start + "column 'fold_speaker': found no fold 7"):
+        data(manifest, protocol="speaker", fold=7)
+    with pytest.raises(DataError, match=start + "column 'fold_session' is missing"):
+        data(manifest, protocol="session")
+    with pytest.raises(DataError, match=start + "column 'emotion': no row belongs to the view 'boredom[+]calm'"):
+        data(manifest, labels=["boredom", "calm"])
+    with pytest.raises(DataError, match=start + "column 'emotion': no training row is boredom"):
+        data(manifest, protocol="speaker", labels=["anger", "boredom"]).setup("fit")
+    checked = data(manifest, protocol="speaker", disjoint=("speaker", "transcript"))
+    assert checked.summary().endswith("; 72 without a transcript could not be checked for leaks")
+    assert "of other emotions" in data(manifest, protocol="speaker", labels=["anger", "sadness"]).summary()
+
+
+def test_a_manifest_that_is_no_file(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=rf"{corpus.parent} is a folder; name the table in it: .*{corpus}"):
+        data(corpus.parent)
+    with pytest.raises(DataError, match="is a folder; expected a table of clips: write a CSV with the column path"):
+        data(tmp_path)
+    with pytest.raises(DataError, match=r"is not there; make it: lightning-cli prepare table my\.csv --out"):
+        data(tmp_path / "manifest.csv")
+    with pytest.raises(DataError, match="make it: lightning-cli prepare emodb ROOT --out"):
+        data(tmp_path / "emodb" / "manifest.csv")
+    with pytest.raises(DataError, match="make it: lightning-cli prepare demo --out"):
+        data(tmp_path / "demo" / "manifest.csv")
+
+
+def test_a_speaker_in_training_and_validation_is_refused(corpus: Path, tmp_path: Path) -> None:
+    rows = pd.read_csv(corpus)
+    manifest = rewritten(corpus, tmp_path, speaker=rows["speaker"].replace("dan", "ann"))
+    with pytest.raises(DataError, match=r"speaker 'buzz/ann': train \(lines 2, .*\) and dev \(lines 38"):
+        data(manifest)
+    assert data(manifest, disjoint=()).summary()
+
+
 def test_a_class_without_training_rows_is_named(corpus: Path) -> None:
     made = data(
         edited(corpus, "classless.csv", lambda t: t.drop(t[(t.emotion == "sadness") & (t.split == "train")].index))

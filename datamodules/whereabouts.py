@@ -1,0 +1,33 @@
+"""Where a manifest should be, and which command makes it."""
+
+from pathlib import Path
+
+from datamodules.corpora import CORPORA
+from datamodules.errors import DataError
+
+
+def require_manifest(manifest: Path) -> None:
+    """Refuse a manifest that is no file.
+
+    Raises:
+        DataError: With the tables in it, if it is a folder, or with the command that makes it.
+    """
+    if manifest.is_dir():
+        tables = sorted(file for ending in ("csv", "parquet") for file in manifest.glob(f"*.{ending}"))
+        # Recordings alone have to be listed in a table first.
+        remedy = (
+            f"name the table in it: {' or '.join(map(str, tables[:3]))}"
+            if tables
+            else (
+                "expected a table of clips: write a CSV with the column path, a row per recording, and check it by "
+                f"lightning-cli prepare table my.csv --out {manifest / 'manifest.csv'}"
+            )
+        )
+        raise DataError(f"data.init_args.manifest: {manifest} is a folder; {remedy}")
+    if not manifest.is_file():
+        corpus = manifest.parent.name
+        source = f"{corpus} ROOT" if corpus in CORPORA else corpus if corpus == "demo" else "table my.csv"
+        raise DataError(
+            f"data.init_args.manifest: {manifest} is not there; "
+            f"make it: lightning-cli prepare {source} --out {manifest}"
+        )
