@@ -14,14 +14,14 @@ class Pairs:
     """N clips, their captions, and what is known of both. Everything but the first four may be unknown.
 
     Attributes:
-        audio_NE: Embeddings of the clips, of unit length.
-        text_UE: Embeddings of captions, of unit length. Clips may share one; rows that no clip uses count for nothing.
+        audio_NE: Embeddings of the clips, of unit length, unless the model trains without.
+        text_UE: Embeddings of captions, likewise. Clips may share one; rows that no clip uses count for nothing.
         caption_N: int64, the row of ``text_UE`` that is each clip's caption.
         scale: 0-d, one over the temperature.
         label_N: int64, the class of each clip.
         rating_NR: Valence, arousal and dominance of each clip on 1 to 7, in this order; NaN where it was not rated.
         local_NL: Local audio features, averaged over time; they carry no gradient.
-        tag_NE: Embeddings of each clip's tags, of unit length.
+        tag_NE: Embeddings of each clip's tags; of unit length, unless the model trains without.
     """
 
     audio_NE: Tensor

@@ -30,8 +30,9 @@ class RankNContrast(ContrastiveLoss):
         negatives: ``inclusive``: S_ij = {k: d_ik >= d_ij - tie_eps}; ``strict``: S_ij = {k: d_ik > d_ij + tie_eps}.
         directions: ``audio_to_text`` (the paper) has clips as anchors; ``both`` is the mean with captions as anchors
             and clips as candidates.
-        tie_eps: Distances that differ by no more are ties. 0 knows equal ratings; 1e-4 also knows ratings equally
-            far on two sides, such as 3.2 and 3.6 from 3.4, which binary fractions tell apart.
+        tie_eps: Distances that differ by no more are ties. Ties are meant in exact arithmetic, where 3.2 and 3.6 lie
+            equally far from 3.4; binary fractions tell them apart by about 1e-7, and 1e-4 brings them together again.
+            0 knows equal ratings alone.
         normalizer: Divide by the ``valid`` terms, those whose S_ij is not empty, or by N^2 (``square``, as printed).
             With ``inclusive`` all are valid.
         standardize: Bring each attribute to a standard deviation of 1 over the batch first; ``tie_eps`` counts in
@@ -53,7 +54,7 @@ class RankNContrast(ContrastiveLoss):
         distance: Literal["l2", "l1"] = "l2",
         negatives: Literal["inclusive", "strict"] = "inclusive",
         directions: Literal["audio_to_text", "both"] = "audio_to_text",
-        tie_eps: float = 0.0,
+        tie_eps: float = 1e-4,
         normalizer: Literal["valid", "square"] = "valid",
         standardize: bool = False,
         block_rows: int = 128,

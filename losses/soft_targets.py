@@ -127,7 +127,7 @@ class SoftTargets(ContrastiveLoss):
     def _of_local(self, pairs: Pairs) -> Tensor:
         if pairs.local_NL is None:
             raise LossInputError("SoftTargets: gamma < 1 needs local audio features; the model gives none")
-        local_NL = pairs.local_NL.to(torch.promote_types(pairs.local_NL.dtype, torch.float32))
+        local_NL = _wide(pairs.local_NL)
         if self.center_local:
             local_NL = local_NL - local_NL.mean(0)
         if self.normalize_local:
@@ -142,12 +142,22 @@ class SoftTargets(ContrastiveLoss):
                     f"SoftTargets: t2t {self.t2t!r} needs tags of each clip; the data have none: write them, or set "
                     "t2t to caption"
                 )
-            parts.append((similarity(pairs.tag_NE, pairs.tag_NE) / self.t2t_temperature).log_softmax(1))
+            parts.append((_cosines(pairs.tag_NE) / self.t2t_temperature).log_softmax(1))
         if self.t2t != "tags":
-            alike_UU = similarity(pairs.text_UE, pairs.text_UE) / self.t2t_temperature
+            alike_UU = _cosines(pairs.text_UE) / self.t2t_temperature
             alike_NN = alike_UU.index_select(0, pairs.caption_N).index_select(1, pairs.caption_N)
             parts.append(alike_NN.log_softmax(1))
         return _logsumexp(parts) - math.log(len(parts))
+
+
+def _cosines(text_NE: Tensor) -> Tensor:
+    """Of all pairs of rows: a model that is trained without unit vectors gives texts of any length."""
+    unit_NE = F.normalize(_wide(text_NE), dim=1)
+    return similarity(unit_NE, unit_NE)
+
+
+def _wide(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def _logsumexp(parts: list[Tensor]) -> Tensor:

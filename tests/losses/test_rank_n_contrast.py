@@ -191,12 +191,14 @@ def test_equal_averages_of_raters_are_ties_also_in_single_precision():
     assert RankNContrast()(pairs).item() == pytest.approx(RankNContrast()(pairs_of([[2, 2, 2]] * 4)).item(), abs=1e-12)
 
 
-def test_tie_eps_joins_what_binary_fractions_tell_apart():
-    """3.2 and 3.6 lie equally far from 3.4."""
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_ratings_equally_far_on_two_sides_are_ties_by_default(dtype):
+    """3.2 and 3.6 lie equally far from 3.4, which binary fractions tell apart."""
     pairs = pairs_of([[3.4, 4, 4], [3.2, 4, 4], [3.6, 4, 4]])
-    apart, tied = RankNContrast()(pairs).item(), RankNContrast(tie_eps=1e-4)(pairs).item()
+    pairs = replace(pairs, rating_NR=pairs.rating_NR.to(dtype))
+    apart, tied = RankNContrast(tie_eps=0)(pairs).item(), RankNContrast()(pairs).item()
     tenths = replace(pairs, rating_NR=torch.tensor([[34.0, 40, 40], [32, 40, 40], [36, 40, 40]]))
-    assert tied == pytest.approx(RankNContrast()(tenths).item(), abs=1e-12)
+    assert tied == pytest.approx(RankNContrast(tie_eps=0)(tenths).item(), abs=1e-12)
     assert apart != pytest.approx(tied, abs=1e-6)
 
 

@@ -62,7 +62,7 @@ def literal(pairs: Pairs, loss: SoftTargets, floor: float) -> tuple[Tensor, Tens
     local = pairs.local_NL - sum(pairs.local_NL) / n if loss.center_local else pairs.local_NL
     if loss.normalize_local:
         local = torch.stack([x / x.norm().clamp(min=1e-12) for x in local])
-    tags, frozen = pairs.tag_NE, text
+    tags, frozen = (torch.stack([x / x.norm() for x in rows]) for rows in (pairs.tag_NE, text))
     if loss.detach:
         local, tags, frozen = local.detach(), tags.detach(), text.detach()
 
@@ -162,6 +162,19 @@ def test_underflowing_targets_cost_a_finite_sum_with_a_finite_gradient(floor, sc
         loss = SoftTargets(normalize_local=False, detach=detach, floor=floor, gamma=0.0, **kwargs)(pairs)
         assert loss.isfinite()
         assert all(g.isfinite().all() for g in gradients(loss, pairs))
+
+
+@pytest.mark.parametrize("t2t", ["tags", "caption", "both"])
+def test_texts_are_compared_by_their_cosines_where_training_keeps_their_lengths(t2t):
+    """A model that is trained without unit vectors gives tags of any length; products of long ones are one-hot."""
+    pairs = pairs_of(CAPTION["shared"])
+    loss = SoftTargets(t2t=t2t, gamma=1.0, beta=1.0)
+    loss(pairs)
+    expected = loss.target_entropy
+    length_N1 = torch.tensor([[30.0], [2.0], [0.1], [7.0], [30.0], [1.0], [12.0]])
+    loss(replace(pairs, tag_NE=pairs.tag_NE * length_N1, text_UE=pairs.text_UE * length_N1[:4]))
+    assert expected > 0.01
+    torch.testing.assert_close(loss.target_entropy, expected, atol=1e-9, rtol=0)
 
 
 def test_the_entropy_tells_useless_targets_from_useful_ones():
