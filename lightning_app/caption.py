@@ -95,6 +95,7 @@ def _data(files: Sequence[str], words: Sequence[str]) -> "ClipData":
     from datamodules.stage_data import StageData
     from lightning_app.messages import short_parse_error, users_mistake
     from lightning_app.trainer_cli import StageParser
+    from lightning_app.trust import Trust
 
     tree = _settings(files, words)
     parser = StageParser()
@@ -104,7 +105,8 @@ def _data(files: Sequence[str], words: Sequence[str]) -> "ClipData":
     given = [f"--{name}={_word(tree[name])}" for name in SECTIONS if name in tree]
     said = [*(f"--config={find_config(file)}" for file in files), *words]
     try:
-        data: Any = parser.instantiate(parser.parse_args([*given, *words])).data
+        with Trust.of(flatten(tree) | {word: word.partition("=")[2] for word in words}).enforced():
+            data: Any = parser.instantiate(parser.parse_args([*given, *words])).data
     except ValueError as error:
         if users_mistake(error) is not None and not isinstance(error, ConfigError):
             raise

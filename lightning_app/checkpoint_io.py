@@ -49,9 +49,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 os.replace(_next_digest_file(target), digest_file(target))
                 _flush_folder(target.parent)
 
-    def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = None) -> dict[str, Any]:
+        """Read tensors and plain values only: whatever ``weights_only`` says, no code of a checkpoint is run."""
         verify(Path(path))
-        content: dict[str, Any] = super().load_checkpoint(path, *args, **kwargs)
+        content: dict[str, Any] = super().load_checkpoint(path, map_location, weights_only=True)
         if complaint := unreadable(content):
             raise CheckpointError(f"{path}: {complaint}")
         return content

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 NO_CACHE = "--no-cache"
+CLOSED_PIPE = 141  # what a shell says of a program that was ended by a closed pipe
 VERBS = {
     "prepare": ("lightning_app.prepare", "Turn a corpus, or a table of your recordings, into a manifest."),
     "caption": ("lightning_app.caption", "Write the captions and tags of a stage's data as a table."),
@@ -25,12 +26,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``lightning-cli`` and return its exit code.
 
     0 done; 1 an error of ours; 2 usage or configuration; 3 data; 4 model, weights or a missing extra; 5 done, but some
-    rows were left out; 130 interrupted; 143 preempted after a checkpoint was saved.
+    rows were left out; 130 interrupted; 141 nobody reads what is printed; 143 preempted after a checkpoint was saved.
 
     Args:
         argv: The words after the command's name; those of the process by default.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        try:
+            return _main(list(sys.argv[1:] if argv is None else argv))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # As `head` leaves it; what is still to be flushed at the very end goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
+
+
+def _main(arguments: list[str]) -> int:
     if NO_CACHE in arguments:
         # For this process and for those it starts; no setting of a run, for it changes no result.
         os.environ["EMOCLAP_CACHE"] = "off"
@@ -51,11 +63,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = f"; did you mean {near[0]}?" if near else ""
         return _fail("lightning-cli", f"no verb {verb!r}; expected {', '.join([*LIGHTNING_VERBS, *VERBS])}{hint}", 2)
     try:
-        if verb in VERBS:
-            return _run_own(verb, arguments[1:])
-        from lightning_app.trainer_cli import run_stage
+        from lightning_app.plugins import plugin_options
+        from lightning_app.releases import require_sound_releases
 
-        return run_stage(arguments)
+        require_sound_releases()
+        with plugin_options(arguments[1:]) as words:
+            if verb in VERBS:
+                return _run_own(verb, words)
+            from lightning_app.trainer_cli import run_stage
+
+            return run_stage([verb, *words])
     except KeyboardInterrupt:
         return _fail(f"lightning-cli {verb}", "interrupted", 130)
     except SystemExit as ended:
@@ -104,9 +121,11 @@ examples:
   lightning-cli caption --config stages/clep.yaml --out captions.csv
   lightning-cli fit --config stages/acpt.yaml --model.prompt.length 16
 
-`lightning-cli VERB --help` lists a verb's options; `--overwrite` lets fit, test and predict replace a run of other
-settings, which no run folder gives up unasked; `--no-cache` keeps no features of frozen encoders, in the folder
-EMOCLAP_CACHE (by default ~/.cache/emoclap); EMOCLAP_DEBUG=1 shows the traceback of an error."""
+`lightning-cli VERB --help` lists a verb's options. For every verb: `--plugins DIR` finds modules of your own in DIR,
+too, and trusts them, and `--trust PACKAGE` trusts one that is installed (also EMOCLAP_PLUGINS and EMOCLAP_TRUST);
+`--no-cache` keeps no features of frozen encoders, in the folder EMOCLAP_CACHE (by default ~/.cache/emoclap).
+`--overwrite` lets fit, test and predict replace a run of other settings, which no run folder gives up unasked.
+EMOCLAP_DEBUG=1 shows the traceback of an error."""
 
 
 def _message(error: BaseException) -> str:

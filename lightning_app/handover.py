@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import re
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -10,45 +9,67 @@ from typing import Any, TextIO
 
 from datamodules.labels import VIEWS
 from lightning_app.checkpoint_io import verify
+from lightning_app.checkpoint_trust import require_trusted, still_taken
 from lightning_app.config_files import PACKAGE_ROOT, ConfigError, flatten, resolve
-from stages.handoff import CheckpointError, read_checkpoint, stage_of
+from lightning_app.trust import Trust, refusal
+from stages.checkpoint_content import CheckpointError, require_plain
+from stages.handoff import near_checkpoints, read_checkpoint, stage_of
 
 # The data say these, by a link that is not there yet when a command is read.
 LINKED = ("labels", "words")
 PARTS = ("clap", "prompt", "classifier", "audio", "head")
-# A checkpoint may come from anywhere, and building a class runs its code.
-CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
-TRUSTED = ("stages.", "models.", "losses.", "datamodules.", "torch.")
+
+
+def checkpoint_file(settings: Mapping[str, Any]) -> str | None:
+    """The file that ``ckpt_path`` means by a word: ``best`` and ``last`` are the run folder's; None for any other.
+
+    Raises:
+        ConfigError: If it is a word of Lightning's that names a file which nobody here has checked.
+    """
+    word, folder = settings.get("ckpt_path"), settings.get("trainer.default_root_dir") or "."
+    if word in ("best", "last"):
+        return str(Path(folder) / f"{word}.ckpt")
+    if isinstance(word, str) and (word == "hpc" or word.partition(":")[0] == "registry"):
+        raise ConfigError(f"ckpt_path: expected a file, best or last (of {folder}), found {word!r}")
+    return None
 
 
 def inherited_settings(arguments: list[str], settings: Mapping[str, Any]) -> list[str]:
-    """Put what ``init_from`` holds in front of a command line, where every setting of the user's own beats it.
+    """Put what a checkpoint holds in front of a command line, where every setting of the user's own beats it.
 
-    The stage gets the configuration of each part that it takes and the checkpoint has; the data get its classes, and
-    outside training the length of clip that it was trained on.
+    The checkpoint is the one that the command resumes or tests (``ckpt_path``), else the one that its stage starts from
+    (``init_from``). The stage gets the configuration of each part that it takes and the checkpoint has; the data get
+    its classes, and outside training the length of clip that it was trained on.
 
     Args:
         arguments: The words of the command line, from the verb on.
         settings: Its settings under dotted keys, without ``init_args``.
 
     Raises:
-        CheckpointError: If ``init_from`` is not there or unsound; says which command makes it.
+        CheckpointError: If the checkpoint is not there (says which command makes it), unsound, of another stage than
+            is resumed, or asks for classes that the command does not trust.
         ConfigError: If the stage's class cannot be found.
     """
-    source, stage = settings.get("model.init_from"), settings.get("model.class_path", settings.get("model"))
-    if source is None or not isinstance(stage, str):
+    stage = settings.get("model.class_path", settings.get("model"))
+    resumed, source = settings.get("ckpt_path"), settings.get("model.init_from")
+    named = resumed or source
+    if not isinstance(stage, str) or not isinstance(named, str):
         return arguments
-    path = Path(source)
-    if not path.is_file():
-        raise CheckpointError(f"model.init_args.init_from: {path} is not there{_remedy(path)}")
+    trust, path = Trust.of(settings), Path(named)
+    if not resumed and not path.is_file():
+        raise CheckpointError(f"model.init_args.init_from: {path} is not there{near_checkpoints(path)}{_remedy(path)}")
     verify(path)
     checkpoint = read_checkpoint(path)
+    if resumed:
+        _require_stage(checkpoint, path, stage)
     stored = checkpoint["hyper_parameters"]
-    accepted = inspect.signature(_imported(stage)).parameters
+    accepted = inspect.signature(_imported(stage, trust)).parameters
     init_args = {part: stored[part] for part in PARTS if part in accepted and stored.get(part) is not None}
-    if settings.get("model.take") == "audio":
+    if settings.get("model.take") == "audio" and not resumed:
         init_args = {"clap": {"class_path": "models.clap.Clap", "init_args": {"audio": _audio_tower(stored, path)}}}
-    _require_trusted(init_args, path)
+    require_plain(init_args, path, "hyper_parameters")
+    init_args = still_taken(init_args, settings)
+    require_trusted(init_args, path, trust)
     # A view's name says what is merged into its labels; a view that was made of a list has none of ours.
     labels = checkpoint["view"] if checkpoint.get("view") in VIEWS else stored.get("labels")
     if "trained_labels" in accepted and stored.get("labels"):
@@ -58,7 +79,7 @@ def inherited_settings(arguments: list[str], settings: Mapping[str, Any]) -> lis
     if isinstance(data, str):
         # Training cuts clips as its own stage says; everything after it hears as much as the training did.
         said = {"labels": labels, "seconds": checkpoint.get("seconds") if arguments[0] != "fit" else None}
-        known = inspect.signature(_imported(data)).parameters
+        known = inspect.signature(_imported(data, trust)).parameters
         if told := {key: value for key, value in said.items() if value and key in known}:
             inherited["data"] = {"class_path": data, "init_args": told}
     return [arguments[0], "--config", json.dumps(inherited), *arguments[1:]]
@@ -66,11 +87,21 @@ def inherited_settings(arguments: list[str], settings: Mapping[str, Any]) -> lis
 
 def _audio_tower(stored: Mapping[str, Any], path: Path) -> Any:
     """The configuration of the audio tower in a checkpoint's settings, on its own or inside an audio-text model."""
-    clap = stored.get("clap") or {}
-    tower = stored.get("audio") or (clap.get("init_args") or {}).get("audio")
-    if tower is None:
+    tower, clap = stored.get("audio"), stored.get("clap")
+    if not tower and isinstance(clap, dict) and isinstance(clap.get("init_args"), dict):
+        tower = clap["init_args"].get("audio")
+    if not tower:
         raise CheckpointError(f"{path}: has no audio tower ({stored.get('_class_path')} wrote it); start from another")
     return tower
+
+
+def _require_stage(checkpoint: Mapping[str, Any], path: Path, stage: str) -> None:
+    if stage_of(checkpoint) != stage:
+        raise CheckpointError(
+            f"ckpt_path: {path} is a checkpoint of {stage_of(checkpoint)}, and this stage is {stage}; "
+            "ckpt_path resumes the same stage and nothing else. To start from that checkpoint's weights: "
+            f"--model.init_args.init_from={path}"
+        )
 
 
 def require_same_stage(path: Path, model: Mapping[str, Any], out: TextIO) -> None:
@@ -85,12 +116,7 @@ def require_same_stage(path: Path, model: Mapping[str, Any], out: TextIO) -> Non
         CheckpointError: If the checkpoint is not there, unsound, or another stage's.
     """
     checkpoint = read_checkpoint(path)
-    if stage_of(checkpoint) != model["class_path"]:
-        raise CheckpointError(
-            f"ckpt_path: {path} is a checkpoint of {stage_of(checkpoint)}, and this stage is {model['class_path']}; "
-            "ckpt_path resumes the same stage and nothing else. To start from that checkpoint's weights: "
-            f"--model.init_args.init_from={path}"
-        )
+    _require_stage(checkpoint, path, model["class_path"])
     stored = {
         key: value
         for key, value in checkpoint["hyper_parameters"].items()
@@ -112,30 +138,14 @@ def _remedy(path: Path) -> str:
     return "; run the stage that writes it, or name another checkpoint with --model.init_args.init_from=PATH"
 
 
-def _imported(class_path: str) -> Any:
+def _imported(class_path: str, trust: Trust) -> Any:
+    if not trust.covers(class_path):
+        raise ConfigError(f"class_path: {refusal(class_path, asks=False)}")
     module, _, name = class_path.rpartition(".")
     try:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"class_path: there is no class {class_path} ({error})") from error
-
-
-def _require_trusted(tree: Any, path: Path) -> None:
-    if isinstance(tree, dict):
-        name = tree.get("class_path")
-        if name is not None and not str(name).startswith(TRUSTED):
-            raise CheckpointError(
-                f"{path}: asks for the class {name}; a checkpoint may name classes of this program and of torch alone. "
-                "If you trust it, say the part's configuration in a --config of your own"
-            )
-        for value in tree.values():
-            _require_trusted(value, path)
-    elif isinstance(tree, list):
-        for value in tree:
-            _require_trusted(value, path)
-    elif isinstance(tree, str) and CLASS_PATH.fullmatch(tree) and not tree.startswith(TRUSTED):
-        # The parser takes a bare name for a class, too.
-        _require_trusted({"class_path": tree}, path)
 
 
 def _plain(value: Any) -> Any:

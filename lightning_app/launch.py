@@ -9,21 +9,23 @@ from pathlib import Path
 
 from lightning_app.config_files import ConfigError
 from lightning_app.fingerprint import LIGHTNING_VERBS
+from lightning_app.plugins import plugin_words
 
 
 class Launcher:
     """Turns a stage's arguments into the command that runs it.
 
     Args:
-        program: What is called with the stage's arguments; by default ``python -m lightning_app`` of this environment.
+        program: What is called with the stage's arguments; by default ``python -P -m lightning_app`` of this
+            environment, which searches the current folder for nothing.
     """
 
     def __init__(self, program: list[str] | None = None) -> None:
-        self.program = program or [sys.executable, "-m", "lightning_app"]
+        self.program = program or [sys.executable, "-P", "-m", "lightning_app"]
 
     def command(self, arguments: Sequence[str]) -> list[str]:
-        """Return the command line for ``["fit", "--config", ...]``."""
-        return [*self.program, *arguments]
+        """Return the command line for ``["fit", "--config", ...]``; it trusts what this command trusts."""
+        return [*self.program, *arguments, *plugin_words()]
 
 
 class Local(Launcher):
@@ -61,10 +63,10 @@ class Torchrun(Launcher):
         """Return the torchrun line; a verb that is not Lightning's runs as one plain process."""
         if arguments[0] not in LIGHTNING_VERBS:
             return super().command(arguments)
-        python, *rest = self.program
+        python, *rest = [word for word in self.program if word != "-P"]  # which torchrun does not hand on
         meet = ["--rdzv-backend=c10d", f"--rdzv-endpoint={self.endpoint}"] if self.endpoint else ["--standalone"]
         sizes = ["--nproc-per-node", str(self.nproc_per_node), "--nnodes", str(self.nnodes)]
-        return [python, "-m", "torch.distributed.run", *sizes, *meet, *rest, *arguments]
+        return [python, "-P", "-m", "torch.distributed.run", *sizes, *meet, *rest, *arguments, *plugin_words()]
 
 
 class Slurm(Launcher):

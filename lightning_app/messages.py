@@ -10,6 +10,8 @@ from importlib import import_module
 from pathlib import Path
 
 from lightning_app.config_files import load_yaml, where
+from lightning_app.own_packages import OWN
+from lightning_app.trust import IN_PART, asks_only, refusal
 
 NOISE = re.compile(
     r"^\s*(-\s*)?(Given value( type)?:|Subtypes:|Does not validate against any of the Union subtypes|Errors:\s*$"
@@ -18,6 +20,7 @@ NOISE = re.compile(
 KEY = re.compile(r'^\s*(?:-\s*)?Parser key "([\w.]+)":', re.MULTILINE)
 UNKNOWN = re.compile(r"(?:Option|option|unrecognized arguments:) '?-*([\w.]+)'?")
 CLASS = re.compile(r"class_path '([\w.]+)'")
+DENIED = re.compile(r"Importing '([\w.]+)' is not allowed")
 NO_CLASS = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'|No module named '([\w.]+)'")
 SECTIONS = {
     "trainer": "lightning.pytorch.Trainer",
@@ -54,9 +57,12 @@ def short_parse_error(message: str, words: Sequence[str] = ()) -> str:
         )
     if "arguments are required" in text:
         return "expected a stage's file, such as --config stages/clep.yaml; `lightning-cli --help` has examples"
+    if denied := DENIED.search(message):
+        return f"{_place(keys, words)}{_joined(keys)}{refusal(denied.group(1), asks_only(words))}"
     if absent := NO_CLASS.search(message):
         text = f"there is no class {classes[-1] if classes else '.'.join(filter(None, absent.groups()))}"
-        return f"{_place(keys, words)}{_joined(keys)}{text}{_near_class(*absent.groups())}"
+        hint = _near_class(*absent.groups()) or _where_to_look(absent.group(3))
+        return f"{_place(keys, words)}{_joined(keys)}{text}{hint}"
     if unknown := UNKNOWN.search(text):
         names = [name for name in unknown.group(1).split(".") if name != "init_args"]
         if keys and keys[-1] == names[0]:
@@ -151,3 +157,13 @@ def _near_class(module: str | None, name: str | None, absent_module: str | None)
     inside = [found.name for found in pkgutil.iter_modules(getattr(parent, "__path__", []))]
     near = get_close_matches(name, [*vars(parent), *inside], n=1)
     return f"; did you mean {module}.{near[0]}?" if near else ""
+
+
+def _where_to_look(absent_module: str | None) -> str:
+    """The end of a message about a module of the user's own that was not found."""
+    if absent_module is None or absent_module.partition(".")[0] in (*OWN, *IN_PART):
+        return ""
+    return (
+        f"; the module {absent_module} was not found: install it, name the folder that holds it with --plugins DIR "
+        "(a chain's `plugins:`), or put that folder on PYTHONPATH"
+    )

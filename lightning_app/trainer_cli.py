@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,11 @@ from lightning_app.callbacks.provenance import Provenance
 from lightning_app.callbacks.skipped import ListSkipped
 from lightning_app.checkpoint_io import AtomicCheckpointIO, verify
 from lightning_app.config_files import ConfigError, find_config, load_yaml, resolve
-from lightning_app.fingerprint import Fingerprint, fingerprint
-from lightning_app.handover import inherited_settings, require_same_stage
+from lightning_app.fingerprint import Fingerprint, command_settings, fingerprint
+from lightning_app.handover import checkpoint_file, inherited_settings, require_same_stage
 from lightning_app.messages import short_parse_error, users_mistake
 from lightning_app.run_folder import OVERWRITE, AlreadyDone, RunFolder, in_own_folder
+from lightning_app.trust import Trust, asks_only
 from stages.evaluation import Evaluation
 from stages.handoff import CheckpointError
 from stages.stage import Stage
@@ -60,9 +61,12 @@ class StageCLI(LightningCLI):
         arguments: The words of the command line, from the verb on.
         print_of: The command's fingerprint, kept in ``done.json``.
         folder: The run folder, which the command takes when it knows where it is.
+        settings: The command's, under dotted keys; empty where it only asks.
     """
 
-    def __init__(self, arguments: list[str], print_of: Fingerprint, folder: RunFolder) -> None:
+    def __init__(
+        self, arguments: list[str], print_of: Fingerprint, folder: RunFolder, settings: Mapping[str, Any]
+    ) -> None:
         self.arguments, self.print_of, self.folder = arguments, print_of, folder
         self.preempt, self.skipped = Preempt(), ListSkipped()
         self.done = MarkDone(arguments, print_of)
@@ -76,7 +80,7 @@ class StageCLI(LightningCLI):
             save_config_callback=None if arguments[0] in WRITES_NOTHING else SaveConfigCallback,
             save_config_kwargs={"overwrite": True},
             parser_class=StageParser,
-            args=inherited_settings(_found(arguments), print_of.settings),
+            args=inherited_settings(_found(arguments), settings),
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -106,13 +110,17 @@ class StageCLI(LightningCLI):
                 raise
             # A constructor's own words about a value that it cannot work with.
             raise ConfigError(short_parse_error(str(error), self.arguments)) from error
+        resumed = self.config[self.subcommand].get("ckpt_path")
+        self.model.resumed_from = Path(resumed) if resumed else None
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
+        if config.get("weights_only") is False:
+            raise ConfigError("weights_only: a checkpoint is always read without running code of its own; leave it out")
         if self.subcommand not in WRITES_NOTHING:
             resumed = self.folder.take(Path(config["trainer"]["default_root_dir"] or "."), config.get("ckpt_path"))
             config["ckpt_path"] = str(resumed) if resumed else config.get("ckpt_path")
-        if config.get("ckpt_path") and config["ckpt_path"] not in ("best", "last", "hpc", "registry"):
+        if config.get("ckpt_path"):
             path = Path(config["ckpt_path"])
             verify(path)
             require_same_stage(path, config["model"], sys.stderr)
@@ -153,20 +161,19 @@ def run_stage(arguments: Sequence[str]) -> int:
     """
     _quiet()
     words = [word for word in arguments if word != OVERWRITE]
-    asks = {"-h", "--help", "--print_config"} & {word.partition("=")[0] for word in words} or any(
-        word.partition("=")[0].endswith(".help") for word in words
-    )
-    print_of = (
-        fingerprint([word for word in words if word not in ("-h", "--help")]) if not asks else Fingerprint("", {})
-    )
+    asks = asks_only(words)
     words = words if asks else in_own_folder(words)
-    with RunFolder(words, print_of, overwrite=OVERWRITE in arguments) as folder:
-        return _run(words, print_of, folder)
+    settings = {} if asks else command_settings(words[1:])
+    if (checkpoint := checkpoint_file(settings)) is not None:
+        words, settings = [*words, f"--ckpt_path={checkpoint}"], {**settings, "ckpt_path": checkpoint}
+    print_of = Fingerprint("", {}) if asks else fingerprint(words)
+    with RunFolder(words, print_of, overwrite=OVERWRITE in arguments) as folder, Trust.of(settings).enforced():
+        return _run(words, print_of, folder, settings)
 
 
-def _run(words: list[str], print_of: Fingerprint, folder: RunFolder) -> int:
+def _run(words: list[str], print_of: Fingerprint, folder: RunFolder, settings: Mapping[str, Any]) -> int:
     try:
-        cli = StageCLI(words, print_of, folder)
+        cli = StageCLI(words, print_of, folder, settings)
     except AlreadyDone as done:
         print(f"lightning-cli {words[0]}: {done}", file=sys.stderr)
         return 0

@@ -86,7 +86,7 @@ class ContrastiveTraining(Stage):
 
     def setup(self, stage: str) -> None:
         self.remember_sources()
-        if stage == "fit" and self.init_from is not None and self.take == "audio":
+        if stage == "fit" and self.init_from is not None and self.resumed_from is None and self.take == "audio":
             checkpoint = read_checkpoint(self.init_from)
             held = {name.split(".")[0] for name in (*checkpoint["state_dict"], *checkpoint.get("rebuilt", {}))}
             load_part(checkpoint, "audio" if "audio" in held else "clap.audio", self.clap.audio, self.init_from)

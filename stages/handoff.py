@@ -1,7 +1,9 @@
 """What one stage leaves in a checkpoint and the next one takes from it: named parts, strictly."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -9,13 +11,18 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from stages.release import unreadable
+from stages.checkpoint_content import CheckpointError, require_content
 
-
-class CheckpointError(RuntimeError):
-    """A checkpoint that is missing, damaged, of another stage, or does not fit. Commands end with exit code 4."""
-
-    exit_code = 4
+__all__ = [
+    "CheckpointError",
+    "digest",
+    "load_part",
+    "near_checkpoints",
+    "read_checkpoint",
+    "rebuilt_towers",
+    "source_digests",
+    "stage_of",
+]
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -25,24 +32,33 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         CheckpointError: If it is not there, is no checkpoint, or a later release's.
     """
     if not path.is_file():
-        near = sorted(str(p) for p in path.parent.glob("*.ckpt")) if path.parent.is_dir() else []
-        raise CheckpointError(f"{path}: no such checkpoint{'; there is ' + ', '.join(near) if near else ''}")
+        raise CheckpointError(f"{path}: no such checkpoint{near_checkpoints(path)}")
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # torch raises whatever the unpickler or the zip reader met, depending on where the file is damaged.
-        reason = str(error).strip().split("\n")[0][:120]
+        reason = str(error).strip()
+        if code := re.search(r"GLOBAL ([\w.]+)", reason):
+            raise CheckpointError(
+                f"{path}: holds code ({code.group(1)}), which was not run; the checkpoint of a stage holds tensors and "
+                "plain values alone"
+            ) from error
+        # torch would have people load it unsafely.
+        first = "its pickle cannot be read" if reason.startswith("Weights only") else reason.split("\n")[0][:120]
         raise CheckpointError(
-            f"{path}: is damaged or no checkpoint ({reason}); run the stage that writes it again"
+            f"{path}: is damaged or no checkpoint ({first}); run the stage that writes it again"
         ) from error
-    if not isinstance(content, dict) or not {"state_dict", "hyper_parameters"} <= content.keys():
-        found = (
-            f"the keys {', '.join(map(str, content))}" if isinstance(content, dict) else f"a {type(content).__name__}"
-        )
-        raise CheckpointError(f"{path}: is no checkpoint of a stage; found {found}")
-    if complaint := unreadable(content):
-        raise CheckpointError(f"{path}: {complaint}")
+    require_content(content, path)
     return cast(dict[str, Any], content)
+
+
+def near_checkpoints(path: Path) -> str:
+    """The end of a message that lists what lies where a checkpoint is missing: beside it, or in a folder like its."""
+    near = sorted(path.parent.glob("*.ckpt"))
+    if not near:
+        like = [file.parent.name for file in path.parent.parent.glob(f"*/{path.name}")]
+        near = [path.parent.parent / name / path.name for name in get_close_matches(path.parent.name, like, n=3)]
+    return f"; there is {', '.join(map(str, near))}" if near else ""
 
 
 def stage_of(checkpoint: Mapping[str, Any]) -> str:

@@ -16,12 +16,13 @@ class Stage(LightningModule):
     A subclass sets ``parts``, the attributes that make up its model, ``needs``, those that it cannot train itself, and
     ``init_from``, the checkpoint of an earlier stage: when fitting starts, every part that the checkpoint holds is
     loaded from it, and those that are needed must be there. Testing or resuming needs no earlier checkpoint, for a
-    stage's own holds all of its parts.
+    stage's own, ``resumed_from``, holds all of its parts.
     """
 
     parts: tuple[str, ...] = ("clap",)
     needs: tuple[str, ...] = ("clap",)
     init_from: Path | None = None
+    resumed_from: Path | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +55,7 @@ class Stage(LightningModule):
 
     def setup(self, stage: str) -> None:
         self.remember_sources()
-        if self.init_from is not None and stage in self.loads_when:
+        if self.init_from is not None and self.resumed_from is None and stage in self.loads_when:
             checkpoint = read_checkpoint(self.init_from)
             held = {name.split(".")[0] for name in checkpoint["state_dict"]}
             for part in self.parts:

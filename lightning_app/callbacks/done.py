@@ -8,6 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lightning_app.done import write_done
 from lightning_app.fingerprint import Fingerprint
+from lightning_app.plugins import plugin_words
 
 
 class MarkDone(Callback):
@@ -35,7 +36,7 @@ class MarkDone(Callback):
         names = ("best.ckpt", "predictions.parquet", "results.csv", "embeddings.npz", "skipped.csv")
         write_done(
             folder,
-            command=["lightning-cli", *self.command],
+            command=["lightning-cli", *self.command, *plugin_words()],
             fingerprint=self.fingerprint,
             started=self.started,
             outputs=[folder / name for name in names if (folder / name).is_file()],

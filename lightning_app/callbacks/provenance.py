@@ -27,7 +27,9 @@ class Provenance(Callback):
         self._seconds: float | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        data, source = trainer.datamodule, getattr(pl_module, "init_from", None)  # type: ignore[attr-defined]
+        # A stage's own checkpoint knows what the one before knew.
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        source = getattr(pl_module, "resumed_from", None) or getattr(pl_module, "init_from", None)
         before = read_checkpoint(Path(source)) if source else {}
         self._heard, self._seconds = set(before.get("trained_on", [])), before.get("seconds")
         if stage == "fit" and isinstance(data, ClipData):

@@ -15,6 +15,7 @@ from lightning_app.chain.table import table
 from lightning_app.config_files import ConfigError, find_config, parse_value, where
 from lightning_app.launch import Launcher, Local, Slurm
 from lightning_app.lock import locked
+from lightning_app.plugins import plugins
 
 __all__ = ["add_arguments", "run"]
 
@@ -48,6 +49,11 @@ def run(config: Namespace, launcher: Launcher | None = None) -> int:
         StageError: If a stage does not succeed; its ``exit_code`` is the stage's.
     """
     chain = read_chain(find_config(config["config"]))
+    with plugins(chain.plugins, chain.trust):
+        return _run(chain, config, launcher)
+
+
+def _run(chain: Chain, config: Namespace, launcher: Launcher | None) -> int:
     runs = expand(chain, _overrides(config["set"], chain))
     launcher = launcher or _launcher(config, chain)
     decide = {"start": config["from"], "until": config["until"], "force": config["force"]}

@@ -47,7 +47,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Chain:
-    """A chain file as it was read; ``axes`` is axis -> label -> (stage, key) -> value."""
+    """A chain file as it was read; ``axes`` is axis -> label -> (stage, key) -> value.
+
+    ``plugins`` are the folders, and ``trust`` the packages, of the modules that a user adds: for every stage.
+    """
 
     path: Path
     name: str
@@ -57,6 +60,8 @@ class Chain:
     axes: dict[str, dict[str, dict[Setting, Any]]] = field(default_factory=dict)
     launcher: dict[str, Any] | None = None
     report: dict[str, Any] | None = None
+    plugins: tuple[Path, ...] = ()
+    trust: tuple[str, ...] = ()
 
 
 def read_chain(path: Path) -> Chain:
@@ -67,7 +72,7 @@ def read_chain(path: Path) -> Chain:
     """
     content = _content(path, ())
     reader = _Reader(path)
-    reader.known(content, ("name", "runs", "launcher", "set", "matrix", "stages", "report"), ())
+    reader.known(content, ("name", "runs", "launcher", "set", "matrix", "stages", "report", "plugins", "trust"), ())
     for key in ("runs", "stages"):
         if not content.get(key):
             raise ConfigError(f"{path}: key `{key}` is missing")
@@ -91,6 +96,8 @@ def read_chain(path: Path) -> Chain:
         axes=axes,
         launcher=reader.mapping(content.get("launcher"), "launcher") or None,
         report=reader.mapping(content["report"], "report") if "report" in content else None,
+        plugins=tuple(path.parent / folder for folder in reader.words(content.get("plugins"), "plugins")),
+        trust=reader.words(content.get("trust"), "trust"),
     )
 
 

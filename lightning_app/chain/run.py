@@ -15,6 +15,7 @@ from lightning_app.chain.process import run_process
 from lightning_app.done import read_done, write_done
 from lightning_app.fingerprint import Fingerprint, fingerprint
 from lightning_app.launch import Launcher
+from lightning_app.plugins import plugin_words
 from lightning_app.previous import set_aside
 from lightning_app.started import write_started
 
@@ -159,7 +160,7 @@ def _failure(run: Run, code: int) -> StageError:
     if code < 0:
         memory = " (out of memory?)" if code == -signal.SIGKILL else ""
         return StageError(f"stage {run.title} was killed by {signal.Signals(-code).name}{memory}; {log}; {again}", 1)
-    line = shlex.join(run.arguments)
+    line = shlex.join([*run.arguments, *plugin_words()])
     return StageError(
         f"stage {run.title} failed with code {code}; {log}; alone it is: lightning-cli {line}",
         code if code in (2, 3, 4) else 1,

@@ -17,14 +17,14 @@ FIT = ["fit", "--config", "stages/acpt.yaml"]
 
 
 def test_local() -> None:
-    assert Local().command(FIT) == [sys.executable, "-m", "lightning_app", *FIT]
+    assert Local().command(FIT) == [sys.executable, "-P", "-m", "lightning_app", *FIT]
 
 
 def test_torchrun() -> None:
     line = Torchrun(nproc_per_node=2).command(FIT)
     sizes = ["--nproc-per-node", "2", "--nnodes", "1", "--standalone"]
-    assert line == [sys.executable, "-m", "torch.distributed.run", *sizes, "-m", "lightning_app", *FIT]
-    assert Torchrun(nproc_per_node=2).command(["prepare", "demo"])[1:3] == ["-m", "lightning_app"]
+    assert line == [sys.executable, "-P", "-m", "torch.distributed.run", *sizes, "-m", "lightning_app", *FIT]
+    assert Torchrun(nproc_per_node=2).command(["prepare", "demo"])[1:4] == ["-P", "-m", "lightning_app"]
     assert "--rdzv-endpoint=n1:29500" in Torchrun(nnodes=2, endpoint="n1:29500").command(FIT)
 
 

@@ -244,6 +244,12 @@ class TestCheckpoints:
         assert said.startswith(f"model.init_args.init_from: {tmp_path}/x.ckpt is not there; run the stage that writes")
         assert f"{tmp_path}/x.ckpt: no such checkpoint" in clep(4, f"--ckpt_path={tmp_path}/x.ckpt")
 
+    @pytest.mark.parametrize("typo", ["clep/bets.ckpt", "clpe/best.ckpt"])
+    def test_nearly_there(self, fails: Fails, chain, typo: str) -> None:
+        best = chain.checkpoint("clep")
+        said = fails(4, "fit", "--config", "stages/acpt.yaml", f"--model.init_from={chain.root / typo}")
+        assert said.startswith(f"model.init_args.init_from: {chain.root / typo} is not there; there is {best}")
+
     def test_of_a_stage_without_the_part(self, fails: Fails, chain) -> None:
         source = chain.checkpoint("clep")
         words = ["fit", "--config", "stages/classifier.yaml", f"--model.init_from={source}"]
@@ -275,7 +281,8 @@ class TestCheckpoints:
         change = {"class_path": "stranger.Clap", "init_args": {}}
         path = altered(chain, tmp_path, lambda content: content["hyper_parameters"].__setitem__("clap", change))
         said = fails(4, "fit", "--config", "stages/acpt.yaml", f"--model.init_from={path}")
-        assert said.startswith(f"{path}: asks for the class stranger.Clap; a checkpoint may name classes of this")
+        assert said.startswith(f"{path}: asks for the class stranger.Clap in model.clap; a checkpoint may name classes")
+        assert "add --trust stranger, or say model.clap in a --config of your own" in said
         assert "stranger" not in sys.modules
 
     def test_with_other_classes_than_the_evaluation(self, fails: Fails, chain, corpus: Path) -> None:

@@ -155,7 +155,7 @@ def test_damaged_and_foreign_files_are_refused(chain, tmp_path: Path, monkeypatc
         (sound[: len(sound) // 2], "damaged or no checkpoint"),
         (sound[:-1], "damaged or no checkpoint"),
         (pickle.dumps(Mischief()), "damaged or no checkpoint"),
-        ((tmp_path / "mischief.pt").read_bytes(), "damaged or no checkpoint"),
+        ((tmp_path / "mischief.pt").read_bytes(), "holds code"),
         ((tmp_path / "tensor.pt").read_bytes(), "is no checkpoint of a stage; found a Tensor"),
         ((tmp_path / "weights.pt").read_bytes(), "is no checkpoint of a stage; found the keys state_dict, 3"),
     ):

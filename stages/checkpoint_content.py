@@ -1,0 +1,90 @@
+"""Whether what a checkpoint holds is what a stage writes: a file may come from anywhere."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from stages.release import unreadable
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that is missing, damaged, of another stage, or does not fit. Commands end with exit code 4."""
+
+    exit_code = 4
+
+
+def require_content(content: Any, path: Path) -> None:
+    """Refuse what is no checkpoint of a stage.
+
+    Args:
+        content: As it was read.
+        path: Where from, for the message.
+
+    Raises:
+        CheckpointError: If a part of it is missing, of another type than stages write, or a later release's.
+    """
+    if not isinstance(content, dict) or not {"state_dict", "hyper_parameters"} <= content.keys():
+        found = (
+            f"the keys {', '.join(map(str, content))[:200]}"
+            if isinstance(content, dict)
+            else f"a {type(content).__name__}"
+        )
+        raise CheckpointError(f"{path}: is no checkpoint of a stage; found {found}")
+    if complaint := unreadable(content):
+        raise CheckpointError(f"{path}: {complaint}")
+    settings = content["hyper_parameters"]
+    if not _is_mapping(settings, object):
+        raise CheckpointError(
+            f"{path}: its hyper_parameters are a {type(settings).__name__}, expected settings by name"
+        )
+    expected = {
+        "state_dict, tensors by name": _is_mapping(content["state_dict"], Tensor),
+        "rebuilt, digests by name": _is_mapping(content.get("rebuilt", {}), str),
+        "trained_on, a list of speakers": _is_texts(content.get("trained_on", [])),
+        "view, a name": isinstance(content.get("view"), str | None),
+        "seconds, a number": isinstance(content.get("seconds"), int | float | None),
+        "hyper_parameters.labels, a list of classes": _is_texts(settings.get("labels") or []),
+        "hyper_parameters.words, a list of words": _is_texts(settings.get("words") or []),
+    }
+    if wrong := [what for what, sound in expected.items() if not sound]:
+        raise CheckpointError(f"{path}: is no checkpoint of a stage; expected {wrong[0]}, found something else there")
+
+
+def require_plain(value: Any, path: Path, name: str) -> None:
+    """Refuse a setting of a checkpoint that no configuration could hold.
+
+    Args:
+        value: The setting.
+        path: Where from, for the message.
+        name: The setting's, likewise.
+
+    Raises:
+        CheckpointError: If it is not made of text, numbers, lists and mappings, or is nested without end.
+    """
+    try:
+        _require_plain(value, path, name)
+    except RecursionError as error:
+        raise CheckpointError(f"{path}: its setting {name} is nested too deeply to be a configuration") from error
+
+
+def _require_plain(value: Any, path: Path, name: str) -> None:
+    if isinstance(value, list | tuple):
+        for item in value:
+            _require_plain(item, path, name)
+    elif _is_mapping(value, object):
+        for key, item in value.items():
+            _require_plain(item, path, f"{name}.{key}")
+    elif not isinstance(value, str | int | float | None):
+        raise CheckpointError(f"{path}: its setting {name[:100]} is a {type(value).__name__}, and no configuration")
+
+
+def _is_mapping(value: Any, kind: type) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(key, str) and isinstance(item, kind) for key, item in value.items()
+    )
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
