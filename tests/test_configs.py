@@ -1,6 +1,7 @@
 """Every YAML that we ship parses, and means what its file says."""
 
 import csv
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -128,6 +129,29 @@ def test_the_table_of_poolers_is_right_where_weights_are_at_hand() -> None:
     with safe_open(folder / "model.safetensors", "pt") as weights:
         names = weights.keys()
     assert any(name.startswith("pooler.") for name in names)
+
+
+def hub_sources(tree: object) -> Iterator[tuple[str, str | None]]:
+    """Every name on the hub in a configuration, and the commit that is pinned for it."""
+    if isinstance(tree, dict):
+        for key in ("source", "clip", "backbone"):
+            if re.fullmatch(r"[\w.-]+/[\w.-]+", str(tree.get(key))):
+                yield tree[key], tree.get("backbone_revision" if key == "backbone" else "revision")
+        for value in tree.values():
+            yield from hub_sources(value)
+
+
+def test_weights_from_the_hub_are_pinned_to_one_commit_each() -> None:
+    pinned: dict[str, set[str | None]] = {}
+    for path in [*STAGES, *OVERLAYS]:
+        for name, commit in hub_sources(resolve(path)):
+            pinned.setdefault(name, set()).add(commit)
+    # No public record names its commit.
+    assert pinned.pop("facebook/wav2vec2-large-lv60") == {None}
+    assert len(pinned) == 10
+    for name, commits in pinned.items():
+        assert len(commits) == 1, name
+        assert re.fullmatch(r"[0-9a-f]{40}", str(*commits)), name
 
 
 def test_the_soundscapes_are_those_of_the_text_set() -> None:

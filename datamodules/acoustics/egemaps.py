@@ -15,7 +15,7 @@ _SHIMMER = "shimmerLocaldB_sma3nz"
 
 
 class Egemaps(Acoustics):
-    """Functionals of eGeMAPSv02: pitch, equivalent sound level, jitter, shimmer, duration.
+    """Functionals of eGeMAPSv02: pitch, equivalent sound level, loudness, jitter, shimmer, duration.
 
     eGeMAPS gives standard deviations relative to the mean; they are multiplied by it here. The one of intensity is
     that of loudness and stays relative, since the level in dB has none.
@@ -30,6 +30,7 @@ class Egemaps(Acoustics):
         "pitch_std",
         "intensity_mean",
         "intensity_std",
+        "loudness_mean",
         "jitter_mean",
         "jitter_std",
         "shimmer_mean",
@@ -39,7 +40,7 @@ class Egemaps(Acoustics):
 
     @property
     def version(self) -> str:
-        return f"1-{version_of('opensmile', 'opensmile', _LICENCE)}"
+        return f"2-{version_of('opensmile', 'opensmile', _LICENCE)}"
 
     def announce(self) -> None:
         _say_licence()
@@ -53,6 +54,7 @@ class Egemaps(Acoustics):
         measured["intensity_std"] = found["loudness_sma3_stddevNorm"]
         if found["equivalentSoundLevel_dBp"] > -100.0:  # openSMILE's floor: digital silence
             measured["intensity_mean"] = found["equivalentSoundLevel_dBp"]
+            measured["loudness_mean"] = found["loudness_sma3_amean"]
         # openSMILE writes 0 where nothing is voiced.
         for quantity, feature in (("pitch", _PITCH), ("jitter", _JITTER), ("shimmer", _SHIMMER)):
             if found[f"{_PITCH}_amean"] > 0:

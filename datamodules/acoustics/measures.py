@@ -13,6 +13,7 @@ COLUMNS: dict[str, str] = {
     "pitch_std": "in semitones",
     "intensity_mean": "in dB; from which level it counts depends on who measures",
     "intensity_std": "in dB, or relative to the mean; depends on who measures",
+    "loudness_mean": "perceived loudness, in the units of who measures",
     "jitter_mean": "difference of neighbouring periods relative to the mean period",
     "jitter_std": "as jitter_mean",
     "shimmer_mean": "difference of neighbouring periods' amplitudes, in dB",

@@ -33,7 +33,8 @@ class AcousticPhrases(CaptionSource):
     Args:
         acoustics: Who measures; None: our own estimate, which knows neither jitter nor shimmer.
         preset: ``paper``: mean and variation of pitch, intensity, jitter and shimmer, in varied wording; ``code``: as
-            ParaCLAP's published code, variation of pitch alone, and mostly one wording.
+            ParaCLAP's published code, variation of pitch alone, and mostly one wording; a clip speaks loudly where its
+            level or its loudness (Egemaps) is high, or else softly where either is low.
         sample: At most that many phrases beside the emotion's: their number n is drawn with a probability that falls
             linearly, in proportion to ``sample + 1 - n``; None says all.
         bins: File of the bounds that a training run wrote; None takes them from the training clips.
@@ -71,6 +72,8 @@ class AcousticPhrases(CaptionSource):
 
     def _caption(self, clip: str, label: str, gender: str, level: dict[str, str]) -> str:
         phrases: dict[str, str] = {}
+        if self.preset == "code":
+            level = {**level, "intensity_mean": _either(level.get("intensity_mean"), level.get("loudness_mean"))}
         for quantity, words in ACOUSTIC.items():
             if level.get(quantity) and not (self.preset == "code" and quantity in _NOT_IN_CODE):
                 phrases[quantity] = self._choose(clip, quantity, words[level[quantity]])
@@ -107,3 +110,8 @@ class AcousticPhrases(CaptionSource):
     def _hash(self, clip: str, purpose: str) -> int:
         digest = hashlib.blake2b(f"{self.seed}|{purpose}|{clip}".encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big")
+
+
+def _either(*levels: str | None) -> str:
+    """The level that ParaCLAP's code takes from several measurements of one thing; "" where none is known."""
+    return next((level for level in ("high", "low", "middle") if level in levels), "")

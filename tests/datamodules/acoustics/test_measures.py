@@ -1,7 +1,9 @@
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from datamodules.acoustics import Acoustics, Egemaps, MissingExtra, OwnAcoustics, Praat
@@ -139,3 +141,28 @@ def test_the_research_licence_is_said_once(capfd):
     Egemaps().announce()
     Egemaps().announce()
     assert capfd.readouterr().err.count("commercial use needs a licence") == 1
+
+
+def test_what_egemaps_takes_from_opensmile(monkeypatch):
+    """By the names that openSMILE gives its functionals, and nothing where it writes its floor."""
+    from datamodules.acoustics import egemaps
+
+    found = {
+        "equivalentSoundLevel_dBp": -20.0, "loudness_sma3_amean": 1.5, "loudness_sma3_stddevNorm": 0.4,
+        "F0semitoneFrom27.5Hz_sma3nz_amean": 30.0, "F0semitoneFrom27.5Hz_sma3nz_stddevNorm": 0.1,
+        "jitterLocal_sma3nz_amean": 0.02, "jitterLocal_sma3nz_stddevNorm": 0.5,
+        "shimmerLocaldB_sma3nz_amean": 1.0, "shimmerLocaldB_sma3nz_stddevNorm": 0.25,
+    }  # fmt: skip
+    stands_in = SimpleNamespace(process_signal=lambda wave, rate: pd.DataFrame([found]))
+    monkeypatch.setattr(egemaps, "_extractor", lambda: stands_in)
+    measured = Egemaps().measure(np.zeros(RATE, np.float32), RATE)
+    assert tuple(measured) == Egemaps.columns
+    assert measured == pytest.approx(
+        {
+            "pitch_mean": 30.0, "pitch_std": 3.0, "intensity_mean": -20.0, "intensity_std": 0.4, "loudness_mean": 1.5,
+            "jitter_mean": 0.02, "jitter_std": 0.01, "shimmer_mean": 1.0, "shimmer_std": 0.25, "duration": 1.0,
+        }
+    )  # fmt: skip
+    found["equivalentSoundLevel_dBp"], found["F0semitoneFrom27.5Hz_sma3nz_amean"] = -120.0, 0.0
+    silent = Egemaps().measure(np.zeros(RATE, np.float32), RATE)
+    assert [name for name, number in silent.items() if not np.isnan(number)] == ["intensity_std", "duration"]

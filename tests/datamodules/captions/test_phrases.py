@@ -173,3 +173,32 @@ def test_its_bounds_are_named_by_who_measured(rows):
 def test_no_sample_below_one():
     with pytest.raises(ValueError, match="sample must be at least 1"):
         AcousticPhrases(sample=0)
+
+
+class LevelAndLoudness(Acoustics):
+    """Reads a level off a clip's first sample and a loudness off its last, each 0.1, 0.5 or 0.9."""
+
+    name = "both"
+    columns = ("intensity_mean", "loudness_mean")
+    version = "1"
+
+    def measure(self, wave, sample_rate):
+        return {"intensity_mean": float(wave[0]), "loudness_mean": float(wave[-1])}
+
+
+@pytest.mark.parametrize("preset", ["code", "paper"])
+def test_the_code_calls_loud_what_is_so_by_level_or_by_loudness(tmp_path, preset):
+    numbers = {"low": 0.1, "middle": 0.5, "high": 0.9}
+    pairs = [(level, loudness) for level in numbers for loudness in numbers]
+    files = [str(tmp_path / f"{level}-{loudness}.wav") for level, loudness in pairs]
+    for file, (level, loudness) in zip(files, pairs, strict=True):
+        soundfile.write(file, np.array([numbers[level]] * 400 + [numbers[loudness]] * 400), 16_000, subtype="FLOAT")
+    rows = pd.DataFrame({"id": files, "file": files, "label": "", "gender": ""})
+    texts = AcousticPhrases(LevelAndLoudness(), preset=preset, workers=0).write(rows, rows)
+    said = {
+        pair: next(level for level, words in wording.ACOUSTIC["intensity_mean"].items() if text[8:] in words)
+        for pair, text in zip(pairs, texts, strict=True)
+    }
+    for level, loudness in pairs:
+        either = "high" if "high" in (level, loudness) else "low" if "low" in (level, loudness) else "middle"
+        assert said[level, loudness] == (either if preset == "code" else level)
