@@ -9,13 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from datamodules.hearing import ODDITIES
 from datamodules.labels import EMOTIONS, did_you_mean, nearest, nearest_emotion
+from datamodules.opening import HIGHEST_RATE
 
+Numbers = NDArray[np.float64]
 SPLITS = ("train", "dev", "test")
 RATINGS = ("valence", "arousal", "dominance")
+LONGEST = 1_000_000
+"""Seconds of a recording: eleven days."""
+MOST_FOLDS = 9_999
 
 
 @dataclass(frozen=True)
@@ -26,9 +33,10 @@ class Problem:
     text: str
 
 
-def parse_numbers(rows: pd.DataFrame, columns: Iterable[str]) -> list[Problem]:
-    """Turn columns into float in place; cells that are no finite number become NaN and are returned as problems."""
+def parse_numbers(rows: pd.DataFrame, columns: Iterable[str]) -> tuple[pd.DataFrame, list[Problem]]:
+    """A copy in which columns are float; cells that are no finite number are NaN there, and returned as problems."""
     problems: list[Problem] = []
+    numbers: dict[str, pd.Series] = {}
     for name in columns:
         cells = rows[name].tolist()
         meaning = {cell: _number(cell) for cell in set(cells)}  # most columns repeat few values
@@ -36,8 +44,10 @@ def parse_numbers(rows: pd.DataFrame, columns: Iterable[str]) -> list[Problem]:
             if meaning[cell] is None:
                 hint = "; write the decimal point as '.'" if re.fullmatch(r"\s*-?\d+,\d+\s*", str(cell)) else ""
                 problems.append(Problem(line, f"column {name!r}: found {cell!r}, expected a number or nothing{hint}"))
-        rows[name] = pd.Series([meaning[cell] for cell in cells], rows.index, dtype="float64")
-    return problems
+        numbers[name] = pd.Series([meaning[cell] for cell in cells], rows.index, dtype="float64")
+    # All at once: a table that is changed column by column is copied as often.
+    others = rows.drop(columns=list(numbers))
+    return pd.concat([others, pd.DataFrame(numbers, rows.index)], axis=1)[list(rows)], problems
 
 
 def check_rows(rows: pd.DataFrame, check_files: bool) -> list[Problem]:
@@ -109,20 +119,33 @@ def _labels(rows: pd.DataFrame) -> Iterator[Problem]:
 
 
 def _numbers(rows: pd.DataFrame) -> Iterator[Problem]:
-    start = rows["start"].fillna(0.0) if "start" in rows else pd.Series(0.0, rows.index)
-    rules: dict[str, tuple[Callable[[pd.Series], pd.Series], str]] = {
+    start = rows["start"].fillna(0.0).to_numpy() if "start" in rows else np.zeros(len(rows))
+    rules: dict[str, tuple[Callable[[Numbers], NDArray[np.bool_]], str]] = {
         **dict.fromkeys(RATINGS, (lambda cells: (cells < 1) | (cells > 7), "1 to 7; rescale ratings of another scale")),
-        **dict.fromkeys(("sample_rate", "duration"), (lambda cells: cells <= 0, "more than 0")),
-        "start": (lambda cells: cells < 0, "0 or more"),
-        "end": (lambda cells: cells <= start, "more than the row's start"),
+        "sample_rate": (
+            lambda cells: (cells <= 0) | (cells > HIGHEST_RATE) | (cells % 1 > 0),
+            f"more than 0, a whole number, and at most {HIGHEST_RATE}",
+        ),
+        "duration": (lambda cells: (cells <= 0) | (cells > LONGEST), f"more than 0, and at most {LONGEST} seconds"),
+        "start": (lambda cells: (cells < 0) | (cells > LONGEST), f"0 or more, and at most {LONGEST} seconds"),
+        "end": (
+            lambda cells: (cells <= start) | (cells > LONGEST),
+            f"more than the row's start, and at most {LONGEST} seconds",
+        ),
         **dict.fromkeys(
-            _folds(rows), (lambda cells: (cells < 0) | (cells % 1 > 0), "a whole number from 0, or nothing")
+            _folds(rows),
+            (
+                lambda cells: (cells < 0) | (cells > MOST_FOLDS) | (cells % 1 > 0),
+                f"a whole number from 0, at most {MOST_FOLDS}, or nothing",
+            ),
         ),
     }
+    lines = rows.index.to_numpy()
     for name, (is_wrong, expected) in rules.items():
         if name in rows:
-            for line, value in _cells(rows, name, is_wrong(rows[name])):
-                yield Problem(line, f"column {name!r}: found {value:g}, expected {expected}")
+            cells = rows[name].to_numpy(np.float64)
+            for place in np.flatnonzero(is_wrong(cells)):
+                yield Problem(int(lines[place]), f"column {name!r}: found {cells[place]:g}, expected {expected}")
 
 
 def _folds(rows: pd.DataFrame) -> list[str]:

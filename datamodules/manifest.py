@@ -8,7 +8,7 @@ import pandas as pd
 
 from datamodules.checks import check_rows, parse_numbers
 from datamodules.errors import DataError
-from datamodules.labels import did_you_mean, nearest
+from datamodules.labels import nearest
 from datamodules.tables import read_table, table_of, write_table
 
 COLUMNS: dict[str, str] = {
@@ -74,7 +74,9 @@ def check_manifest(cells: pd.DataFrame, path: Path, check_files: bool = True) ->
     _require_path(rows, path)
     for name in [name for name in COLUMNS if name in rows and name not in NUMERIC]:
         rows[name] = rows[name].astype("str").fillna("")
-    problems = parse_numbers(rows, [str(name) for name in rows if name in NUMERIC or str(name).startswith("fold_")])
+    rows, problems = parse_numbers(
+        rows, [str(name) for name in rows if name in NUMERIC or str(name).startswith("fold_")]
+    )
     paths = rows["path"].tolist()
     named = rows["id"] if "id" in rows else pd.Series("", index=rows.index, dtype="str")
     stems = [os.path.splitext(os.path.basename(text.replace("\\", "/")))[0] for text in paths]
@@ -121,12 +123,11 @@ def write_manifest(rows: pd.DataFrame | Sequence[Mapping[str, object]], path: Pa
 
 
 def _require_path(rows: pd.DataFrame, path: Path) -> None:
-    if "path" not in rows:
-        found = [str(name) for name in rows]
-        close = next(
-            (name for name in found if name.casefold() in ("file", "filename", "filepath", "wav", "audio")), None
-        )
-        raise DataError(
-            f"{path}:1 column 'path' is missing: found the columns {', '.join(found)}; "
-            f"name the column of audio files 'path'{did_you_mean(close or nearest('path', found))}"
-        )
+    if "path" in rows:
+        return
+    found = [str(name) for name in rows]
+    usual = (name for name in found if name.casefold() in ("file", "filename", "filepath", "wav", "audio"))
+    close = next(usual, None) or nearest("path", found)
+    remedy = f"{close!r} looks like it: rename it to 'path'" if close else "name the column of audio files 'path'"
+    more = f" and {len(found) - 20} more" if len(found) > 20 else ""
+    raise DataError(f"{path}:1 column 'path' is missing: found the columns {', '.join(found[:20])}{more}; {remedy}")

@@ -3,11 +3,15 @@ import string
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from datamodules import parquet_table
 from datamodules.errors import DataError
 from datamodules.labels import EMOTIONS
 from datamodules.manifest import COLUMNS, read_manifest, write_manifest
@@ -172,7 +176,7 @@ def test_bom_and_windows_line_ends(folder):
         (b"path,\na.wav,\n", ["column 2 has no name"]),
         (
             b"filename,emotion\na.wav,anger\n",
-            ["column 'path' is missing", "filename, emotion", "did you mean 'filename'?"],
+            ["column 'path' is missing", "filename, emotion", "'filename' looks like it: rename it to 'path'"],
         ),
     ],
 )
@@ -186,6 +190,76 @@ def test_missing_file_and_unknown_ending(folder):
     assert "expected .csv or .parquet" in refusal(folder / "m.xlsx")
     (folder / "m.parquet").write_bytes(b"no parquet")
     assert "not a readable Parquet file" in refusal(folder / "m.parquet")
+
+
+def parquet(folder, **columns):
+    pd.DataFrame({"path": ["a.wav", "b.wav"], **columns}).to_parquet(folder / "m.parquet")
+    return refusal(folder / "m.parquet")
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"), [([b"\xff", b"x"], "binary"), ([[1], [2]], "list"), ([{"a": 1}, {"a": 2}], "struct")]
+)
+def test_parquet_cells_that_are_no_text(folder, cells, kind):
+    message = parquet(folder, emotion=cells)
+    assert f"column 'emotion' holds {kind}" in message
+    assert "write them as text" in message
+
+
+def test_parquet_text_that_is_not_utf8(folder):
+    bad = pa.StringArray.from_buffers(
+        2, pa.py_buffer(np.array([0, 1, 2], np.int32).tobytes()), pa.py_buffer(b"\xff\xfe")
+    )
+    pq.write_table(pa.table({"path": ["a.wav", "b.wav"], "speaker": bad}), folder / "m.parquet")
+    assert "not a readable Parquet file" in refusal(folder / "m.parquet")
+
+
+def test_parquet_that_is_small_and_decodes_to_very_much(folder, monkeypatch):
+    long = pa.DictionaryArray.from_arrays(pa.array(np.zeros(100_000, np.int8)), ["x" * 100_000])
+    pq.write_table(pa.table({"path": long}), folder / "m.parquet")
+    assert (folder / "m.parquet").stat().st_size < 1_000_000
+    assert "its texts have more than 4294967296 bytes" in refusal(folder / "m.parquet")
+    pq.write_table(pa.table({"path": ["a.wav"], "transcript": ["x" * 200_000]}), folder / "m.parquet")
+    assert "column 'transcript' has a cell of 200000 bytes" in refusal(folder / "m.parquet")
+    monkeypatch.setattr(parquet_table, "BYTES", 1_000_000)
+    numbers = np.zeros(100_000, np.int8)
+    pq.write_table(pa.table({"path": numbers, "start": numbers}), folder / "m.parquet")
+    assert "m.parquet: 100000 rows of 2 columns, more than" in refusal(folder / "m.parquet")
+
+
+def test_an_index_of_pandas_is_no_column(folder):
+    (pd.DataFrame({"path": ["b.wav", "a.wav"]}, index=["x", "y"])).to_parquet(folder / "m.parquet")
+    rows = read_manifest(folder / "m.parquet")
+    assert [name for name in rows if name not in ("id", "file")] == ["path"]
+    assert list(rows["id"]) == ["b", "a"]
+
+
+def test_tables_that_are_no_tables_of_clips_are_refused_at_once(folder):
+    assert "found 200000 columns, expected 10000 at most" in refusal(write(folder, "x," * 199_999 + "x\n"))
+    assert "found 1000001 columns" in refusal(write(folder, "x," * 1_000_000 + "x\n"))
+    assert "manifest.csv:2: a cell has more than 131072 letters" in refusal(write(folder, "path\n" + "x" * 200_000))
+    assert "manifest.csv:2: the line has 4194304 letters" in refusal(write(folder, "path\n" + "x" * 5_000_000))
+    assert "a cell has more than" in refusal(write(folder, 'path\n"' + "x\n" * 100_000))
+    pd.DataFrame({f"c{place}": ["x"] for place in range(10_001)}).to_parquet(folder / "m.parquet")
+    assert "found 10001 columns" in refusal(folder / "m.parquet")
+
+
+def test_a_wide_table_is_read(folder):
+    folds = [f"fold_{place}" for place in range(2000)]
+    rows = read_manifest(write(folder, ",".join(["path", *folds]) + "\na.wav" + ",3" * 2000 + "\n"))
+    assert (rows[folds] == 3.0).all(axis=None)
+    assert list(rows)[:3] == ["path", "fold_0", "fold_1"]
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [
+        *(("duration", "1e308"), ("start", "1e300"), ("end", "1e7"), ("fold_x", "1e300"), ("sample_rate", "1e30")),
+        *(("sample_rate", "16000.5"), ("duration", "9" * 5000), ("sha256", "f" * 65), ("sha256", "٣" * 64)),
+    ],
+)
+def test_hostile_cells_are_named(folder, column, cell):
+    assert f"manifest.csv:2 column {column!r}: found" in refusal(write(folder, f"path,{column}\na.wav,{cell}\n"))
 
 
 def test_parquet_rows_are_counted_from_one(folder):
