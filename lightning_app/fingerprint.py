@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lightning_app.config_files import ConfigError, find_config, flatten, merge, parse_value, resolve
+from lightning_app.defaults import with_defaults
+from stages.release import RELEASE_KEY, release
 
 LIGHTNING_VERBS = ("fit", "validate", "test", "predict")
 
@@ -28,7 +30,7 @@ class Fingerprint:
     Args:
         config: SHA-256 of the settings.
         inputs: SHA-256 of every file that a setting names, under the path as it is written there.
-        settings: The settings under dotted keys, so that a change can be named.
+        settings: The settings and the defaults under dotted keys, and emoclap's release, so that a change can be named.
     """
 
     config: str
@@ -40,6 +42,9 @@ class Fingerprint:
 
         A file that is named now but did not exist then was made by the run or after it, and is no change.
         """
+        if self.settings.get(RELEASE_KEY) != now.settings.get(RELEASE_KEY):
+            then = self.settings.get(RELEASE_KEY, "an earlier one")
+            return [f"emoclap was {then} and is {now.settings.get(RELEASE_KEY, 'an earlier one')}"]
         keys = sorted(k for k in self.settings | now.settings if self.settings.get(k) != now.settings.get(k))
         if self.config != now.config:
             return [
@@ -63,7 +68,7 @@ def fingerprint(argv: Sequence[str]) -> Fingerprint:
     if not argv:
         raise ConfigError("expected a verb such as `fit`, found an empty command line")
     if argv[0] in LIGHTNING_VERBS:
-        settings = command_settings(argv[1:])
+        settings = with_defaults(command_settings(argv[1:]))
         settings = {key: value for key, value in settings.items() if not _WITHOUT_EFFECT.match(key)}
         if argv[0] == "fit":
             # Resuming changes where a run begins and not where it ends; a tested checkpoint is what is tested.
@@ -72,7 +77,8 @@ def fingerprint(argv: Sequence[str]) -> Fingerprint:
     else:
         settings = {str(place): word for place, word in enumerate(argv[1:])}
         inputs = _command_inputs(argv[1:])
-    settings["verb"] = argv[0]
+    # A release may compute the same settings otherwise.
+    settings |= {"verb": argv[0], RELEASE_KEY: release()}
     canonical = json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return Fingerprint(hashlib.sha256(canonical.encode()).hexdigest(), inputs, settings)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from lightning_app.config_files import ConfigError
 from lightning_app.fingerprint import Fingerprint, fingerprint
+from stages.release import release
 
 STAGE = """
 seed_everything: 1
@@ -121,6 +122,28 @@ def test_prepare_reads_folders_and_writes_out(folder: Path) -> None:
     assert fingerprint([*argv[:-2], "--out=corpus/manifest.csv"]).inputs == before.inputs
     os.utime(folder / "corpus/wav/1.wav", (1, 1))
     assert before.changes(fingerprint(argv)) == ["input ./corpus changed"]
+
+
+def test_a_new_release_is_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fingerprint(FIT)
+    monkeypatch.setattr("lightning_app.fingerprint.release", lambda: "99.0")
+    assert before.config != fingerprint(FIT).config
+    assert before.changes(fingerprint(FIT)) == [f"emoclap was {release()} and is 99.0"]
+    old = Fingerprint("1", {}, {"verb": "fit"})
+    assert old.changes(fingerprint(FIT)) == ["emoclap was an earlier one and is 99.0"]
+    prepared = fingerprint(["prepare", "demo"])
+    monkeypatch.undo()
+    assert prepared.changes(fingerprint(["prepare", "demo"])) == [f"emoclap was 99.0 and is {release()}"]
+
+
+def test_a_changed_default_is_a_change_and_one_that_is_said_is_none(folder: Path) -> None:
+    words = ["fit", "--config", "stages/clep.yaml"]
+    before = fingerprint(words)
+    assert before.settings["model.loss.targets"] == "identity"
+    assert before.settings["checkpoint.mode"] == "max"
+    assert fingerprint([*words, "--model.loss.targets=identity", "--data.pad=zero"]) == before
+    assert "data.num_workers" not in before.settings  # changes no result
+    assert before.changes(fingerprint([*words, "--data.pad=repeat"])) == ["configuration changed (data.pad)"]
 
 
 def test_mistakes() -> None:

@@ -1,0 +1,143 @@
+"""What a class takes, read from its source: nothing is imported, so that `chain` is quick and runs nobody's code."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from lightning_app.config_files import PACKAGE_ROOT
+
+OURS = ("datamodules", "lightning_app", "losses", "models", "stages")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The arguments of a class.
+
+    Args:
+        names: All of them.
+        defaults: The values of those that may be left out; the source's text where a value is no plain one.
+        open: Whether it takes others, too, or hands what it is given to a class that could not be read.
+    """
+
+    names: tuple[str, ...]
+    defaults: dict[str, Any] = field(default_factory=dict)
+    open: bool = False
+
+
+@lru_cache(maxsize=512)
+def arguments(class_path: str) -> Arguments | None:
+    """Read the arguments of a class, such as ``models.clap.Clap``; None if its source is not found."""
+    module, _, name = class_path.rpartition(".")
+    found = _find(module, name) if module else None
+    return _arguments(*found) if found else None
+
+
+def _arguments(module: str, node: ast.ClassDef) -> Arguments:
+    for each in node.body:
+        if isinstance(each, ast.FunctionDef) and each.name == "__init__":
+            return _of_function(module, each.args)
+    bases = [found for base in node.bases if (found := _find(module, ast.unparse(base)))]
+    if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
+        inherited = [_arguments(*base) for base in bases]
+        own = [each for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)]
+        names = dict.fromkeys(name for base in inherited for name in base.names)
+        defaults = {name: value for base in inherited for name, value in base.defaults.items()}
+        names |= dict.fromkeys(ast.unparse(each.target) for each in own)
+        defaults |= {ast.unparse(each.target): _value(module, each.value) for each in own if each.value is not None}
+        return Arguments(tuple(names), defaults)
+    return _arguments(*bases[0]) if bases else Arguments((), open=bool(node.bases))
+
+
+def _of_function(module: str, args: ast.arguments) -> Arguments:
+    placed = [*args.posonlyargs, *args.args][1:]
+    pairs = [*zip(reversed(placed), reversed(args.defaults), strict=False)][::-1]
+    pairs += [(arg, value) for arg, value in zip(args.kwonlyargs, args.kw_defaults, strict=True) if value is not None]
+    names = tuple(arg.arg for arg in (*placed, *args.kwonlyargs))
+    return Arguments(names, {arg.arg: _value(module, value) for arg, value in pairs}, open=args.kwarg is not None)
+
+
+def _value(module: str, node: ast.expr) -> Any:
+    """A default's value; a constant of the module is looked up."""
+    tree = _tree(module)
+    constants = [each for each in tree.body if isinstance(each, ast.Assign)] if tree else []
+    known = {ast.unparse(target): each.value for each in constants for target in each.targets}
+    node = known.get(node.id, node) if isinstance(node, ast.Name) else node
+    try:
+        value = ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return ast.unparse(node)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _find(module: str, name: str, depth: int = 8) -> tuple[str, ast.ClassDef] | None:
+    """Find a class by the name that it has in a module, there or where the module has it from."""
+    tree, (first, _, rest) = _tree(module), name.partition(".")
+    if tree is None or depth == 0:
+        return None
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return module, node
+        for alias, origin in _imported(module, node):
+            if alias == "*" and (found := _find(origin.removesuffix(".*"), name, depth - 1)):
+                return found
+            if alias == first:
+                whole = f"{origin}.{rest}" if rest else origin
+                owner, _, wanted = whole.rpartition(".")
+                return _find(owner, wanted, depth - 1) if owner else None
+    return None
+
+
+def _imported(module: str, node: ast.stmt) -> Iterator[tuple[str, str]]:
+    """The names that an import statement makes, and what they stand for in full."""
+    if isinstance(node, ast.ImportFrom):
+        package = module if _is_package(module) else module.rpartition(".")[0]
+        for _ in range(node.level - 1):
+            package = package.rpartition(".")[0]
+        origin = ".".join(filter(None, [package if node.level else "", node.module or ""]))
+        for alias in node.names:
+            yield alias.asname or alias.name, f"{origin}.{alias.name}"
+    elif isinstance(node, ast.Import):
+        for alias in node.names:
+            yield (alias.asname, alias.name) if alias.asname else (alias.name.split(".")[0], alias.name.split(".")[0])
+
+
+@lru_cache(maxsize=512)
+def _tree(module: str) -> ast.Module | None:
+    path = _file(module)
+    try:
+        return ast.parse(path.read_text(encoding="utf-8")) if path else None
+    except (OSError, ValueError, SyntaxError, RecursionError):
+        return None
+
+
+def _is_package(module: str) -> bool:
+    path = _file(module)
+    return path is not None and path.name == "__init__.py"
+
+
+def _file(module: str) -> Path | None:
+    top, *below = module.split(".")
+    if not all(part.isidentifier() for part in (top, *below)):
+        return None
+    for folder in _folders(top):
+        place = folder.joinpath(*below)
+        for path in (place.with_suffix(".py"), place / "__init__.py"):
+            if path.is_file():
+                return path
+    return None
+
+
+@lru_cache(maxsize=64)
+def _folders(package: str) -> tuple[Path, ...]:
+    """Where a package lies, which is found without importing it."""
+    if package in OURS:
+        return (PACKAGE_ROOT / package,)
+    try:
+        spec = find_spec(package)
+    except (ImportError, ValueError):
+        return ()
+    return tuple(map(Path, spec.submodule_search_locations or ())) if spec else ()
