@@ -16,6 +16,7 @@ from typing import Any
 from lightning_app.config_files import ConfigError
 from lightning_app.fingerprint import Fingerprint, sha256
 from lightning_app.previous import forget
+from lightning_app.secrets import masked_words
 
 PACKAGES = ("emoclap", "torch", "lightning", "torchaudio", "transformers", "torchmetrics", "jsonargparse")
 
@@ -95,7 +96,7 @@ def write_done(
     """
     finished = datetime.now(UTC)
     done = Done(
-        command=list(command),
+        command=masked_words(command),
         fingerprint=fingerprint,
         outputs={os.path.relpath(path, folder): sha256(path) for path in outputs},
         metrics={name: float(value) for name, value in (metrics or {}).items()},

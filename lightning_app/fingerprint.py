@@ -11,6 +11,7 @@ from typing import Any
 
 from lightning_app.config_files import ConfigError, find_config, flatten, merge, parse_value, resolve
 from lightning_app.defaults import with_defaults
+from lightning_app.secrets import masked
 from stages.release import RELEASE_KEY, release
 
 LIGHTNING_VERBS = ("fit", "validate", "test", "predict")
@@ -80,7 +81,7 @@ def fingerprint(argv: Sequence[str]) -> Fingerprint:
     # A release may compute the same settings otherwise.
     settings |= {"verb": argv[0], RELEASE_KEY: release()}
     canonical = json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return Fingerprint(hashlib.sha256(canonical.encode()).hexdigest(), inputs, settings)
+    return Fingerprint(hashlib.sha256(canonical.encode()).hexdigest(), inputs, masked(settings))
 
 
 def sha256(path: Path) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from lightning_app.config_files import ConfigError
 from lightning_app.done import read_json, write_json
 from lightning_app.fingerprint import Fingerprint
+from lightning_app.secrets import masked_words
 
 STARTED = "started.json"
 
@@ -24,7 +25,7 @@ def write_started(folder: Path, command: Sequence[str], mark: Fingerprint) -> No
     write_json(
         folder / STARTED,
         {
-            "command": list(command),
+            "command": masked_words(command),
             "fingerprint": asdict(mark),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "host": socket.gethostname(),

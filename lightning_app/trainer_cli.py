@@ -10,12 +10,13 @@ from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from datamodules.clip_data import ClipData
 from datamodules.stage_data import StageData
 from lightning_app.callbacks.captions import WriteCaptions
 from lightning_app.callbacks.checkpoint import StageCheckpoint
+from lightning_app.callbacks.config import SaveConfig
 from lightning_app.callbacks.done import MarkDone
 from lightning_app.callbacks.guards import FiniteLoss, StepSeed
 from lightning_app.callbacks.logger import RunLogger
@@ -77,8 +78,7 @@ class StageCLI(LightningCLI):
             subclass_mode_data=True,
             auto_configure_optimizers=False,
             seed_everything_default=1,
-            save_config_callback=None if arguments[0] in WRITES_NOTHING else SaveConfigCallback,
-            save_config_kwargs={"overwrite": True},
+            save_config_callback=None if arguments[0] in WRITES_NOTHING else SaveConfig,
             parser_class=StageParser,
             args=inherited_settings(_found(arguments), settings),
         )
