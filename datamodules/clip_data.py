@@ -9,6 +9,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
+from datamodules import stop_signals
 from datamodules.audio import AudioFormat
 from datamodules.augmentation import Augmentation
 from datamodules.batch import ClipBatch
@@ -23,10 +24,11 @@ from datamodules.labels import LabelView, resolve_view
 from datamodules.leakage import check_disjoint
 from datamodules.manifest import read_manifest
 from datamodules.rows import clips_of, odd_sounds, require_filled, with_texts
-from datamodules.sampler import EpochSampler, equal_batches
+from datamodules.sampler import EpochSampler, equal_batches, place_in_training
 from datamodules.selection import require_classes, select_view
 from datamodules.stage_data import StageData
 from datamodules.whereabouts import require_manifest
+from datamodules.workers import Loader
 
 
 class ClipData(StageData):
@@ -151,10 +153,8 @@ class ClipData(StageData):
 
     def train_dataloader(self) -> DataLoader[ClipBatch]:
         trainer, rows = self._trainer(), self.train_rows
-        done = trainer.fit_loop.epoch_loop.batch_progress.total.ready
-        sampler = EpochSampler(
-            len(rows), self.batch_size, self.seed, trainer.global_rank, trainer.world_size, batches_done=done
-        )
+        start = place_in_training(trainer)
+        sampler = EpochSampler(len(rows), self.batch_size, self.seed, trainer.global_rank, trainer.world_size, start)
         random_crop = self.crop == "random"
         # A crop of what is no longer than itself is always the same.
         varies = self.augmentation is not None or (random_crop and not self._short(rows))
@@ -163,11 +163,12 @@ class ClipData(StageData):
             self._clips(rows), self._form(), self.augmentation, self.seed, random_crop, self.on_bad_audio, kept
         )
         workers = 0 if kept.complete else self.num_workers
-        return DataLoader(
-            clips,  # type: ignore[arg-type]  # the sampler's keys are pairs
+        return Loader(
+            clips,
             self.batch_size,
             sampler=sampler,
             num_workers=workers,
+            worker_init_fn=stop_signals.ignore,
             collate_fn=Collate(self._form().samples, kept),
             persistent_workers=workers > 0,
             pin_memory=trainer.strategy.root_device.type == "cuda",
@@ -183,11 +184,12 @@ class ClipData(StageData):
         """Every row of the tested part, with an emotion of the view or without; ``label`` is -1 where it has none."""
         rows = self.predict_rows
         trainer, kept = self._trainer(), self._kept(rows, hears="middle")
-        return DataLoader(
-            self._as_they_are(rows, kept),  # type: ignore[arg-type]  # the sampler's keys are pairs
+        return Loader(
+            self._as_they_are(rows, kept),
             batch_size=self.batch_size,  # by name: Lightning makes the loader of `predict` anew from its arguments
             sampler=[(0, index) for index in range(trainer.global_rank, len(rows), trainer.world_size)],
             num_workers=0 if kept.complete else self.num_workers,
+            worker_init_fn=stop_signals.ignore,
             collate_fn=Collate(self._form().samples, kept, may_be_empty=True),
         )
 
@@ -242,10 +244,11 @@ class ClipData(StageData):
     def _equal_loader(self, rows: pd.DataFrame) -> DataLoader[ClipBatch]:
         """Every row once, in order, the middle of each, in as many batches on every rank: ranks wait for each other."""
         trainer, kept = self._trainer(), self._kept(rows, hears="middle")
-        return DataLoader(
-            self._as_they_are(rows, kept),  # type: ignore[arg-type]  # the sampler's keys are pairs
+        return Loader(
+            self._as_they_are(rows, kept),
             batch_sampler=equal_batches(len(rows), self.batch_size, trainer.global_rank, trainer.world_size),
             num_workers=0 if kept.complete else self.num_workers,
+            worker_init_fn=stop_signals.ignore,
             collate_fn=Collate(self._form().samples, kept, may_be_empty=True),
         )
 

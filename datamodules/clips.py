@@ -14,6 +14,7 @@ from datamodules.audio import AudioFormat, Recording, Wave, read_crop
 from datamodules.augmentation import Augmentation
 from datamodules.batch import ClipBatch
 from datamodules.errors import DataError
+from datamodules.workers import WorkLog
 
 Item = tuple["Clip", int, Wave | str, int]
 
@@ -85,6 +86,7 @@ class Clips(Dataset[Item]):
         self.clips, self.form, self.augmentation = clips, form, augmentation
         self.seed, self.random_crop, self.on_bad_audio = seed, random_crop, on_bad_audio
         self.kept = kept or SplitFeatures()
+        self.work = WorkLog(self._where)
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -100,7 +102,8 @@ class Clips(Dataset[Item]):
         place = float(draw.random()) if self.random_crop else 0.5
         speed = self.augmentation.draw_speed(draw) if self.augmentation else 1.0
         try:
-            wave, length = read_crop(clip.recording, self.form, place, speed)
+            with self.work.reading(index):
+                wave, length = read_crop(clip.recording, self.form, place, speed)
         except DataError as error:
             if self.on_bad_audio == "skip":
                 return clip, index, f"{clip.place}: {error}", 0
@@ -108,6 +111,9 @@ class Clips(Dataset[Item]):
                 f"{clip.place}: {error}\n  (or set data.init_args.on_bad_audio to skip, which counts and lists them)"
             ) from None
         return clip, index, self.augmentation.apply(wave, length, draw) if self.augmentation else wave, length
+
+    def _where(self, index: int) -> str:
+        return f"{self.clips[index].recording.file} ({self.clips[index].place})"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, Dataset
 from datamodules.batch import PromptBatch
 from datamodules.errors import DataError
 from datamodules.labels import LabelView, resolve_view
-from datamodules.sampler import EpochSampler
+from datamodules.sampler import EpochSampler, place_in_training
 from datamodules.stage_data import StageData
 
 
@@ -38,8 +38,8 @@ class PromptData(StageData):
             raise RuntimeError("PromptData's loader needs a trainer; pass the data to Trainer.fit")
         contexts: Any = self.trainer.lightning_module.contexts
         prompts = _Prompts(int(contexts), len(self._view.labels))
-        batches_done = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
-        sampler = EpochSampler(len(prompts), self.batch_size, self.seed, batches_done=batches_done, drop_last=False)
+        start = place_in_training(self.trainer)
+        sampler = EpochSampler(len(prompts), self.batch_size, self.seed, start=start, drop_last=False)
         return DataLoader(prompts, self.batch_size, sampler=sampler)
 
 

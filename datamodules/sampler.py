@@ -1,8 +1,10 @@
 """The order of training, as a function of seed and epoch alone."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
+from lightning.pytorch import Trainer
 from torch.utils.data import Sampler
 
 
@@ -10,7 +12,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
     """Yields (epoch, index), so that loader processes know the epoch and a resumed run goes on where it was.
 
     Nothing is remembered between epochs: the order follows from the seed and the epoch, the place from the trainer's
-    own count of batches. Every rank gets as many indices as every other.
+    own count of batches (`place_in_training`). Every rank gets as many indices as every other.
 
     Args:
         size: Number of clips.
@@ -18,7 +20,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         seed: Of the order.
         rank: Which process this is.
         world: How many processes there are.
-        batches_done: Batches that an interrupted run has taken, on each rank, since it began.
+        start: Epoch, and batch in it, at which a resumed run goes on.
         drop_last: Leave out what does not fill a batch at the end of an epoch.
 
     Attributes:
@@ -32,15 +34,14 @@ class EpochSampler(Sampler[tuple[int, int]]):
         seed: int,
         rank: int = 0,
         world: int = 1,
-        batches_done: int = 0,
+        start: tuple[int, int] = (0, 0),
         drop_last: bool = True,
     ) -> None:
         self.size, self.batch_size, self.seed, self.rank, self.world = size, batch_size, seed, rank, world
         share = size // world
         self.batches = share // batch_size if drop_last else -(-share // batch_size)
         self._taken = min(share, self.batches * batch_size)
-        self.epoch, done = divmod(batches_done, self.batches)
-        self._resumed = (self.epoch, done * batch_size)
+        self.epoch, self._start = start[0], start
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this before each epoch."""
@@ -51,11 +52,23 @@ class EpochSampler(Sampler[tuple[int, int]]):
         draw = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         order = torch.randperm(self.size, generator=draw).tolist()
         mine = order[self.rank :: self.world][: self._taken]
-        first = self._resumed[1] if self.epoch == self._resumed[0] else 0
-        return iter([(self.epoch, index) for index in mine[first:]])
+        first = self._start[1] if self.epoch == self._start[0] else 0
+        return iter([(self.epoch, index) for index in mine[first * self.batch_size :]])
 
     def __len__(self) -> int:
         return self._taken
+
+
+def place_in_training(trainer: Trainer) -> tuple[int, int]:
+    """Epoch, and batch in it, at which training begins or goes on.
+
+    Counted in the trainer's own batches of this epoch, which `limit_train_batches` may end before the sampler does.
+    """
+    epochs: Any = trainer.fit_loop.epoch_progress.current
+    batches = trainer.fit_loop.epoch_loop.batch_progress
+    if epochs.started > epochs.processed and not batches.is_last_batch:
+        return epochs.processed, batches.current.ready
+    return epochs.started, 0
 
 
 def equal_batches(size: int, batch_size: int, rank: int = 0, world: int = 1) -> list[list[tuple[int, int]]]:

@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         try:
-            return _main(list(sys.argv[1:] if argv is None else argv))
+            return _main(list(sys.argv[1:] if argv is None else argv), whole_process=argv is None)
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return CLOSED_PIPE
 
 
-def _main(arguments: list[str]) -> int:
+def _main(arguments: list[str], whole_process: bool) -> int:
     if NO_CACHE in arguments:
         # For this process and for those it starts; no setting of a run, for it changes no result.
         os.environ["EMOCLAP_CACHE"] = "off"
@@ -63,6 +63,7 @@ def _main(arguments: list[str]) -> int:
         hint = f"; did you mean {near[0]}?" if near else ""
         return _fail("lightning-cli", f"no verb {verb!r}; expected {', '.join([*LIGHTNING_VERBS, *VERBS])}{hint}", 2)
     try:
+        from datamodules import stop_signals
         from lightning_app.plugins import plugin_options
         from lightning_app.releases import require_sound_releases
 
@@ -70,9 +71,11 @@ def _main(arguments: list[str]) -> int:
         with plugin_options(arguments[1:]) as words:
             if verb in VERBS:
                 return _run_own(verb, words)
-            from lightning_app.trainer_cli import run_stage
+            # Before torch is imported, which takes its time.
+            with stop_signals.noted(for_good=whole_process):
+                from lightning_app.trainer_cli import run_stage
 
-            return run_stage([verb, *words])
+                return run_stage([verb, *words])
     except KeyboardInterrupt:
         return _fail(f"lightning-cli {verb}", "interrupted", 130)
     except SystemExit as ended:

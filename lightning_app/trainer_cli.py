@@ -14,6 +14,8 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from datamodules.clip_data import ClipData
 from datamodules.stage_data import StageData
+from datamodules.stop_signals import Stopped, stop_if_asked
+from datamodules.workers import death_of_a_worker
 from lightning_app.callbacks.captions import WriteCaptions
 from lightning_app.callbacks.checkpoint import StageCheckpoint
 from lightning_app.callbacks.config import SaveConfig
@@ -36,7 +38,7 @@ from stages.evaluation import Evaluation
 from stages.handoff import CheckpointError
 from stages.stage import Stage
 
-INTERRUPTED, PREEMPTED, SKIPPED = 130, 143, 5
+INTERRUPTED, SKIPPED = 130, 5
 # It looks at a finished run, whose files are to stay.
 WRITES_NOTHING = ("validate",)
 
@@ -69,7 +71,7 @@ class StageCLI(LightningCLI):
         self, arguments: list[str], print_of: Fingerprint, folder: RunFolder, settings: Mapping[str, Any]
     ) -> None:
         self.arguments, self.print_of, self.folder = arguments, print_of, folder
-        self.preempt, self.skipped = Preempt(), ListSkipped()
+        self.skipped = ListSkipped()
         self.done = MarkDone(arguments, print_of)
         super().__init__(
             Stage,
@@ -114,6 +116,7 @@ class StageCLI(LightningCLI):
         self.model.resumed_from = Path(resumed) if resumed else None
 
     def before_instantiate_classes(self) -> None:
+        stop_if_asked()
         config = self.config[self.subcommand]
         if config.get("weights_only") is False:
             raise ConfigError("weights_only: a checkpoint is always read without running code of its own; leave it out")
@@ -134,7 +137,7 @@ class StageCLI(LightningCLI):
         config = self.config[self.subcommand]
         folder, seed = Path(config["trainer"]["default_root_dir"] or "."), int(config["seed_everything"] or 0)
         callbacks = list(self._get(self.config_init, "trainer").get("callbacks") or [])
-        callbacks += [StepSeed(seed), FiniteLoss(), self.preempt, self.skipped, Provenance()]
+        callbacks += [StepSeed(seed), FiniteLoss(), Preempt(), self.skipped, Provenance()]
         writes = self.subcommand not in WRITES_NOTHING
         if writes:
             self.folder.begin()
@@ -179,9 +182,13 @@ def _run(words: list[str], print_of: Fingerprint, folder: RunFolder, settings: M
         return 0
     except MisconfigurationException as error:
         raise ConfigError(" ".join(str(error).split())) from error
-    if cli.preempt.stopped:
-        print("lightning-cli: preempted; last.ckpt is saved, pass it as --ckpt_path to go on", file=sys.stderr)
-        return PREEMPTED
+    except Stopped as stopped:
+        print(f"lightning-cli: {stopped}", file=sys.stderr)
+        return stopped.exit_code
+    except RuntimeError as error:
+        if (death := death_of_a_worker(error)) is None:
+            raise
+        raise death from error
     if cli.trainer.interrupted:
         print("lightning-cli: interrupted; --ckpt_path RUN/last.ckpt goes on from the last epoch", file=sys.stderr)
         return INTERRUPTED
@@ -234,6 +241,7 @@ def _quiet() -> None:
         r"The dirpath has changed from",  # of the checkpoints, when another folder's is validated or resumed
         r"Experiment logs directory .* exists and is not empty",
         r".*module\(s\) in eval mode at the start of training",  # frozen towers
+        r"You're resuming from a checkpoint that ended before the epoch ended",  # our sampler goes on where it was
         r"Total length of `list` across ranks is zero",  # no dev split
         r"LightningCLI's args parameter is intended",  # the words are the command line's, and what init_from adds
     ):

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import soundfile
 
+from datamodules import stop_signals
 from datamodules.acoustics.cache import MeasureCache
 from datamodules.acoustics.measures import Acoustics
 from datamodules.audio import AudioFormat, Recording, read_crop
@@ -83,9 +84,10 @@ def _measure_missing(acoustics: Acoustics, missing: Mapping[str, Clip], processe
             problems.append(outcome)
             continue
         fresh[key] = outcome
-        if len(fresh) == _KEPT:
+        if len(fresh) == _KEPT or stop_signals.asked():
             cache.add(fresh)
             fresh = {}
+            stop_signals.stop_if_asked()
     cache.add(fresh)
     if problems:
         listed = "".join(f"\n  {problem}" for problem in problems[:5])
@@ -101,9 +103,13 @@ def _outcomes(acoustics: Acoustics, clips: list[Clip], processes: int) -> Iterat
             yield from _measure_chunk(acoustics, chunk)
         return
     # A fork of a process that runs threads, as torch does, may hang: start afresh.
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        for outcomes in pool.map(_measure_chunk, [acoustics] * len(chunks), chunks):
-            yield from outcomes
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, spawn, initializer=stop_signals.ignore) as pool:
+        try:
+            for outcomes in pool.map(_measure_chunk, [acoustics] * len(chunks), chunks):
+                yield from outcomes
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _measure_chunk(acoustics: Acoustics, clips: Sequence[Clip]) -> list[dict[str, float] | str]:

@@ -11,14 +11,15 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
-from torch.utils.data import DataLoader
 
+from datamodules import stop_signals
 from datamodules.audio import AudioFormat
 from datamodules.clips import Clip, Clips, Item
 from datamodules.errors import DataError
 from datamodules.features.keys import text_key, transform_key
 from datamodules.features.rows import Features, StoredRows
 from datamodules.features.store import FeatureStore
+from datamodules.workers import Loader
 
 # A run that is cut off loses no more than this.
 SHARD_ROWS = 4096
@@ -110,10 +111,11 @@ class FeatureKeeper:
 
         def compute(todo: list[int]) -> _Computed:
             batches = [todo[start : start + self.batch_size] for start in range(0, len(todo), self.batch_size)]
-            loader = DataLoader(
+            loader = Loader(
                 reader,
                 batch_sampler=[[(0, index) for index in batch] for batch in batches],
                 num_workers=min(self.num_workers, len(batches)),
+                worker_init_fn=stop_signals.ignore,
                 collate_fn=_stack,
                 # Its own generator: a loader draws from the global one, and runs with and without kept features
                 # would go on with other random numbers.
@@ -215,9 +217,10 @@ def _fill(
             place = places[good[broken[0]]]
             raise DataError(f"{place}: its feature is NaN or infinite; remove it, or compute in another precision")
         held += zip([keys[index] for index in good], feature_ND, strict=True)
-        if len(held) >= SHARD_ROWS or time.monotonic() - flushed >= SHARD_SECONDS:
+        if stop_signals.asked() or len(held) >= SHARD_ROWS or time.monotonic() - flushed >= SHARD_SECONDS:
             _flush(store, held)
             held, flushed = [], time.monotonic()
+            stop_signals.stop_if_asked()
     _flush(store, held)
     return bad
 

@@ -7,7 +7,6 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from datamodules.stage_data import StageData
-from lightning_app.callbacks.preempt import Preempt
 from lightning_app.config_files import ConfigError
 
 
@@ -88,12 +87,8 @@ class StageCheckpoint(ModelCheckpoint):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_end(trainer, pl_module)
-        if self.monitor is None and not Preempt.stopped_in(trainer):
+        if self.monitor is None:
             self._save_best(trainer)
-
-    def _should_skip_saving_checkpoint(self, trainer: Trainer) -> bool:
-        # Preempt has saved the middle of an epoch; Lightning still calls the hooks of its end.
-        return Preempt.stopped_in(trainer) or super()._should_skip_saving_checkpoint(trainer)
 
     def ensure_best(self, trainer: Trainer) -> None:
         """Write ``best.ckpt`` if the run has not: it was resumed at its very end, or never had a monitored value."""

@@ -13,18 +13,19 @@ import torch
 from datamodules.augmentation import Augmentation
 from datamodules.clip_data import ClipData
 from datamodules.errors import DataError
-from datamodules.sampler import EpochSampler
+from datamodules.sampler import EpochSampler, place_in_training
 
 
 def data(manifest: Path, rank: int = 0, world: int = 1, **how: object) -> ClipData:
     made = ClipData(manifest, **{"labels": "iemocap4", "batch_size": 8, "seconds": 1.0, "num_workers": 0, **how})  # type: ignore[arg-type]
-    progress = SimpleNamespace(total=SimpleNamespace(ready=0))
+    batches = SimpleNamespace(current=SimpleNamespace(ready=0), is_last_batch=False)
+    epochs = SimpleNamespace(current=SimpleNamespace(started=0, processed=0))
     made.trainer = SimpleNamespace(  # type: ignore[assignment]
         world_size=world,
         global_rank=rank,
         lightning_module=SimpleNamespace(sample_rate=16000, frozen_towers={}, hearing=("audio",)),
         strategy=SimpleNamespace(root_device=torch.device("cpu")),
-        fit_loop=SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=progress)),
+        fit_loop=SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=batches), epoch_progress=epochs),
     )
     return made
 
@@ -262,14 +263,34 @@ def test_sampler_gives_each_rank_its_own_share(size: int, batch: int, world: int
 
 
 def test_sampler_goes_on_where_it_was() -> None:
-    whole = [list(sampler) for sampler in [EpochSampler(20, 4, 1)] * 1]
-    second = EpochSampler(20, 4, 1)
+    first, second = EpochSampler(20, 4, 1), EpochSampler(20, 4, 1)
     second.set_epoch(1)
-    resumed = EpochSampler(20, 4, 1, batches_done=7)
+    resumed = EpochSampler(20, 4, 1, start=(1, 2))
     assert list(resumed) == list(second)[8:]
-    assert whole[0] != list(second)
+    assert list(first) != list(second)
     resumed.set_epoch(2)
     assert len(list(resumed)) == 20
+    resumed.set_epoch(0)
+    assert list(resumed) == list(first)
+
+
+# Epochs of ten batches, of which a limit takes six: what the trainer has counted, and where it goes on.
+@pytest.mark.parametrize(
+    ("started", "processed", "ready", "is_last", "place"),
+    [
+        (0, 0, 0, False, (0, 0)),  # never begun
+        (1, 0, 4, False, (0, 4)),  # within the first epoch
+        (3, 2, 5, False, (2, 5)),  # within the third
+        (3, 2, 6, True, (3, 0)),  # behind its last batch
+        (3, 3, 6, True, (3, 0)),  # at its end
+        (3, 3, 10, False, (3, 0)),
+    ],
+)
+def test_place_in_training(started: int, processed: int, ready: int, is_last: bool, place: tuple[int, int]) -> None:
+    batches = SimpleNamespace(current=SimpleNamespace(ready=ready), is_last_batch=is_last)
+    epochs = SimpleNamespace(current=SimpleNamespace(started=started, processed=processed))
+    loop = SimpleNamespace(epoch_progress=epochs, epoch_loop=SimpleNamespace(batch_progress=batches))
+    assert place_in_training(SimpleNamespace(fit_loop=loop)) == place  # type: ignore[arg-type]
 
 
 def test_augmentation_leaves_padding_silent_and_changes_level_as_told() -> None:
