@@ -66,7 +66,7 @@ class Preempt(Callback):
         if not save:
             raise stop_signals.Stopped("stopped by a signal with nothing new to save; the same command starts again")
         trainer.save_checkpoint(Path(trainer.default_root_dir) / "last.ckpt", weights_only=False)
-        raise stop_signals.Stopped("preempted; last.ckpt is saved, pass it as --ckpt_path to go on")
+        raise stop_signals.Stopped("preempted; last.ckpt is saved, and the same command goes on from it")
 
 
 def _validation_is_due(trainer: Trainer) -> bool:

@@ -129,7 +129,7 @@ def test_stopped_anywhere_and_resumed(
     with monkeypatch.context():
         signals(ContrastiveTraining, method, number)
         assert fit(tmp_path, *how) == 143
-    assert "preempted; last.ckpt is saved, pass it as --ckpt_path to go on" in capsys.readouterr().err
+    assert "preempted; last.ckpt is saved, and the same command goes on from it" in capsys.readouterr().err
     assert not (tmp_path / "done.json").exists()
     assert read_checkpoint(tmp_path / "last.ckpt")["global_step"] == stops_at
     monkeypatch.undo()
@@ -256,7 +256,7 @@ def test_a_signal_to_the_whole_group_with_loader_processes(
     # The second checkpoint after the best of the first epoch is the one that the signal asks for.
     code, said = in_a_group("ContrastiveTraining:training_step:6:SIGTERM,torch:save:3:SIGUSR1", *words)
     assert (code, said.splitlines()[-1]) == (
-        143, "lightning-cli: preempted; last.ckpt is saved, pass it as --ckpt_path to go on",
+        143, "lightning-cli: preempted; last.ckpt is saved, and the same command goes on from it",
     ), said  # fmt: skip
     assert read_checkpoint(run / "last.ckpt")["global_step"] == 6
     code, said = in_a_group("ContrastiveTraining:validation_step:1:SIGUSR1", *words, f"--ckpt_path={run}/last.ckpt")
