@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,7 +68,7 @@ def find_files(rows: pd.DataFrame) -> Iterator[Problem]:
             folders[folder] = _listing(folder)
         if not written or name in folders[folder]:
             continue
-        other = next((form for form in _compositions(file) if _is_file(form)), None)
+        other = next((form for form in _compositions(file) if os.path.isfile(form)), None)
         if other is None:
             hint = "; write '/' instead of '\\'" if "\\" in written else ""
             yield Problem(line, f"column 'path': found {written!r}, but there is no file {file}{hint}")
@@ -164,13 +163,6 @@ def _listing(folder: str) -> frozenset[str]:
             return frozenset(entry.name for entry in entries if entry.is_file())
     except (OSError, ValueError):
         return frozenset()
-
-
-def _is_file(path: str) -> bool:
-    try:
-        return Path(path).is_file()
-    except ValueError:
-        return False
 
 
 def _compositions(path: str) -> tuple[str, str]:
