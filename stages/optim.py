@@ -19,16 +19,16 @@ class GroupError(ValueError):
 
 @dataclass(frozen=True)
 class ParamGroup:
-    """Parameters with a learning rate of their own.
+    """Parameters with a learning rate or a weight decay of their own.
 
     Args:
         pattern: Regular expression, searched in the names of the parameters.
-        lr: Learning rate of the group.
+        lr: Learning rate of the group; null keeps the optimiser's.
         weight_decay: Of the group; null keeps the optimiser's.
     """
 
     pattern: str
-    lr: float
+    lr: float | None = None
     weight_decay: float | None = None
 
 
@@ -47,10 +47,8 @@ def group_parameters(module: nn.Module, groups: Sequence[ParamGroup]) -> list[di
                 f"model.init_args.groups: {group.pattern!r} matches no trainable parameter; their names begin with "
                 f"{', '.join(sorted({'.'.join(name.split('.')[:2]) for name in left}))}"
             )
-        settings: dict[str, Any] = {"params": [left.pop(name) for name in names], "lr": group.lr, "name": group.pattern}
-        if group.weight_decay is not None:
-            settings["weight_decay"] = group.weight_decay
-        sorted_in.append(settings)
+        own = {key: value for key in ("lr", "weight_decay") if (value := getattr(group, key)) is not None}
+        sorted_in.append({"params": [left.pop(name) for name in names], "name": group.pattern, **own})
     return [*sorted_in, {"params": list(left.values()), "name": "rest"}] if left else sorted_in
 
 

@@ -33,6 +33,9 @@ def test_the_first_match_wins_and_the_rest_is_one_group() -> None:
     optimizer = torch.optim.AdamW(groups, lr=BASE, weight_decay=0.02)
     assert [group["lr"] for group in optimizer.param_groups] == [1e-5, 1e-4, BASE]
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.02, 0.1, 0.02]
+    groups = group_parameters(model, [ParamGroup("head", weight_decay=0.0)])
+    optimizer = torch.optim.AdamW(groups, lr=BASE, weight_decay=0.02)
+    assert [(group["lr"], group["weight_decay"]) for group in optimizer.param_groups] == [(BASE, 0.0), (BASE, 0.02)]
 
 
 def test_every_trainable_parameter_is_in_one_group_and_no_other() -> None:
