@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from models.other_versions import CONSTANT, named_as_here
 from stages.checkpoint_content import CheckpointError, require_content
 
 __all__ = [
@@ -69,7 +70,9 @@ def stage_of(checkpoint: Mapping[str, Any]) -> str:
 def load_part(checkpoint: Mapping[str, Any], part: str, module: nn.Module, path: Path) -> int:
     """Load the tensors stored under ``part.`` into a module, strictly, and return how many there are.
 
-    Towers that a checkpoint leaves out, because their source holds them, must be the same as when it was written.
+    Names that another version of transformers or torch has for a tensor are read as ours; the constants of other
+    versions (``position_ids``) are left out. Towers that a checkpoint leaves out, because their source holds them, must
+    be the same as when it was written.
 
     Args:
         checkpoint: What `read_checkpoint` returned.
@@ -96,9 +99,11 @@ def load_part(checkpoint: Mapping[str, Any], part: str, module: nn.Module, path:
         if name.startswith(f"{part}.")
     }
     _require_same_sources(module, rebuilt, path)
-    expected = {name for name in module.state_dict() if not name.startswith(tuple(f"{tower}." for tower in rebuilt))}
-    missing, extra = sorted(expected - set(found)), sorted(set(found) - expected)
     own = module.state_dict()
+    expected = {name for name in own if not name.startswith(tuple(f"{tower}." for tower in rebuilt))}
+    found = named_as_here(found, expected)
+    missing = sorted(name for name in expected - set(found) if not re.search(CONSTANT, name))
+    extra = sorted(set(found) - expected)
     shapes = [name for name in expected & set(found) if own[name].shape != found[name].shape]
     if missing or extra or shapes:
         problems = [

@@ -6,9 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from torch import Tensor, nn
 
 from models.errors import WeightsError
-
-CONSTANT = r"\.(num_batches_tracked|position_ids|token_type_ids)$"
-"""Counters and constants that some versions write and others do not; nothing follows from them in evaluation."""
+from models.other_versions import CONSTANT, named_as_here
 
 NOTHING = r"(?!)"
 """A pattern that no name matches."""
@@ -33,7 +31,7 @@ def rename(state: Mapping[str, Tensor], rules: Sequence[Rule], ignored: str) -> 
 def install(clap: nn.Module, state: Mapping[str, Tensor], parts: Iterable[str], file: str, spare: str = NOTHING) -> str:
     """Copy tensors into a model whose parts they must fill exactly.
 
-    Nothing is copied unless everything fits.
+    Nothing is copied unless everything fits. Names that another version of transformers or torch has for a tensor fit.
 
     Args:
         clap: The model.
@@ -50,8 +48,9 @@ def install(clap: nn.Module, state: Mapping[str, Tensor], parts: Iterable[str], 
     """
     begins = tuple(parts)
     wanted = {name: tensor for name, tensor in clap.state_dict().items() if name.startswith(begins)}
+    state = named_as_here(state, wanted)
     problems = _named("missing from the file", wanted.keys() - state.keys(), CONSTANT)
-    problems += _named("without a place in the model", state.keys() - wanted.keys(), f"{CONSTANT}|{spare}")
+    problems += _named("without a place in the model", state.keys() - wanted.keys(), spare)
     shared = sorted(wanted.keys() & state.keys())
     problems += [
         f"{name} is {list(state[name].shape)} in the file and {list(wanted[name].shape)} in the model"
