@@ -4,8 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from models.errors import WeightsError
-from models.pretrained import from_pretrained
+from models.pretrained import from_pretrained, loading
 from models.text import TextEncoder
 
 
@@ -32,11 +31,8 @@ class ClipText(TextEncoder):
         self.source, self.pooling = source, "pooler"
         self.truncate, self.suffix, self.truncated = False, "", 0
         self.model: Any = from_pretrained(CLIPTextModel, source, revision, {r"^text_model\.": ""})
-        try:
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(source, revision=revision)
-        except (OSError, ValueError) as error:
-            reason = str(error).strip().split("\n")[0]
-            raise WeightsError(f"{source}: its tokenizer cannot be loaded ({reason})") from error
+        with loading(source, "tokenizer.json"):
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
         self.width = int(self.model.config.hidden_size)
         self.max_length = int(self.model.config.max_position_embeddings)
 

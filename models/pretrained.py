@@ -29,27 +29,52 @@ def from_pretrained(
     """
     if source.startswith((".", "/", "~")) and not Path(source).is_dir():
         raise WeightsError(f"{source}: no such folder; set source to one that save_pretrained wrote, or to a hub name")
-    try:
-        with _quiet():
-            # Code that comes with weights is never run; transformers would ask on the terminal.
-            loaded, report = model.from_pretrained(
-                source,
-                revision=revision,
-                key_mapping=key_mapping,
-                output_loading_info=True,
-                trust_remote_code=False,
-            )
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise WeightsError(
-            f"{source}: cannot be loaded ({reason}). Download it once with `hf download {source}`, or set source to a "
-            "folder that save_pretrained wrote"
-        ) from error
+    with loading(source, "model.safetensors"), _quiet():
+        # Code that comes with weights is never run; transformers would ask on the terminal.
+        loaded, report = model.from_pretrained(
+            source,
+            revision=revision,
+            key_mapping=key_mapping,
+            output_loading_info=True,
+            trust_remote_code=False,
+        )
     missing = sorted(name for name in report["missing_keys"] if not name.startswith(optional))
     if missing:
         raise WeightsError(f"{source}: lacks tensors of a {model.__name__}: {', '.join(missing)}")
     # In training mode, as any new module is: Lightning keeps the mode it finds, and freezing is for others to decide.
     return loaded.train()
+
+
+@contextmanager
+def loading(source: str, file: str) -> Iterator[None]:
+    """Turn whatever goes wrong while transformers reads a model's files into one message.
+
+    Args:
+        source: Folder, or name on the Hugging Face hub.
+        file: The file that is read, for the message.
+
+    Raises:
+        WeightsError: If it is not there, cannot be read, or would run code of its own.
+    """
+    try:
+        yield
+    except (WeightsError, MemoryError):
+        raise
+    except Exception as error:
+        # The parsers of a damaged file raise all kinds: KeyError, RecursionError, UnpicklingError, SafetensorError.
+        reason = str(error).strip().split("\n")[0][:300]
+        if "trust_remote_code" in str(error):
+            raise WeightsError(
+                f"{source}: comes with code of its own, which is never run; choose a model that transformers knows"
+            ) from error
+        if isinstance(error, OSError | ValueError):
+            raise WeightsError(
+                f"{source}: cannot be loaded ({reason}). Download it once with `hf download {source}`, or set source "
+                "to a folder that save_pretrained wrote"
+            ) from error
+        raise WeightsError(
+            f"{source}: its {file} cannot be read ({type(error).__name__}: {reason}); is it whole, and of this model?"
+        ) from error
 
 
 @contextmanager

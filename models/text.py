@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import TextLengthError, WeightsError
-from models.pretrained import from_pretrained
+from models.pretrained import from_pretrained, loading
 
 Pooling = Literal["mean", "cls", "pooler", "last"]
 
@@ -55,15 +55,10 @@ class TextEncoder(nn.Module):
             _require_digest(Path(folder) / "model.safetensors", sha256)
         self.source, self.pooling = source, pooling
         self.truncate, self.suffix, self.truncated = truncate, suffix, 0
-        try:
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, revision=revision)
-            config: Any = AutoConfig.from_pretrained(folder, revision=revision)
-        except (OSError, ValueError) as error:
-            reason = str(error).strip().split("\n")[0]
-            raise WeightsError(
-                f"{source}: cannot be loaded ({reason}). Download it once with `hf download {source}`, or set the text "
-                "encoder's source to a folder that save_pretrained wrote"
-            ) from error
+        with loading(source, "config.json"):
+            config: Any = AutoConfig.from_pretrained(folder, revision=revision, trust_remote_code=False)
+        with loading(source, "tokenizer.json"):
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, revision=revision, trust_remote_code=False)
         # GPT-2 has no token for padding; the mask hides whichever stands there. Positions count from the first token.
         self.tokenizer.pad_token = self.tokenizer.pad_token or self.tokenizer.eos_token
         self.tokenizer.padding_side = "right"

@@ -145,9 +145,14 @@ class _Writer:
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(source, revision=revision, padding_side="left")
-            model: Any = AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype="auto")
-        except (OSError, ValueError) as error:
+            # Code that comes with a model is never run; transformers would ask on the terminal.
+            known: Any = {"revision": revision, "trust_remote_code": False}
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(source, padding_side="left", **known)
+            model: Any = AutoModelForCausalLM.from_pretrained(source, dtype="auto", **known)
+        except MemoryError:
+            raise
+        except Exception as error:
+            # The parsers of a damaged file raise all kinds: KeyError, RecursionError, SafetensorError.
             reason = str(error).strip().split("\n")[0]
             raise LanguageModelError(
                 f"{source}: cannot be loaded ({reason}). Download it once with `hf download {source}`, or set "

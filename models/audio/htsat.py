@@ -10,8 +10,7 @@ from torch import Tensor
 from models.audio.encoder import AudioEncoder
 from models.audio.filling import Padding, fill
 from models.audio.logmel import LogMel
-from models.errors import WeightsError
-from models.pretrained import from_pretrained
+from models.pretrained import from_pretrained, loading
 
 LAION_PADDING: Padding = "repeatpad"
 
@@ -150,10 +149,8 @@ def _extractor(source: str, revision: str | None) -> Any:
 
     if Path(source).is_dir() and not (Path(source) / "preprocessor_config.json").exists():
         return None
-    try:
+    with loading(source, "preprocessor_config.json"):
         return ClapFeatureExtractor.from_pretrained(source, revision=revision or "main")
-    except OSError as error:
-        raise WeightsError(f"{source}: its preprocessor_config.json cannot be read ({error})") from error
 
 
 def _random(config: dict[str, Any]) -> Any:

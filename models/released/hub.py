@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from models.errors import WeightsError
+from models.pretrained import loading
 from models.released.files import read_state
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -29,9 +30,10 @@ def hub_config(source: str, revision: str | None = None) -> dict[str, Any]:
     """Read the ``config.json`` of a model.
 
     Raises:
-        WeightsError: If it is not there.
+        WeightsError: If it is not there, or is no JSON object.
     """
-    config: dict[str, Any] = json.loads(hub_file(source, ("config.json",), revision).read_text())
+    with loading(source, "config.json"):
+        config: dict[str, Any] = dict(json.loads(hub_file(source, ("config.json",), revision).read_text()))
     return config
 
 
