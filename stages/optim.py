@@ -35,6 +35,9 @@ class ParamGroup:
 def group_parameters(module: nn.Module, groups: Sequence[ParamGroup]) -> list[dict[str, Any]]:
     """Sort the trainable parameters into groups; the first pattern that matches wins, what is left is one more group.
 
+    Single numbers, such as the logarithm of a temperature, stand in groups of their own, without weight decay: it draws
+    towards 0, which is no better a temperature than another.
+
     Raises:
         GroupError: If a pattern matches no trainable parameter.
     """
@@ -49,7 +52,16 @@ def group_parameters(module: nn.Module, groups: Sequence[ParamGroup]) -> list[di
             )
         own = {key: value for key in ("lr", "weight_decay") if (value := getattr(group, key)) is not None}
         sorted_in.append({"params": [left.pop(name) for name in names], "name": group.pattern, **own})
-    return [*sorted_in, {"params": list(left.values()), "name": "rest"}] if left else sorted_in
+    if left:
+        sorted_in.append({"params": list(left.values()), "name": "rest"})
+    return [part for group in sorted_in for part in _numbers_apart(group)]
+
+
+def _numbers_apart(group: dict[str, Any]) -> list[dict[str, Any]]:
+    numbers = [parameter for parameter in group["params"] if parameter.ndim == 0]
+    weights = [parameter for parameter in group["params"] if parameter.ndim > 0]
+    undecayed = {**group, "params": numbers, "weight_decay": 0.0, "name": f"{group['name']}, single numbers"}
+    return [part for part in ({**group, "params": weights}, undecayed) if part["params"]]
 
 
 class WarmupCosine(LambdaLR):

@@ -46,6 +46,22 @@ def test_every_trainable_parameter_is_in_one_group_and_no_other() -> None:
         assert sorted(held) == sorted(id(p) for p in model.parameters() if p.requires_grad)
 
 
+def test_a_temperature_does_not_decay_whatever_group_it_is_in() -> None:
+    """Decay draws weights to 0; the logarithm of a scale has no reason to be near it."""
+    for patterns in ([], ["scale|head"], ["scale"]):
+        model = Model()
+        model.log_scale = nn.Parameter(torch.tensor(2.659))
+        groups = group_parameters(model, [ParamGroup(each, BASE, weight_decay=0.1) for each in patterns])
+        optimizer = torch.optim.AdamW(groups, lr=BASE, weight_decay=0.1)
+        assert all(group["lr"] == BASE for group in optimizer.param_groups)
+        before = model.head.weight.detach().clone()
+        for parameter in model.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        optimizer.step()
+        assert model.log_scale.item() == pytest.approx(2.659)
+        torch.testing.assert_close(model.head.weight.detach(), before * (1 - 0.1 * BASE))
+
+
 @pytest.mark.parametrize("pattern", ["^adio", "text"])
 def test_a_pattern_without_a_parameter_lists_the_names(pattern: str) -> None:
     with pytest.raises(
