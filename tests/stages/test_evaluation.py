@@ -1,5 +1,6 @@
 """What an evaluation makes of one batch, on a tiny model."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from torch import Tensor
 from models.audio import AudioEncoder
 from models.clap import Clap
 from models.classifier import CosineClassifier
+from models.soft_prompt import SoftPrompt
 from models.text import TextEncoder
 from stages.evaluation import Evaluation
 from stages.metrics.measure import Measure, Shared
@@ -40,7 +42,8 @@ class Watch(Measure):
 def evaluation(tiny_bert: Path, **more: object) -> Evaluation:
     torch.manual_seed(0)
     clap = Clap(Statistics(), TextEncoder(str(tiny_bert)), dim=16)
-    return Evaluation(clap, LABELS, WORDS, init_from=Path("none.ckpt"), **more).eval()  # type: ignore[arg-type]
+    more = {"labels": LABELS, "words": WORDS, **more}
+    return Evaluation(clap, init_from=Path("none.ckpt"), **more).eval()  # type: ignore[arg-type]
 
 
 def batch(names: str = "abcde") -> dict[str, object]:
@@ -93,3 +96,37 @@ def test_scores_are_not_rounded_where_the_towers_run_in_bfloat16(tiny_bert: Path
     weight_CE = stage.classifier.weight_CE.float()  # type: ignore[union-attr]
     expected = embedding @ torch.nn.functional.normalize(weight_CE, dim=1).T
     torch.testing.assert_close(outputs["scores"]["text-trained classifier"], expected, atol=1e-6, rtol=0)
+
+
+@torch.no_grad()
+def test_a_part_of_the_classes_has_the_scores_that_these_classes_have_among_all(tiny_bert: Path) -> None:
+    """Prompts and classifier were trained for three classes; two are asked for, in another order."""
+    trained = {"trained_labels": LABELS, "trained_words": WORDS, "prompt": SoftPrompt, "classifier": CosineClassifier}
+    whole = evaluation(tiny_bert, **trained)
+    part = evaluation(tiny_bert, **trained, labels=["sadness", "anger"], words=["sad", "angry"])
+    part.load_state_dict(whole.state_dict())
+    scores = []
+    for stage in (whole, part):
+        stage._embed_classes()
+        scores.append(stage.test_step(batch(), 0)["scores"])  # type: ignore[arg-type]
+    assert {"zero-shot", "ACPT prompts", "text-trained classifier"} < set(scores[0])
+    for system, all_NC in scores[0].items():
+        assert not torch.allclose(all_NC[:, 0], all_NC[:, 2])
+        torch.testing.assert_close(scores[1][system], all_NC[:, [2, 0]], atol=1e-6, rtol=0, msg=system)
+    points, labels, kinds = part.text_points()
+    learned = [label for label, kind in zip(labels, kinds, strict=True) if kind == "prompt"]
+    assert learned == ["sadness", "anger"] * (len(learned) // 2)
+    assert len(points) == len(labels)
+
+
+@torch.no_grad()
+def test_the_prompts_of_all_contexts_recognise_together(tiny_bert: Path) -> None:
+    """A class's score is the mean of its cosines under every context."""
+    stage = evaluation(tiny_bert, prompt=partial(SoftPrompt, contexts=4, std=1.0))
+    stage._embed_classes()
+    outputs = stage.test_step(batch(), 0)  # type: ignore[arg-type]
+    prompt_KCE = stage._prompts()
+    assert len(prompt_KCE) == 4
+    each_KNC = torch.stack([outputs["embedding"] @ prompt_CE.T for prompt_CE in prompt_KCE])
+    assert each_KNC.std(0).min() > 1e-4
+    torch.testing.assert_close(outputs["scores"]["ACPT prompts"], each_KNC.mean(0), atol=1e-6, rtol=0)
