@@ -5,8 +5,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
+from datamodules.balance import deal
 from datamodules.errors import DataError
 
 
@@ -65,9 +67,9 @@ def speaker_folds(rows: pd.DataFrame, groups: int | Sequence[Sequence[str]]) -> 
     """A fold per row, so that all clips of a speaker share one.
 
     Args:
-        rows: a manifest with a `speaker` column; `corpus` and `gender` are used where they are there.
-        groups: the names of each fold's speakers; or how many folds to make, with speakers dealt in turn, sorted by
-            gender and name, so that folds resemble each other.
+        rows: a manifest with a `speaker` column; `corpus`, `emotion` and `gender` are used where they are there.
+        groups: the names of each fold's speakers; or how many folds to make, with speakers dealt so that folds resemble
+            each other in clips, in clips of each emotion, in speakers, and in speakers of each gender.
 
     Returns:
         Int64 folds from 0; missing where the speaker is unknown or in no group.
@@ -78,16 +80,24 @@ def speaker_folds(rows: pd.DataFrame, groups: int | Sequence[Sequence[str]]) -> 
     if not isinstance(groups, int):
         fold_of = {name: fold for fold, names in enumerate(groups) for name in names}
         return rows["speaker"].map(fold_of).astype("Int64")
-    keys = speaker_keys(rows).tolist()
-    genders = rows["gender"].tolist() if "gender" in rows else [""] * len(rows)
-    speakers = {key: gender for key, gender in zip(keys, genders, strict=True) if key}
+    known = rows.assign(key=speaker_keys(rows))
+    known = known[known["key"] != ""]
+    speakers = sorted(known["key"].unique())
     if len(speakers) < groups:
         raise DataError(
             f"column 'speaker': found {len(speakers)} speakers, expected at least {groups} for as many folds"
         )
-    dealt = sorted(speakers, key=lambda key: (speakers[key], key))
-    number = {key: place % groups for place, key in enumerate(dealt)}
-    return pd.Series([number.get(key) for key in keys], index=rows.index, dtype="Int64")
+    single = known.drop_duplicates("key").set_index("key")
+    alike = [known.groupby("key").size().to_frame(), single.assign(each=1)[["each"]]]
+    if "emotion" in known:
+        alike.append(pd.crosstab(known["key"], known["emotion"]))
+    if "gender" in known:
+        alike.append(pd.crosstab(single.index, single["gender"]))
+    # Together, the emotions matter as much as the number of clips, and the genders as much as the number of speakers.
+    weights = [np.full(table.shape[1], 1 / table.shape[1]) for table in alike]
+    counts = np.concatenate([table.loc[speakers].to_numpy(np.float64) for table in alike], axis=1)
+    number = dict(zip(speakers, deal(counts, np.concatenate(weights), groups), strict=True))
+    return speaker_keys(rows).map(number).astype("Int64")
 
 
 def speaker_keys(rows: pd.DataFrame) -> pd.Series:

@@ -48,6 +48,8 @@ class _Sums:
             return
         self.frames += len(block)
         self.lowest, self.highest = min(self.lowest, lowest), max(self.highest, highest)
+        if max(-lowest, highest) > LOUDEST:  # refused, and its squares may overflow
+            return
         if max(-lowest, highest) >= 0.999:
             self.at_full_scale += int((np.abs(block) >= 0.999).sum())
         if block.shape[1] > 1:

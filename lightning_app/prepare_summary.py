@@ -8,6 +8,8 @@ from datamodules.corpora import CORPORA
 from datamodules.folds import speaker_keys
 from datamodules.hearing import ODDITIES
 
+MOST_SHOWN = 12  # folds of a protocol; a table of more tells nothing at a glance
+
 
 def summarise(rows: pd.DataFrame, corpus: str) -> list[str]:
     """Lines for people: size, speakers, rates, emotions, licence, and differences from what the publisher counts.
@@ -23,6 +25,7 @@ def summarise(rows: pd.DataFrame, corpus: str) -> list[str]:
     lines.append(f"  emotions: {_counts(emotions.replace('', 'not labelled'))}")
     folds = [f"{name} ({rows[name].nunique()})" for name in map(str, rows) if name.startswith("fold_")]
     lines += [f"  folds: {', '.join(folds)}"] if folds else []
+    lines += [line for name in map(str, rows) if name.startswith("fold_") for line in _fold_table(rows, name, emotions)]
     lines += [f"  splits: {_counts(rows['split'].replace('', 'none'))}"] if "split" in rows else []
     if "oddity" in rows:
         odd = rows["oddity"][rows["oddity"] != ""].value_counts()
@@ -51,6 +54,24 @@ def _release(rows: pd.DataFrame, emotions: pd.Series, releases: Mapping[int, str
         return f"{releases[found]}, which has {found} such clips"
     told = ", ".join(f"{name} ({size})" for size, name in releases.items())
     return f"none that is known by its number of clips: {told}; here {sizes[0]}, of which {sizes[3]} to train on"
+
+
+def _fold_table(rows: pd.DataFrame, column: str, emotions: pd.Series) -> list[str]:
+    """Clips of each emotion in each fold, and what some folds lack; nothing where they are alike by their making."""
+    inside = rows[column].notna() & (emotions != "")
+    if column.startswith("fold_random") or not inside.any() or rows[column].nunique() > MOST_SHOWN:
+        return []
+    counts = pd.crosstab(rows[column][inside].astype(int), emotions[inside])
+    heads = [f"{name:>8}" for name in map(str, counts)]
+    lines = [f"    {column:<14}{'  '.join(['   clips', *heads])}"]
+    for fold, cells in counts.iterrows():
+        numbers = [f"{cells.sum():8}", *(f"{count:{len(head)}}" for count, head in zip(cells, heads, strict=True))]
+        lines.append(f"    {fold!s:<14}{'  '.join(numbers)}")
+    lacking = [f"{name} in fold {', '.join(map(str, folds.index[folds == 0]))}" for name, folds in counts.items()]
+    lacking = [text for text, absent in zip(lacking, (counts == 0).any(), strict=True) if absent]
+    if lacking:
+        lines.append(f"    no {'; no '.join(lacking)}: scores of such a fold are of the emotions that it has")
+    return lines
 
 
 def _speakers(rows: pd.DataFrame) -> str:

@@ -1,8 +1,10 @@
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datamodules.balance import deal
 from datamodules.errors import DataError
 from datamodules.folds import assign_fold, random_folds, select_split, speaker_folds, speaker_keys
 
@@ -63,6 +65,32 @@ def test_speaker_folds_tell_corpora_apart_and_refuse_too_few():
     assert speaker_folds(rows, 2).tolist()[:2] == [0, 1]
     with pytest.raises(DataError, match="found 2 speakers, expected at least 3"):
         speaker_folds(rows, 3)
+
+
+def test_speaker_folds_balance_clips_and_emotions_as_well_as_speakers():
+    """A few speakers of many clips, and an emotion of few speakers, as corpora from the wild have them."""
+    sizes = [80, 48, 40, 38, 28, 28, 22, 14, 14, 12, 12, 10] + [4] * 17
+    loud = {0, 1, 4, 6, 9, 20}  # those who are angry
+    speakers = [f"s{number:02}" for number, size in enumerate(sizes) for _ in range(size)]
+    emotions = [
+        "anger" if number in loud and clip % 2 else "neutral"
+        for number, size in enumerate(sizes)
+        for clip in range(size)
+    ]
+    rows = rows_of(speakers, emotion=emotions, gender=["female" if int(name[1:]) % 2 else "male" for name in speakers])
+    rows["fold"] = speaker_folds(rows, 5)
+    clips = rows["fold"].value_counts()
+    assert clips.max() <= 1.3 * clips.min()
+    angry = rows[rows["emotion"] == "anger"]["fold"].value_counts()
+    assert set(angry.index) == set(range(5))
+    people = rows.drop_duplicates("speaker")["fold"].value_counts()
+    assert people.max() - people.min() <= 2
+
+
+def test_groups_are_moved_and_exchanged_until_folds_are_alike():
+    counts = np.array([[5.0], [4.0], [3.0], [3.0], [3.0]])  # by size alone: 5 + 3 + 3 and 4 + 3
+    fold = deal(counts, np.ones(1), 2)
+    assert sorted(counts[np.array(fold) == number].sum() for number in range(2)) == [9.0, 9.0]
 
 
 @settings(max_examples=50, deadline=None)
