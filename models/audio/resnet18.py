@@ -47,7 +47,8 @@ class ResNet18(AudioEncoder):
         embedding_ND = self.conv1.weight.new_zeros(len(wave_NT), self.width)
         for length in torch.unique(length_N).tolist():
             same_N = length_N == length
-            embedding_ND[same_N] = self._embed(wave_NT[same_N, :length])
+            # Under autocast the network answers in half precision, whatever its weights are.
+            embedding_ND[same_N] = self._embed(wave_NT[same_N, :length]).to(embedding_ND.dtype)
         return embedding_ND
 
     def _embed(self, wave_NT: Tensor) -> Tensor:
