@@ -6,7 +6,7 @@ from typing import Any
 
 from lightning_app.yaml_strict import ConfigError, load_any, load_yaml, parse_value, where
 
-__all__ = ["ConfigError", "find_config", "flatten", "load_yaml", "merge", "parse_value", "resolve", "where"]
+__all__ = ["ConfigError", "find_config", "flatten", "is_file", "load_yaml", "merge", "parse_value", "resolve", "where"]
 
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 
@@ -18,7 +18,7 @@ def find_config(name: str | Path) -> Path:
         ConfigError: If there is neither; names the nearest files that exist.
     """
     for path in (Path(name), PACKAGE_ROOT / name):
-        if path.is_file():
+        if is_file(path):
             return path
     shipped = [
         str(file.relative_to(PACKAGE_ROOT))
@@ -27,6 +27,14 @@ def find_config(name: str | Path) -> Path:
     ]
     near = difflib.get_close_matches(str(name), shipped, n=3, cutoff=0.5)
     raise ConfigError(f"{name}: no such file" + (f"; did you mean {' or '.join(near)}?" if near else ""))
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; what cannot be the name of one, or may not be looked at, is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def resolve(path: Path) -> dict[str, Any]:
@@ -61,7 +69,7 @@ def _include(value: Any, file: Path, trail: tuple[Path, ...]) -> Any:
         return {key: _include(item, file, trail) for key, item in value.items()}
     if isinstance(value, list):
         return [_include(item, file, trail) for item in value]
-    if not (isinstance(value, str) and value.endswith(".yaml") and (file.parent / value).is_file()):
+    if not (isinstance(value, str) and value.endswith(".yaml") and is_file(file.parent / value)):
         return value
     inner = file.parent / value
     if inner.resolve() in trail:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from lightning_app.config_files import ConfigError, find_config, flatten, merge, parse_value, resolve
+from lightning_app.config_files import ConfigError, find_config, flatten, is_file, merge, parse_value, resolve
 from lightning_app.defaults import with_defaults
 from lightning_app.secrets import masked
 from stages.release import RELEASE_KEY, release
@@ -160,7 +160,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _names_file(text: str) -> bool:
     looks_like_path = "\n" not in text and "\0" not in text and len(text) < 1024 and ("/" in text or "." in text)
-    return looks_like_path and Path(text).is_file()
+    return looks_like_path and is_file(Path(text))
 
 
 def _command_inputs(words: Sequence[str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from lightning_app.chain.checks import require_inputs, require_known_keys
 from lightning_app.chain.file import Chain, Setting, read_chain
 from lightning_app.chain.matrix import Run, expand
 from lightning_app.chain.plan import plan
@@ -46,6 +47,7 @@ def run(config: Namespace, launcher: Launcher | None = None) -> int:
 
     Raises:
         ConfigError: If the chain file, a configuration or an option is wrong, or another chain runs in the folder.
+        MissingInputError: If a stage reads a file that is not there and that no stage makes.
         StageError: If a stage does not succeed; its ``exit_code`` is the stage's.
     """
     chain = read_chain(find_config(config["config"]))
@@ -57,12 +59,16 @@ def _run(chain: Chain, config: Namespace, launcher: Launcher | None) -> int:
     runs = expand(chain, _overrides(config["set"], chain))
     launcher = launcher or _launcher(config, chain)
     decide = {"start": config["from"], "until": config["until"], "force": config["force"]}
+    require_known_keys(runs)
     if config["dry_run"]:
-        print(table(plan(runs, **decide)))
+        steps = plan(runs, **decide)
+        print(table(steps))
+        require_inputs(runs, steps)
         return 0
     chain.runs.mkdir(parents=True, exist_ok=True)
     with locked(chain.runs / "chain.lock", "another chain runs here") as lock:
         steps = plan(runs, **decide)
+        require_inputs(runs, steps)
         if isinstance(launcher, Slurm):
             if submit(chain.name, steps, launcher, (lock,)):
                 say("when the jobs have ended, the same command gathers their results")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lightning_app.config_files import ConfigError, find_config, load_yaml, merge, where
+from lightning_app.config_files import ConfigError, find_config, is_file, load_yaml, merge, where
 from lightning_app.fingerprint import LIGHTNING_VERBS
 
 VERBS = (*LIGHTNING_VERBS, "prepare")
@@ -108,7 +108,7 @@ def _content(path: Path, trail: tuple[Path, ...]) -> dict[str, Any]:
     if base is None:
         return content
     below = path.parent / str(base)
-    if path in trail or not below.is_file():
+    if path in trail or not is_file(below):
         raise ConfigError(
             f"{where(path, ['config'])}: {base} {'includes this file' if path in trail else 'is not there'}"
         )
@@ -199,7 +199,7 @@ class _Reader:
         """Return the path of a configuration file: beside the chain file, as given, or installed with the package."""
         beside = self.path.parent / name
         try:
-            path = beside if beside.is_file() else find_config(name)
+            path = beside if is_file(beside) else find_config(name)
         except ConfigError as error:
             self.fail(place, str(error))
         near = os.path.relpath(path)

@@ -1,0 +1,99 @@
+"""What is sure to fail is found before anything runs: misspelt keys, and files that nobody makes."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning_app.chain.matrix import Run
+from lightning_app.chain.plan import Step
+from lightning_app.class_source import arguments
+from lightning_app.config_files import ConfigError, is_file
+from lightning_app.fingerprint import command_settings
+from lightning_app.messages import SECTIONS, TOP
+
+# Files that a stage reads first of all, and the exit code it would end with without them.
+READ = {"data.manifest": 3, "model.init_from": 4, "ckpt_path": 4}
+
+
+class MissingInputError(ConfigError):
+    """A file that a stage reads, that is not there and that no stage makes; the exit code is that of the stage."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def require_known_keys(runs: Iterable[Run]) -> None:
+    """Refuse a key, of the chain file or of ``--set``, that the class of its section does not take.
+
+    Classes whose source cannot be found are left to the stage.
+
+    Raises:
+        ConfigError: Names the stage, the key and what may have been meant.
+    """
+    for run in runs:
+        if not run.stage.lightning:
+            continue
+        settings = command_settings(run.arguments[1:])
+        for word in run.arguments:
+            key = word.partition("=")[0].removeprefix("--").removesuffix("+")
+            if word.startswith("--") and (wrong := _wrong_part(key, settings)):
+                section, name, known = wrong
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
+                place = f"{section}: " if section else ""
+                raise ConfigError(f"stage {run.stage.name}: {place}there is no option {name!r} ({key}); {hint}")
+
+
+def _wrong_part(key: str, settings: Mapping[str, Any]) -> tuple[str, str, Sequence[str]] | None:
+    """The section, the name in it that is not known, and the names that are."""
+    section, *names = [part for part in key.split(".") if part != "init_args"]
+    if section not in (*TOP, "print_config"):
+        return "", section, TOP
+    path = SECTIONS.get(section) or _class_of(section, settings)
+    for name in names:
+        taken = arguments(path) if path and name != "class_path" else None
+        if taken is None or taken.open:
+            return None
+        if name not in taken.names:
+            return section, name, taken.names
+        section = f"{section}.{name}"
+        path = _class_of(section, settings)
+    return None
+
+
+def _class_of(section: str, settings: Mapping[str, Any]) -> str | None:
+    value = settings.get(f"{section}.class_path", settings.get(section))
+    return value if isinstance(value, str) else None
+
+
+def require_inputs(runs: Iterable[Run], steps: Iterable[Step]) -> None:
+    """Refuse to start where a manifest or a checkpoint is not there and no stage of the chain makes it.
+
+    Args:
+        runs: All runs of the chain.
+        steps: Those that are planned.
+
+    Raises:
+        MissingInputError: Names each file and the first stage that reads it.
+    """
+    made = {path for run in runs for path in (*map(Path, run.stage.outputs), run.folder / "best.ckpt")}
+    absent: dict[str, tuple[str, str]] = {}
+    for step in steps:
+        if step.state == "done" or not step.run.stage.lightning:
+            continue
+        settings = command_settings(step.run.arguments[1:])
+        for key in READ:
+            name = settings.get(key)
+            if isinstance(name, str) and Path(name) not in made and not is_file(Path(name)):
+                absent.setdefault(name, (step.run.title, key))
+    if absent:
+        lines = [_absence(name, *where) for name, where in absent.items()]
+        raise MissingInputError("\n".join(lines), READ[next(iter(absent.values()))[1]])
+
+
+def _absence(name: str, title: str, key: str) -> str:
+    make = f": lightning-cli prepare CORPUS FOLDER --out {name}" if key == "data.manifest" else ""
+    return f"stage {title}: {key}: {name} is not there, and no stage of this chain makes it{make}"
+
