@@ -13,8 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from lightning_app.config_files import ConfigError
-from lightning_app.fingerprint import Fingerprint, sha256
+from lightning_app.config_files import ConfigError, is_file
+from lightning_app.fingerprint import Fingerprint, read_fingerprint, sha256
 from lightning_app.previous import forget
 from lightning_app.secrets import masked_words
 
@@ -51,7 +51,7 @@ class Done:
         """Say which output is no longer what the stage left, or None."""
         for name, digest in self.outputs.items():
             path = folder / name
-            if not path.is_file():
+            if not is_file(path):
                 return f"output {name} is gone"
             if sha256(path) != digest:
                 return f"output {name} was changed"
@@ -68,7 +68,10 @@ def read_done(folder: Path) -> Done | None:
     if content is None:
         return None
     try:
-        return Done(**{**content, "fingerprint": Fingerprint(**content["fingerprint"])})
+        done = Done(**{**content, "fingerprint": read_fingerprint(content["fingerprint"])})
+        if not (isinstance(done.outputs, dict) and isinstance(done.seconds, int | float)):
+            raise TypeError("outputs or seconds are damaged")
+        return done
     except (TypeError, KeyError) as error:
         raise ConfigError(
             f"{folder / 'done.json'}: not of this version ({error}); delete it to run the stage"
@@ -121,7 +124,9 @@ def read_json(path: Path) -> dict[str, Any] | None:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: damaged ({error}); delete it to run the stage again") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: damaged (no JSON object); delete it to run the stage again")

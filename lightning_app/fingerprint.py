@@ -58,6 +58,18 @@ class Fingerprint:
         ]
 
 
+def read_fingerprint(content: Any) -> Fingerprint:
+    """Return a fingerprint that was kept as JSON.
+
+    Raises:
+        TypeError: If it is none.
+    """
+    mark = Fingerprint(**content)
+    if not (isinstance(mark.config, str) and isinstance(mark.inputs, dict) and isinstance(mark.settings, dict)):
+        raise TypeError("the fingerprint is damaged")
+    return mark
+
+
 def fingerprint(argv: Sequence[str]) -> Fingerprint:
     """Compute the fingerprint of a command line of ours, from the verb on: ``["fit", "--config", "stages/acpt.yaml"]``.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lightning_app.config_files import ConfigError
 from lightning_app.done import read_json, write_json
-from lightning_app.fingerprint import Fingerprint
+from lightning_app.fingerprint import Fingerprint, read_fingerprint
 from lightning_app.secrets import masked_words
 
 STARTED = "started.json"
@@ -43,6 +43,6 @@ def read_started(folder: Path) -> Fingerprint | None:
     if content is None:
         return None
     try:
-        return Fingerprint(**content["fingerprint"])
+        return read_fingerprint(content["fingerprint"])
     except (TypeError, KeyError) as error:
         raise ConfigError(f"{folder / STARTED}: damaged ({error}); delete it to run the stage again") from error

@@ -96,4 +96,3 @@ def require_inputs(runs: Iterable[Run], steps: Iterable[Step]) -> None:
 def _absence(name: str, title: str, key: str) -> str:
     make = f": lightning-cli prepare CORPUS FOLDER --out {name}" if key == "data.manifest" else ""
     return f"stage {title}: {key}: {name} is not there, and no stage of this chain makes it{make}"
-

@@ -95,4 +95,3 @@ def test_weights_that_nobody_makes(line: Any) -> None:
     Path("weights").mkdir()
     Path("weights/old.ckpt").touch()
     assert line("--dry-run") == 0
-
