@@ -85,8 +85,9 @@ def _main(arguments: list[str], whole_process: bool) -> int:
         raise
     except Exception as error:
         from lightning_app.messages import users_mistake
+        from lightning_app.storage import as_mistake
 
-        mistake = users_mistake(error)
+        mistake = users_mistake(error) or as_mistake(error)
         if mistake is None or os.environ.get("EMOCLAP_DEBUG"):
             raise
         return _fail(f"lightning-cli {verb}", _message(mistake), mistake.exit_code)  # type: ignore[attr-defined]

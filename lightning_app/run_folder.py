@@ -97,6 +97,15 @@ class RunFolder:
                 set_aside(self.path)
             write_started(self.path, ["lightning-cli", *self.words], self.mark)
 
+    def way_on(self) -> str:
+        """Say what the same command does after an interruption, as the end of a sentence."""
+        if self.path is None:
+            return ""
+        last = self.path / "last.ckpt"
+        if self.words[0] == "fit" and last.is_file():
+            return f"; the same command goes on from {last}"
+        return "; the same command starts again"
+
     def _lock(self, path: Path) -> None:
         try:
             path.mkdir(parents=True, exist_ok=True)

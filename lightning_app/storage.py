@@ -7,7 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lightning_app.config_files import ConfigError
+
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NOT_THERE = (
+    errno.ENOENT,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+)
 
 
 class StorageError(RuntimeError):
@@ -30,6 +42,20 @@ def writing(path: Path) -> Iterator[None]:
         if met is None:
             raise
         raise StorageError(f"{path}: {refusal(met, path)}; what was saved before is whole") from error
+
+
+def as_mistake(error: BaseException) -> StorageError | ConfigError | None:
+    """Put a refusal of the system that nobody has put into words; None for any other error.
+
+    A full disk is nobody's mistake, with exit code 1; a path that cannot be read or written is one of usage, with 2.
+    """
+    if not isinstance(error, OSError) or error.errno not in (*FULL, *NOT_THERE):
+        return None
+    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+    if error.errno in FULL:
+        return StorageError(f"{path or 'a file'}: {refusal(error, path or Path.cwd())}")
+    # Without a name the library's own words have it.
+    return ConfigError(f"{path}: {os.strerror(error.errno)}; name another path" if path else str(error))
 
 
 def system_error(error: BaseException | None) -> OSError | None:

@@ -180,6 +180,12 @@ def _run(words: list[str], print_of: Fingerprint, folder: RunFolder, settings: M
     except AlreadyDone as done:
         print(f"lightning-cli {words[0]}: {done}", file=sys.stderr)
         return 0
+    except (KeyboardInterrupt, SystemExit) as ended:
+        # Lightning ends an interrupted run with the exit code of an error.
+        if not isinstance(ended, KeyboardInterrupt) and not isinstance(ended.__context__, KeyboardInterrupt):
+            raise
+        print(f"lightning-cli {words[0]}: error: interrupted{folder.way_on()}", file=sys.stderr)
+        return INTERRUPTED
     except MisconfigurationException as error:
         raise ConfigError(" ".join(str(error).split())) from error
     except Stopped as stopped:
@@ -189,9 +195,6 @@ def _run(words: list[str], print_of: Fingerprint, folder: RunFolder, settings: M
         if (death := death_of_a_worker(error)) is None:
             raise
         raise death from error
-    if cli.trainer.interrupted:
-        print("lightning-cli: interrupted; --ckpt_path RUN/last.ckpt goes on from the last epoch", file=sys.stderr)
-        return INTERRUPTED
     if cli.subcommand == "fit":
         for callback in cli.trainer.checkpoint_callbacks:
             if isinstance(callback, StageCheckpoint):

@@ -1,5 +1,6 @@
 """The command line as a whole: verbs, exit codes, interruption, and what each verb leaves behind."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -113,7 +114,8 @@ def test_ctrl_c_ends_with_130_and_no_mark_of_success(tiny_yaml: Path, tmp_path: 
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
-    assert said.rstrip().endswith("lightning-cli fit: error: interrupted")
+    goes_on = f"lightning-cli fit: error: interrupted; the same command goes on from {tmp_path}/last.ckpt"
+    assert said.rstrip().endswith(goes_on)
     assert "Traceback" not in said
     assert not (tmp_path / "done.json").exists()
 
@@ -125,6 +127,61 @@ def test_ctrl_c_before_training(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     monkeypatch.setattr("lightning_app.trainer_cli.run_stage", interrupted)
     assert main(["fit"]) == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["prepare", "demo", "--out", "file/m.csv"],
+        ["prepare", "table", "mine.csv", "--out", "/proc/none/m.csv"],
+        ["report", "--runs", "runs", "--out", "file/report.html"],
+        ["chain", "--config", "chain.yaml"],
+    ],
+)
+def test_a_path_that_cannot_be_written_is_one_sentence(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], corpus: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    Path("chain.yaml").write_text("runs: file/runs\nstages: {a: {verb: prepare, args: [demo], output: file/m.csv}}\n")
+    Path("mine.csv").write_text(f"path,emotion\n{corpus.parent}/ann_anger_0.wav,anger\n")
+    Path("runs").mkdir()
+    Path("runs/results.csv").write_text("system,corpus,view,metric,seed,fold,value,n\na,b,six,UA,1,,0.5,10\n")
+    assert main(words) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"lightning-cli {words[0]}: error: ")
+    assert "file" in said or "/proc/none" in said
+
+
+def test_a_disk_that_is_full_ends_the_run_with_one_sentence(
+    command, tiny_yaml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("lightning_app.checkpoint_io._flush", full)
+    words = ["fit", "--config", "stages/clep.yaml", "--config", tiny_yaml, "--trainer.limit_train_batches=1"]
+    assert command(*words, "--trainer.limit_val_batches=0", f"--trainer.default_root_dir={tmp_path}") == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(
+        f"lightning-cli fit: error: {tmp_path}/last.ckpt: cannot be written: No space left on device ("
+    )
+    assert f"MB free in {tmp_path}); make room and run the command again; what was saved before is whole" in said
+    assert not list(tmp_path.glob("*.ckpt"))
+    assert not (tmp_path / "done.json").exists()
+
+
+def test_a_chain_whose_reader_has_gone_ends_quietly(tmp_path: Path) -> None:
+    chain = ROOT / "configs/chains/emotionrankclap.yaml"
+    process = subprocess.Popen(
+        [*PROGRAM, "chain", "--config", str(chain), "--dry-run"],
+        cwd=tmp_path, env=HERE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    assert process.wait(60) == 141
 
 
 def test_validate_leaves_the_run_as_it_was(chain, command, tiny_yaml: Path, capsys: pytest.CaptureFixture[str]) -> None:
