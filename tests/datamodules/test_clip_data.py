@@ -40,8 +40,10 @@ def test_a_batch_is_what_its_contract_says(corpus: Path) -> None:
     batch = next(iter(data(corpus).train_dataloader()))
     assert batch["wave"].shape == (8, 16000)
     assert batch["wave"].dtype == torch.float32
-    assert batch["length"].tolist() == [min(n, 16000) for n in batch["length"].tolist()]
     manifest = pd.read_csv(corpus).set_index("id")
+    samples = (manifest.loc[batch["id"], "duration"] * 16000).round().astype(int)
+    assert batch["length"].tolist() == samples.clip(upper=16000).tolist()
+    assert samples.min() < 16000 < samples.max()
     names = ["anger", "happiness", "neutral", "sadness"]
     assert [names[n] for n in batch["label"].tolist()] == manifest.loc[batch["id"], "emotion"].tolist()
     words = {"anger": "angry", "happiness": "happy", "neutral": "neutral", "sadness": "sad"}
