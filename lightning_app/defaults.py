@@ -15,8 +15,8 @@ def with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         settings: Under dotted keys, without ``init_args``.
 
-    >>> with_defaults({"model.loss.class_path": "losses.InfoNCE"})
-    {'model.loss.class_path': 'losses.InfoNCE', 'model.loss.targets': 'identity'}
+    >>> with_defaults({"model.loss.class_path": "losses.InfoNCE"})["model.loss.targets"]
+    'identity'
     """
     filled = {key: _filled(value) for key, value in settings.items()}
     for key, value in {**settings, **{f"{name}.class_path": path for name, path in SECTIONS.items()}}.items():
