@@ -21,7 +21,9 @@ class MissingExtraError(ImportError):
 
 def add_arguments(parser: "ArgumentParser") -> None:
     """Add the options of `lightning-cli report` to `parser`."""
-    parser.add_argument("--runs", type=Path, required=True, help="a chain's runs folder, which holds results.csv")
+    parser.add_argument(
+        "--runs", type=Path, required=True, help="a chain's folder, one run folder, or a folder of run folders"
+    )
     parser.add_argument("--title", type=str, default=None, help="heading of the page (default: the folder's name)")
     parser.add_argument("--out", type=Path, default=None, help="where the page goes (default: RUNS/report.html)")
     parser.add_argument(
@@ -49,7 +51,7 @@ def run(config: "Namespace") -> int:
     from lightning_app.report.page import write_page
 
     runs = load(config.runs)
-    title = config.title or runs.folder.name
+    title = config.title or runs.folder.resolve().name
     out = write_page(runs, config.out or runs.folder / "report.html", title, sys.stderr, config.reference)
     print(out)
     return 0

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from datamodules.errors import DataError
-from lightning_app.report.load import Run
+from lightning_app.report.folders import Run
 
 
 @dataclass(frozen=True)

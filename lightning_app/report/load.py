@@ -1,9 +1,7 @@
-"""Read what a chain left in its runs folder: results, predictions, and the record of every run."""
+"""Read what a chain, or the stages one by one, left in their run folders: results, predictions, records."""
 
-import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,43 +10,19 @@ import pandas as pd
 
 from datamodules.errors import DataError
 from datamodules.labels import VIEWS
-from lightning_app.previous import PREVIOUS
+from lightning_app.report.folders import CHAIN, Run, find_runs
 
 RESULT_COLUMNS = ("system", "corpus", "view", "metric", "seed", "fold", "value", "n")
 PREDICTION_COLUMNS = ("id", "corpus", "system", "truth", "label", "seed", "fold")
 SHARED_SPACE = "shared space"  # the system of rows that measure the joint space itself and classify nothing
-_RUN_FILES = ("done.json", "metrics.csv", "predictions.parquet", "embeddings.npz")
-_CHAIN = "lightning-cli chain --config configs/chains/demo.yaml"
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run folder: a stage, or one cell of a stage's matrix.
-
-    Args:
-        stage: the stage's name in the chain.
-        cell: the cell's name, such as `seed=1,fold=0`; empty where the stage has no matrix.
-        folder: where its files are.
-        done: contents of done.json; empty while the run is unfinished.
-    """
-
-    stage: str
-    cell: str
-    folder: Path
-    done: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def axes(self) -> dict[str, str]:
-        """What the cell says of seed, fold and the matrix axes."""
-        return dict(part.split("=", 1) for part in self.cell.split(",") if "=" in part)
 
 
 @dataclass(frozen=True)
 class Runs:
-    """A chain's runs folder, read.
+    """A runs folder, read.
 
     Args:
-        folder: the folder.
+        folder: the folder, as it was named.
         results: results.csv; `value` (0 to 1) and `n` (clips) are numbers, the other columns text (missing = empty).
         shared: its rows about the shared space, kept apart: they have no predictions, and their values know no bounds.
         predictions: every run's predictions.parquet, one below the other, with `view`, `stage` and the axes as columns.
@@ -86,15 +60,17 @@ class Runs:
 
 
 def load(folder: Path) -> Runs:
-    """Read a runs folder.
+    """Read a chain's folder, a folder of run folders, or one run folder with those of the stages before it.
 
     Raises:
         DataError: results.csv is missing, empty or lacks a column, or another file cannot be read.
     """
-    measured = read_results(folder / "results.csv")
+    files, stages = find_runs(folder)
+    axes = {run.folder / "results.csv": run.axes for run in stages}
+    measured = pd.concat([read_results(file).assign(**axes.get(file, {})) for file in files], ignore_index=True)
+    measured = as_text(measured, list(measured.columns.drop(["value", "n"])))
     about_space = measured["system"] == SHARED_SPACE
     results, shared = measured[~about_space], measured[about_space]
-    stages = _find_runs(folder)
     tables = [_read_predictions(run) for run in stages if (run.folder / "predictions.parquet").is_file()]
     empty = pd.DataFrame(columns=[*PREDICTION_COLUMNS, "stage"])
     predictions = pd.concat(tables, ignore_index=True) if tables else empty
@@ -103,7 +79,7 @@ def load(folder: Path) -> Runs:
     predictions[keys] = predictions[keys].fillna("")
     if "view" not in predictions:
         predictions["view"] = _views(predictions, results)
-    return Runs(folder.resolve(), results, shared, predictions, stages)
+    return Runs(folder, results, shared, predictions, stages)
 
 
 def read_results(path: Path) -> pd.DataFrame:
@@ -113,16 +89,16 @@ def read_results(path: Path) -> pd.DataFrame:
         DataError: missing, empty, without a column, or with a value that is no number.
     """
     if not path.is_file():
-        raise DataError(f"{path}: not found; a chain writes it, for example `{_CHAIN}`")
+        raise DataError(f"{path}: not found; a chain writes it, for example `{CHAIN}`")
     try:
         table = pd.read_csv(path, dtype=str)
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: {error}; a chain writes it anew: `{_CHAIN} --force`") from error
+        raise DataError(f"{path}: {error}; a chain writes it anew: `{CHAIN} --force`") from error
     absent = [column for column in RESULT_COLUMNS if column not in table]
     if absent:
         raise DataError(f"{path}: no column {', '.join(absent)}; expected {', '.join(RESULT_COLUMNS)}, then the axes")
     if table.empty:
-        raise DataError(f"{path}: no row below the header; a chain's evaluation stages fill it: `{_CHAIN}`")
+        raise DataError(f"{path}: no row below the header; a chain's evaluation stages fill it: `{CHAIN}`")
     for column in ("value", "n"):
         number = pd.to_numeric(table[column], errors="coerce")
         wrong = table.index[number.isna() & table[column].notna()]
@@ -137,39 +113,6 @@ def as_text(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """The table with `columns` as text: `8.0` and `8` are one key, missing is empty."""
     text = {name: table[name].astype("string").fillna("").str.replace(r"\.0+$", "", regex=True) for name in columns}
     return table.assign(**{name: values.astype(object) for name, values in text.items()})
-
-
-def _find_runs(folder: Path) -> list[Run]:
-    runs = [
-        Run(stage.name, "" if place == stage else place.name, place, _read_done(place))
-        for stage in _folders(folder)
-        for place in [stage, *_folders(stage)]
-        if any((place / name).is_file() for name in _RUN_FILES)
-    ]
-    first_end: dict[str, str] = {}
-    for run in runs:
-        ended = str(run.done.get("finished", "~"))
-        first_end[run.stage] = min(first_end.get(run.stage, "~"), ended)
-    return sorted(runs, key=lambda run: (first_end[run.stage], run.stage))
-
-
-def _folders(parent: Path) -> list[Path]:
-    """Folders inside `parent`, with fold=2 before fold=10."""
-    inside = [path for path in parent.iterdir() if path.is_dir() and path.name != PREVIOUS]
-    return sorted(inside, key=lambda path: [int(t) if t.isdigit() else t for t in re.split(r"(\d+)", path.name)])
-
-
-def _read_done(folder: Path) -> dict[str, Any]:
-    path = folder / "done.json"
-    if not path.is_file():
-        return {}
-    try:
-        done = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path}: not JSON ({error}); delete it and run the chain again") from error
-    if not isinstance(done, dict):
-        raise DataError(f"{path}: found {type(done).__name__}, expected an object; delete it and run the chain again")
-    return done
 
 
 def _read_predictions(run: Run) -> pd.DataFrame:

@@ -55,7 +55,7 @@ def _context(runs: Runs, progress: TextIO, reference: str | None) -> dict[str, A
     print("report: plots", file=progress, flush=True)
     return {
         "css": Markup(Path(__file__).with_name("page.css").read_text(encoding="utf-8")),
-        "runs_folder": runs.folder.name,
+        "runs_folder": str(runs.folder),
         "metrics": metrics_of(runs.results),
         "axes": varying(runs),
         "fixed": [(axis, ", ".join(v for v in runs.measured[axis].unique() if v)) for axis in runs.axes

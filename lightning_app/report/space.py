@@ -9,7 +9,8 @@ import numpy as np
 from datamodules.errors import DataError
 from lightning_app.report.compare import axis_values, compared_axes
 from lightning_app.report.embedding import Floats, read_embeddings, unit
-from lightning_app.report.load import Run, Runs
+from lightning_app.report.folders import Run
+from lightning_app.report.load import Runs
 
 _REPEATS = ("seed", "fold")
 

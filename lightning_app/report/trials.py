@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from datamodules.errors import DataError
-from lightning_app.report.load import SHARED_SPACE, Run, Runs, as_text, read_results
+from lightning_app.report.folders import Run
+from lightning_app.report.load import SHARED_SPACE, Runs, as_text, read_results
 
 COLUMNS = ("metric", "trial", "value")
 

@@ -3,8 +3,9 @@
 import pytest
 
 from datamodules.errors import DataError
+from lightning_app.report.folders import Run
 from lightning_app.report.history import curves, duration, stage_records
-from lightning_app.report.load import Run, load
+from lightning_app.report.load import load
 
 
 def test_record_of_a_stage(small_runs):

@@ -1,0 +1,157 @@
+"""Find the runs behind a report: of a chain, of a folder of run folders, or of one run and what it started from."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from datamodules.errors import DataError
+
+RUN_FILES = ("done.json", "metrics.csv", "predictions.parquet", "embeddings.npz")
+CHAIN = "lightning-cli chain --config configs/chains/demo.yaml"
+_TEST = "lightning-cli test --config stages/evaluation.yaml --model.init_from"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder: a stage, or one cell of a stage's matrix.
+
+    Args:
+        stage: the stage's name in the chain.
+        cell: the cell's name, such as `seed=1,fold=0`; empty where the stage has no matrix.
+        folder: where its files are.
+        done: contents of done.json; empty while the run is unfinished.
+    """
+
+    stage: str
+    cell: str
+    folder: Path
+    done: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def axes(self) -> dict[str, str]:
+        """What the cell says of seed, fold and the matrix axes."""
+        return dict(part.split("=", 1) for part in self.cell.split(",") if "=" in part)
+
+
+def find_runs(folder: Path) -> tuple[list[Path], list[Run]]:
+    """The files with results, and the runs, by cell within the order in which the stages first ended.
+
+    - A chain's folder has one results.csv, of all the runs inside it.
+    - A run folder has its own; the runs that it started from, by `init_from`, belong to it.
+    - A folder of run folders has those of its evaluations, told apart by an axis `run` where there are several.
+
+    Raises:
+        DataError: nothing has been evaluated there; says what to do.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; name a chain's folder, a run folder or a folder of run folders")
+    results = folder / "results.csv"
+    if _is_run(folder):
+        if not results.is_file():
+            raise DataError(f"{folder}: a run without results; test it: `{_TEST} {folder / 'best.ckpt'}`")
+        return [results], _ordered(_with_predecessors([_run(folder)]))
+    if results.is_file():
+        places = [(stage, place) for stage in _folders(folder) for place in [stage, *_folders(stage)]]
+        inside = [Run(s.name, "" if p == s else p.name, p, _read_done(p)) for s, p in places if _is_run(p)]
+        return [results], _ordered(inside)
+    # Predictions of recordings without labels, from `predict`, have no results.
+    runs = [_run(place) for place in _folders(folder) if _is_run(place) and not _only_predicts(place)]
+    evaluated = [run for run in runs if (run.folder / "results.csv").is_file()]
+    if not evaluated:
+        raise DataError(_nothing_in(folder, runs))
+    if len(evaluated) > 1:
+        runs = [replace(run, cell=run.cell or f"run={run.stage}") if run in evaluated else run for run in runs]
+    return [run.folder / "results.csv" for run in evaluated], _ordered(_with_predecessors(runs))
+
+
+def _nothing_in(folder: Path, runs: Sequence[Run]) -> str:
+    chains = [str(place) for place in _folders(folder) if (place / "results.csv").is_file()]
+    if chains:
+        return f"{folder}: holds several chains; report one of them: `lightning-cli report --runs {chains[0]}`" + (
+            f", or {', '.join(chains[1:])}" if chains[1:] else ""
+        )
+    trained = [run for run in _ordered(runs) if (run.folder / "best.ckpt").is_file()]
+    if trained:
+        return (
+            f"{folder}: no run in it has been evaluated; test the last one, {trained[-1].stage}: "
+            f"`{_TEST} {trained[-1].folder / 'best.ckpt'} --trainer.default_root_dir {folder / 'evaluation'}`"
+        )
+    return (
+        f"{folder / 'results.csv'}: not found; a chain writes it, for example `{CHAIN}`, or an evaluation into its run "
+        f"folder: `{_TEST} runs/clep/best.ckpt`"
+    )
+
+
+def _with_predecessors(runs: Sequence[Run]) -> list[Run]:
+    """The runs, and those whose checkpoints they started from, as far back as these are still there."""
+    found = {run.folder.resolve(): run for run in runs}
+    ahead = list(runs)
+    while ahead:
+        for folder in _started_from(ahead.pop()):
+            if folder.resolve() not in found:
+                found[folder.resolve()] = _run(folder)
+                ahead.append(found[folder.resolve()])
+    return list(found.values())
+
+
+def _started_from(run: Run) -> Iterator[Path]:
+    fingerprint = run.done.get("fingerprint") or {}
+    inputs, settings = fingerprint.get("inputs") or {}, fingerprint.get("settings") or {}
+    for key, named in settings.items():
+        if key.split(".")[-1] != "init_from" or not isinstance(named, str):
+            continue
+        # Paths are as they were typed, perhaps in another folder: stages of one recipe lie side by side.
+        beside = run.folder.resolve().parent / Path(named).parent.name / Path(named).name
+        for checkpoint in (Path(named), beside):
+            if not _is_run(checkpoint.parent):
+                continue
+            # Trained anew since, it is another model.
+            written = (_read_done(checkpoint.parent).get("outputs") or {}).get(checkpoint.name)
+            if written == inputs.get(named):
+                yield checkpoint.parent
+                break
+
+
+def _run(folder: Path) -> Run:
+    """A run folder by itself: a cell's name holds `=`, and its folder lies in the stage's."""
+    place = folder.resolve()
+    stage, cell = (place.parent.name, place.name) if "=" in place.name else (place.name, "")
+    return Run(stage, cell, folder, _read_done(folder))
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in RUN_FILES)
+
+
+def _only_predicts(folder: Path) -> bool:
+    return (folder / "predictions.parquet").is_file() and not (folder / "results.csv").is_file()
+
+
+def _ordered(runs: Sequence[Run]) -> list[Run]:
+    first_end: dict[str, str] = {}
+    for run in runs:
+        ended = str(run.done.get("finished", "~"))
+        first_end[run.stage] = min(first_end.get(run.stage, "~"), ended)
+    return sorted(runs, key=lambda run: (first_end[run.stage], run.stage))
+
+
+def _folders(parent: Path) -> list[Path]:
+    """Folders inside `parent`, with fold=2 before fold=10."""
+    inside = [path for path in parent.iterdir() if path.is_dir()]
+    return sorted(inside, key=lambda path: [int(t) if t.isdigit() else t for t in re.split(r"(\d+)", path.name)])
+
+
+def _read_done(folder: Path) -> dict[str, Any]:
+    path = folder / "done.json"
+    if not path.is_file():
+        return {}
+    try:
+        done = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path}: not JSON ({error}); delete it and run the chain again") from error
+    if not isinstance(done, dict):
+        raise DataError(f"{path}: found {type(done).__name__}, expected an object; delete it and run the chain again")
+    return done
