@@ -6,6 +6,7 @@ Heavy imports happen in `run`, so that --help answers at once.
 import json
 import sys
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,15 +98,16 @@ def _data(files: Sequence[str], words: Sequence[str]) -> "ClipData":
     from lightning_app.trainer_cli import StageParser
     from lightning_app.trust import Trust
 
-    tree = _settings(files, words)
+    trees = _settings(files, words)
     parser = StageParser()
     parser.add_lightning_class_args(StageData, "data", subclass_mode=True, required=True)
     parser.add_argument("--seed_everything", type=int | bool, default=1)
     parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
-    given = [f"--{name}={_word(tree[name])}" for name in SECTIONS if name in tree]
+    # File by file, as `fit` reads them: a class that is put in another's place leaves what it does not take behind.
+    given = [f"--{name}={_word(tree[name])}" for tree in trees for name in SECTIONS if name in tree]
     said = [*(f"--config={find_config(file)}" for file in files), *words]
     try:
-        with Trust.of(flatten(tree) | {word: word.partition("=")[2] for word in words}).enforced():
+        with Trust.of(flatten(_merged(trees)) | {word: word.partition("=")[2] for word in words}).enforced():
             data: Any = parser.instantiate(parser.parse_args([*given, *words])).data
     except ValueError as error:
         if users_mistake(error) is not None and not isinstance(error, ConfigError):
@@ -116,19 +118,21 @@ def _data(files: Sequence[str], words: Sequence[str]) -> "ClipData":
     return data
 
 
-def _settings(files: Sequence[str], words: Sequence[str]) -> dict[str, Any]:
-    """What the files say, over the classes of the checkpoint that the stage starts from, where nobody names any."""
+def _settings(files: Sequence[str], words: Sequence[str]) -> list[dict[str, Any]]:
+    """What each file says, the classes of the checkpoint that the stage starts from first, where nobody names any."""
     from lightning_app.handover import inherited_settings
 
-    tree: dict[str, Any] = {}
-    for file in files:
-        tree = merge(tree, resolve(find_config(file)))
-    settings = flatten(tree)
+    trees = [resolve(find_config(file)) for file in files]
+    settings = flatten(_merged(trees))
     named = {"--data.labels", "--data.init_args.labels"} & {word.partition("=")[0] for word in words}
     if settings.get("model.init_from") is not None and "data.labels" not in settings and not named:
         *_, text = inherited_settings(["fit"], settings)
-        tree = merge(json.loads(text), tree)
-    return tree
+        trees = [json.loads(text), *trees]
+    return trees
+
+
+def _merged(trees: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return reduce(merge, trees, {})
 
 
 def _word(value: Any) -> str:

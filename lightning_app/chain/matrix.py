@@ -98,7 +98,11 @@ class _Expansion:
         return {key: value for layer in layers for (name, key), value in layer.items() if name == stage}
 
     def start(self, cell: dict[str, str], stage: Stage) -> str | None:
-        start: str | None = self.value(cell, stage.name).get("from", stage.start)
+        start = self.value(cell, stage.name).get("from", stage.start)
+        if not isinstance(start, str | None):
+            raise ConfigError(
+                f"{self.chain.path}: {stage.name}.from: expected a stage or a checkpoint, found {start!r}"
+            )
         if start is None or is_file_name(start):
             return start
         trained = [name for name, other in self.chain.stages.items() if other.verb == "fit" and name != stage.name]

@@ -62,6 +62,20 @@ def test_an_option_wins_over_the_file(command, layer, capsys):
     assert "10 of 36 rows" in said.err
 
 
+def test_a_class_in_anothers_place_is_read_as_fit_reads_it(command, layer, corpus, tmp_path, capsys):
+    table, own = tmp_path / "captions.csv", tmp_path / "own.yaml"
+    rows = pd.read_csv(corpus)
+    pd.DataFrame({"id": rows["id"], "caption": "Said aloud"}).to_csv(table, index=False)
+    source = f"{{class_path: datamodules.captions.Table, init_args: {{path: {table}}}}}"
+    own.write_text(f"data: {{init_args: {{caption: {source}}}}}\n")
+    words = [*layer("{class_path: datamodules.captions.LexiconGuided, init_args: {seed: 5}}"), "--config", own]
+    assert command("caption", *words) == 0
+    assert capsys.readouterr().out.splitlines()[1] == "ann_anger_0,train,anger,Said aloud,"
+    with pytest.raises(SystemExit) as ended:
+        command("fit", *words, "--print_config")
+    assert ended.value.code == 0
+
+
 def test_bounds_are_written_beside(command, layer, tmp_path, monkeypatch, capsys):
     from datamodules.clip_data import ClipData
 

@@ -143,3 +143,11 @@ def test_a_configuration_file_of_an_axis_must_be_there(toy: Any) -> None:
         _chain(toy, STAGES + "matrix: {model: {one: {acpt.config: stages/none.yaml}}}\n")
     with pytest.raises(ConfigError, match="name the stage that gets the configuration"):
         _chain(toy, STAGES + 'matrix: {model: {one: {"*.config": stages/clep.yaml}}}\n')
+
+
+def test_what_starts_a_stage_is_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.yaml").write_text("model: {class_path: stages.a.A}\n")
+    Path("chain.yaml").write_text("runs: runs\nmatrix: {x: {one: {a.from: -1}}}\nstages: {a: {config: a.yaml}}\n")
+    with pytest.raises(ConfigError, match=r"a\.from: expected a stage or a checkpoint, found -1"):
+        expand(read_chain(Path("chain.yaml")))
