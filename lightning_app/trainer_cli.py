@@ -16,6 +16,7 @@ from datamodules.clip_data import ClipData
 from datamodules.stage_data import StageData
 from datamodules.stop_signals import Stopped, stop_if_asked
 from datamodules.workers import death_of_a_worker
+from lightning_app.bfloat16 import guard_convolutions
 from lightning_app.callbacks.captions import WriteCaptions
 from lightning_app.callbacks.checkpoint import StageCheckpoint
 from lightning_app.callbacks.config import SaveConfig
@@ -153,7 +154,9 @@ class StageCLI(LightningCLI):
             own["logger"] = RunLogger(folder, resume=bool(config.get("ckpt_path"))) if writes else False
         plugins = chosen.get("plugins") or []
         own["plugins"] = [*(plugins if isinstance(plugins, list) else [plugins]), AtomicCheckpointIO()]
-        return super().instantiate_trainer(**own, **kwargs)
+        trainer = super().instantiate_trainer(**own, **kwargs)
+        guard_convolutions(trainer)
+        return trainer
 
 
 def run_stage(arguments: Sequence[str]) -> int:

@@ -174,6 +174,8 @@ class FeatureKeeper:
 
     def _open(self, tower: FrozenTower, form: AudioFormat | None, what: str) -> FeatureStore:
         precision = f"{self.precision}, matrix products {torch.get_float32_matmul_precision()}"
+        # It is switched off where its convolutions are wrong; what they made there is not to be read again.
+        precision += "" if torch.backends.mkldnn.enabled else ", without oneDNN"
         transform = transform_key(form, precision, self.device.type)
         about = {
             "what": f"features of {what} by a frozen tower; may be deleted, and is then computed anew",
