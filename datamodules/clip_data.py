@@ -1,6 +1,6 @@
 """The clips of one manifest, for training on them and for testing on them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from datamodules.clips import Clip, Clips, Collate, SplitFeatures
 from datamodules.errors import DataError, naming
 from datamodules.features.loader import keep
 from datamodules.folds import assign_fold, select_split
+from datamodules.identity import digest_of_clips, settings_of
 from datamodules.labels import LabelView, resolve_view
 from datamodules.leakage import check_disjoint
 from datamodules.manifest import read_manifest
@@ -150,6 +151,17 @@ class ClipData(StageData):
         )
         missing = f"; {self.missing} whose file is not there are skipped" if self.missing else ""
         return f"{self.manifest}: {counted}{outside}{unchecked}{odd_sounds(self.rows)}{missing}"
+
+    def identity(self) -> Mapping[str, object]:
+        dev = self._split("dev") if self.has_dev else self.rows[:0]
+        rows = {"training clips": self.train_rows, "validation clips": dev}
+        return {
+            **{name: digest_of_clips(self._clips(part), part) for name, part in rows.items()},
+            **{f"data.{name}": getattr(self, name) for name in ("batch_size", "seconds", "crop", "pad")},
+            **{f"data.{name}": getattr(self, name) for name in ("sample_rate", "resample_via")},
+            "data.augmentation": settings_of(self.augmentation),
+            "seed_everything": self.seed,
+        }
 
     def train_dataloader(self) -> DataLoader[ClipBatch]:
         trainer, rows = self._trainer(), self.train_rows

@@ -1,5 +1,6 @@
 """Learned prompts as training examples of a classifier: no recording is read, none is named."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -32,6 +33,9 @@ class PromptData(StageData):
     @property
     def view(self) -> LabelView:
         return self._view
+
+    def identity(self) -> Mapping[str, object]:
+        return {"classes": self._view.labels, "data.batch_size": self.batch_size, "seed_everything": self.seed}
 
     def train_dataloader(self) -> DataLoader[PromptBatch]:
         if self.trainer is None or self.trainer.lightning_module is None:

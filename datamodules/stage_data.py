@@ -1,6 +1,7 @@
 """What every stage's data tells its stage."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 from lightning.pytorch import LightningDataModule
 
@@ -32,3 +33,7 @@ class StageData(LightningDataModule, ABC):
     def class_words(self) -> list[str]:
         """The classes as prompts name them, such as ``angry``."""
         return [EMOTIONS[label].adjective for label in self.view.labels]
+
+    def identity(self) -> Mapping[str, object]:
+        """What decides the batches of training, by names that a person knows; a resumed run must have the same."""
+        return {}

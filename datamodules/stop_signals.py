@@ -79,7 +79,7 @@ def ignore(worker: int = 0) -> None:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Let signals wait while helper processes are made, which would die of one before they can ignore it."""
+    """Hold signals back from helper processes that are made meanwhile: they would die before they can `ignore` them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (*ASKS, signal.SIGINT))
     try:
         yield

@@ -1,5 +1,6 @@
 """Texts about emotional speech, for prompt tuning."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -7,6 +8,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.batch import TextBatch
 from datamodules.errors import DataError
+from datamodules.identity import digest_of
 from datamodules.labels import LabelView, nearest_emotion, resolve_view
 from datamodules.stage_data import StageData
 from datamodules.tables import read_table
@@ -54,6 +56,9 @@ class TextData(StageData):
     @property
     def view(self) -> LabelView:
         return self._view
+
+    def identity(self) -> Mapping[str, object]:
+        return {"texts": digest_of(zip(self.rows["text"], self.rows["label"], strict=True))}
 
     def train_dataloader(self) -> DataLoader[TextBatch]:
         targets = [self._view.labels.index(label) for label in self.rows["label"]]

@@ -72,7 +72,8 @@ _LOGS: weakref.WeakSet[WorkLog] = weakref.WeakSet()
 
 def death_of_a_worker(error: BaseException) -> DataError | None:
     """What a person needs to know of a loader process that died; None if the error is another one."""
-    found = _DEAD.search(str(error)) if isinstance(error, RuntimeError) else None
+    said = _words(error)
+    found = next((match for text in said if (match := _DEAD.search(text))), None)
     if found is None:
         return None
     processes, how = [int(number) for number in found[1].split(",")], found[2]
@@ -86,6 +87,15 @@ def death_of_a_worker(error: BaseException) -> DataError | None:
     elif "Bus error" in how:
         remedy = "its shared memory (/dev/shm) may be too small: make that larger, or set data.init_args.num_workers 0"
     return DataError(f"loader process {found[1]} {how.strip()}{while_reading}; {remedy}")
+
+
+def _words(error: BaseException | None) -> list[str]:
+    """What an error and those behind it say: the first one often says less, of the signal nothing."""
+    said: list[str] = []
+    while isinstance(error, RuntimeError):
+        said.insert(0, str(error))
+        error = error.__cause__ or error.__context__
+    return said
 
 
 def _kill_helpers() -> None:

@@ -21,18 +21,20 @@ from lightning_app.callbacks.captions import WriteCaptions
 from lightning_app.callbacks.checkpoint import StageCheckpoint
 from lightning_app.callbacks.config import SaveConfig
 from lightning_app.callbacks.done import MarkDone
-from lightning_app.callbacks.guards import FiniteLoss, StepSeed
+from lightning_app.callbacks.guards import FiniteStep, StepSeed, overflow
 from lightning_app.callbacks.logger import RunLogger
 from lightning_app.callbacks.predictions import WriteEvaluation
 from lightning_app.callbacks.preempt import Preempt
 from lightning_app.callbacks.progress import ProgressLines
 from lightning_app.callbacks.provenance import Provenance
+from lightning_app.callbacks.same_data import SameData
 from lightning_app.callbacks.skipped import ListSkipped
 from lightning_app.checkpoint_io import AtomicCheckpointIO, verify
 from lightning_app.config_files import ConfigError, find_config, load_yaml, resolve
 from lightning_app.fingerprint import Fingerprint, command_settings, fingerprint
 from lightning_app.handover import checkpoint_file, inherited_settings, require_same_stage
 from lightning_app.messages import short_parse_error, users_mistake
+from lightning_app.preflight import require_sound_training
 from lightning_app.run_folder import OVERWRITE, AlreadyDone, RunFolder, in_own_folder
 from lightning_app.trust import Trust, asks_only
 from stages.evaluation import Evaluation
@@ -121,6 +123,8 @@ class StageCLI(LightningCLI):
         config = self.config[self.subcommand]
         if config.get("weights_only") is False:
             raise ConfigError("weights_only: a checkpoint is always read without running code of its own; leave it out")
+        if self.subcommand == "fit":
+            require_sound_training(config)
         if self.subcommand not in WRITES_NOTHING:
             resumed = self.folder.take(Path(config["trainer"]["default_root_dir"] or "."), config.get("ckpt_path"))
             config["ckpt_path"] = str(resumed) if resumed else config.get("ckpt_path")
@@ -138,7 +142,7 @@ class StageCLI(LightningCLI):
         config = self.config[self.subcommand]
         folder, seed = Path(config["trainer"]["default_root_dir"] or "."), int(config["seed_everything"] or 0)
         callbacks = list(self._get(self.config_init, "trainer").get("callbacks") or [])
-        callbacks += [StepSeed(seed), FiniteLoss(), Preempt(), self.skipped, Provenance()]
+        callbacks += [StepSeed(seed), FiniteStep(), Preempt(), self.skipped, Provenance(), SameData()]
         writes = self.subcommand not in WRITES_NOTHING
         if writes:
             self.folder.begin()
@@ -195,9 +199,9 @@ def _run(words: list[str], print_of: Fingerprint, folder: RunFolder, settings: M
         print(f"lightning-cli: {stopped}", file=sys.stderr)
         return stopped.exit_code
     except RuntimeError as error:
-        if (death := death_of_a_worker(error)) is None:
+        if (known := death_of_a_worker(error) or overflow(error)) is None:
             raise
-        raise death from error
+        raise known from error
     if cli.subcommand == "fit":
         for callback in cli.trainer.checkpoint_callbacks:
             if isinstance(callback, StageCheckpoint):

@@ -39,6 +39,7 @@ class AttributeRegression(Stage):
 
     parts = ("audio", "head")
     needs = ("audio",)
+    in_batch_loss = True
 
     def __init__(
         self,

@@ -51,6 +51,7 @@ class ContrastiveTraining(Stage):
     """
 
     parts = ("clap", "local")
+    in_batch_loss = True
 
     def __init__(
         self,

@@ -1,10 +1,11 @@
-"""What keeps a run honest: repeatable randomness, and no step on a loss that is no number."""
+"""What keeps a run honest: repeatable randomness, and no step on numbers that are none."""
 
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
+from torch.optim import Optimizer
 
 
 class StepSeed(Callback):
@@ -23,26 +24,67 @@ class StepSeed(Callback):
         torch.manual_seed((step * 8191 + batch_idx) % 2**63)
 
 
-class NonFiniteLossError(ArithmeticError):
-    """The loss is NaN or infinite. Commands end with exit code 3."""
+class NonFiniteError(ArithmeticError):
+    """A loss, or its gradient, is NaN or infinite. Commands end with exit code 3."""
 
     exit_code = 3
 
 
-class FiniteLoss(Callback):
-    """Stops before the step whose loss is NaN or infinite, so that the last checkpoint stays sound."""
+REMEDY = (
+    "lower the learning rate (model.init_args.optimizer.init_args.lr), or train with --trainer.precision 32-true; "
+    "the last checkpoint is sound"
+)
+
+
+class FiniteStep(Callback):
+    """Stops before the optimiser's step whose loss or gradients are NaN or infinite, on all ranks together.
+
+    A rank that stopped alone would leave the others waiting for its gradients.
+    """
 
     def __init__(self) -> None:
         self._ids: list[str] = []
+        self._loss: float | None = None
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        self._ids = list(batch.get("id", [])) if isinstance(batch, dict) else []
+        self._ids += batch.get("id", []) if isinstance(batch, dict) else []
 
     def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
         if not torch.isfinite(loss).all():
-            clips = f"; the batch holds {', '.join(self._ids[:8])}, ..." if self._ids else ""
-            raise NonFiniteLossError(
-                f"the loss is {float(loss.detach()):g} in epoch {trainer.current_epoch}, step {trainer.global_step}"
-                f"{clips}; lower the learning rate (model.init_args.optimizer.init_args.lr), or train with "
-                "--trainer.precision 32-true"
-            )
+            self._loss = float(loss.detach())
+
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
+        names = [] if self._loss is not None or _is_scaled(trainer) else _not_finite(pl_module)
+        sound = self._loss is None and not names
+        if not trainer.strategy.reduce_boolean_decision(sound, all=True):
+            if self._loss is not None:
+                found = f"the loss is {self._loss:g}"
+            elif names:
+                found = f"the gradient of {names[0]} is NaN or infinite"
+            else:
+                found = "a loss or a gradient of another process is NaN or infinite"
+            ids = ", ".join(self._ids[:8]) + (", ..." if self._ids[8:] else "")
+            clips = f"; the step's clips are {ids}" if ids else ""
+            where = f"in epoch {trainer.current_epoch}, step {trainer.global_step}"
+            raise NonFiniteError(f"{found} {where}{clips}; {REMEDY}")
+        self._ids, self._loss = [], None
+
+
+def overflow(error: BaseException) -> NonFiniteError | None:
+    """What a person needs to know of an optimiser whose step no number of the weights' type can hold."""
+    if not (isinstance(error, RuntimeError) and "without overflow" in str(error)):
+        return None
+    return NonFiniteError(f"the optimiser's step is larger than any number ({error}); {REMEDY}")
+
+
+def _is_scaled(trainer: Trainer) -> bool:
+    """Whether gradients are scaled for float16: then some overflow now and then, and their step is left out."""
+    return getattr(trainer.precision_plugin, "scaler", None) is not None
+
+
+def _not_finite(module: LightningModule) -> list[str]:
+    """Names of the parameters whose gradients are not finite."""
+    gradients = [(name, p.grad) for name, p in module.named_parameters() if p.grad is not None]
+    if not gradients or bool(torch.stack([gradient.isfinite().all() for _, gradient in gradients]).all()):
+        return []
+    return [name for name, gradient in gradients if not gradient.isfinite().all()]

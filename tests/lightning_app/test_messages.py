@@ -1,6 +1,7 @@
 """Everything that a user can get wrong: the exit code, the place, what was found, what mends it, and no traceback."""
 
 import functools
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -295,3 +296,29 @@ class TestCheckpoints:
 
 def test_unknown_messages_pass_through() -> None:
     assert short_parse_error("something new") == "something new"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--trainer.accumulate_grad_batches=4"], r"compares the clips of one batch, so that 4 x 8 would not learn"),
+        (
+            ["--trainer.callbacks=GradientAccumulationScheduler", '--trainer.callbacks.scheduling={"1": 2}'],
+            "so that several batches would not learn",
+        ),
+        (["--trainer.precision=bf16-true"], r"bf16-true rounds recordings and ratings .*; train with bf16-mixed"),
+        (["--trainer.precision=16-true"], r"16-true rounds recordings"),
+        (["--data.batch_size=1"], r"batch_size: 1; the loss of this stage compares .*: set 2 or more"),
+    ],
+)
+def test_what_would_train_something_else(clep: Fails, words: list[str], said: str) -> None:
+    assert re.search(said, clep(2, *words))
+
+
+def test_a_stage_whose_loss_is_a_sum_may_accumulate(chain, command, tmp_path: Path) -> None:
+    code = command(
+        "fit", "--config", "stages/classifier.yaml", f"--model.init_from={chain.checkpoint('acpt')}",
+        "--trainer.accumulate_grad_batches=2", "--trainer.max_epochs=1", "--data.batch_size=1",
+        f"--trainer.default_root_dir={tmp_path}",
+    )  # fmt: skip
+    assert code == 0

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -5,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from lightning_app.callbacks.guards import FiniteLoss, NonFiniteLossError, StepSeed
+from lightning_app.callbacks.guards import FiniteStep, NonFiniteError, StepSeed, overflow
 from losses.infonce import InfoNCE
 from stages.clap import ContrastiveTraining
 from stages.handoff import read_checkpoint
@@ -29,15 +30,64 @@ def test_draws_of_a_step_are_its_own_and_repeat() -> None:
         assert drawn(*key) == draws[key]
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_a_loss_that_is_no_number_stops(value: float) -> None:
-    guard = FiniteLoss()
-    guard.on_train_batch_start(trainer(5), None, {"id": [f"clip{n}" for n in range(20)]}, 0)
-    guard.on_before_backward(trainer(5), None, torch.tensor(3.0))
-    with pytest.raises(
-        NonFiniteLossError, match=rf"the loss is {value:g} in epoch 0, step 5; the batch holds clip0, .*clip7, "
-    ):
-        guard.on_before_backward(trainer(5), None, torch.tensor(value))
+class Weights(torch.nn.Module):
+    def __init__(self, gradient: float) -> None:
+        super().__init__()
+        self.first, self.second = (torch.nn.Parameter(torch.ones(3)) for _ in range(2))
+        self.first.grad, self.second.grad = torch.zeros(3), torch.tensor([0.0, gradient, 1.0])
+
+
+def step(guard: FiniteStep, loss: float, gradient: float = 0.5, others: bool = True, scaler: object = None) -> None:
+    """One step of two micro-batches, the first of which has the loss."""
+    run = trainer(5)
+    run.precision_plugin = SimpleNamespace(scaler=scaler)
+    run.strategy = SimpleNamespace(reduce_boolean_decision=lambda mine, all: mine and others)
+    module: Any = Weights(gradient)
+    for first, value in ((0, loss), (10, 3.0)):
+        guard.on_train_batch_start(run, module, {"id": [f"clip{first + n}" for n in range(3)]}, 0)
+        guard.on_before_backward(run, module, torch.tensor(value))
+    guard.on_before_optimizer_step(run, module, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"loss": float("nan")}, "the loss is nan in epoch 0, step 5"),
+        ({"loss": -float("inf")}, "the loss is -inf in epoch 0, step 5"),
+        ({"loss": 1.0, "gradient": float("nan")}, "the gradient of second is NaN or infinite in epoch 0, step 5"),
+        ({"loss": 1.0, "gradient": float("inf")}, "the gradient of second is NaN or infinite in epoch 0, step 5"),
+        ({"loss": 1.0, "others": False}, "a loss or a gradient of another process is NaN or infinite in epoch 0"),
+        ({"loss": float("nan"), "scaler": object()}, "the loss is nan"),
+    ],
+)
+def test_what_is_no_number_stops_every_rank_before_the_step(how: dict[str, Any], said: str) -> None:
+    guard = FiniteStep()
+    step(guard, 1.0)
+    with pytest.raises(NonFiniteError, match=re.escape(said)) as caught:
+        step(guard, **how)
+    assert "; the step's clips are clip0, clip1, clip2, clip10, clip11, clip12; lower the" in str(caught.value)
+
+
+def test_a_scaler_sees_to_gradients_that_overflow() -> None:
+    step(FiniteStep(), 1.0, float("inf"), scaler=object())
+
+
+def test_a_learning_rate_beyond_all_numbers_is_said(
+    tiny_yaml: Path, command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = command(
+        "fit", "--config", "stages/clep.yaml", "--config", tiny_yaml, "--trainer.max_epochs=2",
+        "--model.optimizer.lr=1e38", f"--trainer.default_root_dir={tmp_path}",
+    )  # fmt: skip
+    said = capsys.readouterr().err
+    assert code == 3
+    assert "Traceback" not in said
+    assert "lower the learning rate (model.init_args.optimizer.init_args.lr)" in said
+
+
+def test_other_errors_are_left_alone() -> None:
+    assert overflow(RuntimeError("shapes do not match")) is None
+    assert overflow(OverflowError("value cannot be converted to type float without overflow")) is None
 
 
 @pytest.mark.parametrize("step", [0, 3])
@@ -68,7 +118,7 @@ def test_the_run_ends_before_the_step_and_names_its_clips(
     assert code == 3
     assert len(batches) == step + 1
     said = capsys.readouterr().err
-    assert f"the loss is nan in epoch 0, step {step}; the batch holds {', '.join(batches[-1][:8])}" in said
+    assert f"the loss is nan in epoch 0, step {step}; the step's clips are {', '.join(batches[-1][:8])}" in said
     assert "model.init_args.optimizer.init_args.lr" in said
     assert not (tmp_path / "done.json").exists()
     assert not (tmp_path / "best.ckpt").exists()

@@ -1,0 +1,47 @@
+"""A run goes on with the data that it began with, or not at all."""
+
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from datamodules.errors import DataError
+from datamodules.stage_data import StageData
+
+KEY = "trained_with"
+
+
+class SameData(Callback):
+    """Keeps in each checkpoint what decides the batches, and refuses to resume where that is another.
+
+    Of a run that goes on in the middle of an epoch with other rows, batches or devices, some clips would be heard twice
+    and others never, and nobody could make its result again. The number of loader processes changes nothing.
+
+    Raises:
+        DataError: When a checkpoint is loaded, naming what differs.
+    """
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint[KEY] = _what_decides(trainer)
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        then, now = checkpoint.get(KEY), _what_decides(trainer)
+        if not isinstance(then, dict):
+            return  # of a release that did not keep it
+        differ = [
+            f"{name} ({then[name]} then, {now[name]} now)" for name in now if then.get(name) not in (None, now[name])
+        ]
+        if differ:
+            raise DataError(
+                f"ckpt_path: its run was trained with other data or settings: {', '.join(differ)}; put them back to "
+                "resume, or start a new run from its weights (--model.init_args.init_from=PATH, without ckpt_path)"
+            )
+
+
+def _what_decides(trainer: Trainer) -> dict[str, str]:
+    data: StageData = trainer.datamodule  # type: ignore[attr-defined]
+    of_the_run = {
+        "number of devices": trainer.world_size,
+        "trainer.accumulate_grad_batches": trainer.accumulate_grad_batches,
+        "trainer.limit_train_batches": trainer.limit_train_batches,
+    }
+    return {name: str(value) for name, value in {**data.identity(), **of_the_run}.items()}

@@ -1,0 +1,125 @@
+"""What a resumed run must have in common with the one that was interrupted."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from datamodules.augmentation import Augmentation
+from datamodules.clip_data import ClipData
+from datamodules.errors import DataError
+from datamodules.prompt_data import PromptData
+from datamodules.stage_data import StageData
+from datamodules.text_data import TextData
+from lightning_app.callbacks.same_data import SameData
+
+LIKE_BEFORE: dict[str, Any] = {"labels": "iemocap4", "batch_size": 8, "num_workers": 0, "disjoint": ["speaker"]}
+
+
+def stored(data: StageData, **run: Any) -> dict[str, Any]:
+    checkpoint: dict[str, Any] = {}
+    SameData().on_save_checkpoint(trainer(data, **run), None, checkpoint)  # type: ignore[arg-type]
+    return checkpoint
+
+
+def trainer(data: StageData, **run: Any) -> Any:
+    how = {"world_size": 1, "accumulate_grad_batches": 1, "limit_train_batches": 1.0, **run}
+    return SimpleNamespace(datamodule=data, **how)
+
+
+def resume(checkpoint: dict[str, Any], data: StageData, **run: Any) -> None:
+    SameData().on_load_checkpoint(trainer(data, **run), None, checkpoint)  # type: ignore[arg-type]
+
+
+def edited(corpus: Path, folder: Path, split: str, column: str, value: object) -> Path:
+    """The manifest with one cell of a split changed; recordings stay where they are."""
+    rows = pd.read_csv(corpus)
+    rows["path"] = [str(corpus.parent / name) for name in rows["path"]]
+    if column:
+        rows.loc[rows.index[rows["split"] == split][0], column] = value
+    path = folder / "manifest.csv"
+    rows.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"batch_size": 4}, r"data\.batch_size \(8 then, 4 now\)"),
+        ({"seed": 2}, "seed_everything"),
+        ({"seconds": 2.0}, r"data\.seconds"),
+        ({"crop": "middle"}, r"data\.crop"),
+        ({"pad": "repeat"}, r"data\.pad"),
+        ({"augmentation": Augmentation(gain=6)}, r"data\.augmentation"),
+        ({"caption": "{noun}"}, "training clips"),
+        ({"train_on": "all"}, "training clips"),
+        ({"labels": ["anger", "sadness"]}, "training clips"),
+    ],
+)
+def test_other_clips_are_refused(corpus: Path, how: dict[str, Any], said: str) -> None:
+    checkpoint = stored(ClipData(corpus, **LIKE_BEFORE))
+    resume(checkpoint, ClipData(corpus, **LIKE_BEFORE | {"num_workers": 3}))
+    with pytest.raises(DataError, match=f"trained with other data or settings: .*{said}"):
+        resume(checkpoint, ClipData(corpus, **LIKE_BEFORE | how))
+
+
+@pytest.mark.parametrize(
+    ("split", "column", "value", "said"),
+    [
+        ("train", "emotion", "sadness", "training clips"),
+        ("train", "valence", 1.25, "training clips"),
+        ("train", "split", "", "training clips"),
+        ("dev", "emotion", "sadness", "validation clips"),
+        ("test", "emotion", "sadness", ""),
+    ],
+)
+def test_an_edited_manifest_is_noticed(
+    corpus: Path, tmp_path: Path, split: str, column: str, value: object, said: str
+) -> None:
+    checkpoint = stored(ClipData(edited(corpus, tmp_path, split, "", ""), **LIKE_BEFORE))
+    now = ClipData(edited(corpus, tmp_path, split, column, value), **LIKE_BEFORE)
+    if not said:
+        resume(checkpoint, now)
+        return
+    with pytest.raises(DataError, match=f"trained with other data or settings: {said}"):
+        resume(checkpoint, now)
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        ({"world_size": 2}, r"number of devices \(1 then, 2 now\)"),
+        ({"accumulate_grad_batches": 2}, r"trainer\.accumulate_grad_batches"),
+        ({"limit_train_batches": 5}, r"trainer\.limit_train_batches \(1\.0 then, 5 now\)"),
+    ],
+)
+def test_another_run_is_refused(run: dict[str, Any], said: str) -> None:
+    data = PromptData("iemocap4")
+    with pytest.raises(DataError, match=said):
+        resume(stored(data), data, **run)
+    with pytest.raises(DataError, match=r"data\.batch_size"):
+        resume(stored(data), PromptData("iemocap4", batch_size=3))
+
+
+def test_other_texts_are_refused() -> None:
+    texts = Path("configs/texts/emotions.csv")
+    resume(stored(TextData(texts, "iemocap4")), TextData(texts, "iemocap4"))
+    with pytest.raises(DataError, match="texts"):
+        resume(stored(TextData(texts, "iemocap4")), TextData(texts, ["anger", "sadness"]))
+
+
+def test_a_checkpoint_that_says_nothing_of_it_resumes(corpus: Path) -> None:
+    resume({}, ClipData(corpus, **LIKE_BEFORE))
+
+
+def test_through_the_command(
+    chain: Any, tiny_yaml: Path, command: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = command(
+        "fit", "--config", "stages/clep.yaml", "--config", tiny_yaml, "--trainer.max_epochs=3", "--data.batch_size=4",
+        f"--ckpt_path={chain.root / 'clep' / 'last.ckpt'}", f"--trainer.default_root_dir={tmp_path}",
+    )  # fmt: skip
+    assert code == 3
+    assert "data.batch_size (8 then, 4 now); put them back to resume" in capsys.readouterr().err
