@@ -92,8 +92,12 @@ def _number(cell: object) -> float | None:
 def _ids(rows: pd.DataFrame) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for line, name in _cells(rows, "id"):
-        if first.setdefault(name, line) != line:
-            remedy = f"expected another name: line {first[name]} has it already; ids default to file names"
+        if _controls(name):
+            yield Problem(line, f"column 'id': found {name!r}, with a control character; choose another name")
+        elif first.setdefault(name, line) != line:
+            remedy = (
+                f"expected another name: line {first[name]} has it already; fill the column 'id' with names of your own"
+            )
             yield Problem(line, f"column 'id': found {name!r}, {remedy}")
 
 
@@ -101,8 +105,12 @@ def _paths(rows: pd.DataFrame) -> Iterator[Problem]:
     for line, path in _cells(rows, "path"):
         if not path:
             yield Problem(line, "column 'path': the cell is empty, expected an audio file")
-        elif not path.isprintable() and any(unicodedata.category(letter) == "Cc" for letter in path):
+        elif _controls(path):
             yield Problem(line, f"column 'path': found {path!r}, with a control character; rename the file")
+
+
+def _controls(text: str) -> bool:
+    return not text.isprintable() and any(unicodedata.category(letter) == "Cc" for letter in text)
 
 
 def _labels(rows: pd.DataFrame) -> Iterator[Problem]:

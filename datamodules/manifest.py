@@ -7,12 +7,14 @@ from pathlib import Path
 import pandas as pd
 
 from datamodules.checks import check_rows, parse_numbers
+from datamodules.clip_names import default_ids
 from datamodules.errors import DataError
 from datamodules.labels import nearest
 from datamodules.tables import read_table, table_of, write_table
 
 COLUMNS: dict[str, str] = {
-    "id": "name of the clip, unique in the manifest; default: the file name without its ending",
+    "id": "name of the clip, unique in the manifest; default: the file name without its ending, with its folders where "
+    "several files have that name",
     "path": "audio file, relative to the manifest's folder, or absolute",
     "start": "where the clip begins in its file, in seconds; empty: at the beginning",
     "end": "where the clip ends in its file, in seconds; empty: at the end",
@@ -79,8 +81,7 @@ def check_manifest(cells: pd.DataFrame, path: Path, check_files: bool = True) ->
     )
     paths = rows["path"].tolist()
     named = rows["id"] if "id" in rows else pd.Series("", index=rows.index, dtype="str")
-    stems = [os.path.splitext(os.path.basename(text.replace("\\", "/")))[0] for text in paths]
-    rows["id"] = named.where(named != "", pd.Series(stems, index=rows.index, dtype="str"))
+    rows["id"] = named.where(named != "", pd.Series(default_ids(paths), index=rows.index, dtype="str"))
     folder = path.absolute().parent
     rows["file"] = [os.path.normpath(os.path.join(folder, text)) for text in paths]
     problems += check_rows(rows, check_files)

@@ -70,6 +70,7 @@ def run(config: "jsonargparse.Namespace") -> int:
         ConfigError: If the configuration is wrong, or its data have no captions.
         DataError: If the data or what the captions are made of are not sound.
     """
+    from datamodules.spreadsheet import escaped_table
     from datamodules.tables import write_table
 
     out: Path | None = config.out
@@ -78,10 +79,10 @@ def run(config: "jsonargparse.Namespace") -> int:
     data = _data(config.config, [f"--{setting}" for setting in config.set or []])
     table = data.caption_table()
     if out is None:
-        table.head(SHOWN).to_csv(sys.stdout, index=False, lineterminator="\n")
+        escaped_table(table.head(SHOWN)).to_csv(sys.stdout, index=False, lineterminator="\n")
         print(f"{min(SHOWN, len(table))} of {len(table)} rows; --out captions.csv writes them all", file=sys.stderr)
         return 0
-    write_table(table, out)
+    write_table(escaped_table(table) if out.suffix == ".csv" else table, out)
     print(out)
     if bins := data.caption_bins():
         beside = out.with_name(f"{out.stem}.bins.json")

@@ -9,6 +9,7 @@ import pandas as pd
 from datamodules.captions.checks import CaptionRules, require_sound
 from datamodules.captions.source import CaptionSource
 from datamodules.errors import DataError
+from datamodules.spreadsheet import unescaped_table
 from datamodules.tables import read_table, table_of
 
 
@@ -40,6 +41,7 @@ class Table(CaptionSource):
     ) -> None:
         self.path, self.rules = path, CaptionRules(prefix, forbid_digits, max_words)
         table = _read_lines(path) if path.suffix == ".jsonl" else read_table(path)
+        table = unescaped_table(table) if path.suffix == ".csv" else table
         for name in (column, id_column):
             if name not in table:
                 raise DataError(

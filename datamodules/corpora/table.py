@@ -1,5 +1,6 @@
 """Somebody's own corpus: a table with at least a column `path`, and labels in its own words."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -39,7 +40,8 @@ def read_mapping(options: Sequence[str]) -> dict[str, str]:
     for option in options:
         for word, noun in _pairs(option):
             if noun and noun not in EMOTIONS:
-                hint = did_you_mean(nearest_emotion(noun))
+                several = "=" in noun and "," in noun
+                hint = "; one --map for each label" if several else did_you_mean(nearest_emotion(noun))
                 raise DataError(f"--map {option}: found {noun!r}, expected one of {', '.join(EMOTIONS)}{hint}")
             if mapping.setdefault(word, noun) != noun:
                 raise DataError(f"--map {option}: {word!r} is mapped to {mapping[word]!r} already; name it once")
@@ -62,13 +64,19 @@ def _require_known(emotions: pd.Series, path: Path) -> None:
     counts = emotions[~emotions.isin([*EMOTIONS, ""])].value_counts()
     if counts.empty:
         return
-    listed = []
-    for word, count in counts.head(10).items():
+    listed, proposed = [], []
+    for word, count in zip(map(str, counts.index[:10]), counts.tolist(), strict=False):
         line = emotions.index[emotions == word][0]
-        noun = nearest_emotion(str(word))
+        noun = nearest_emotion(word)
         rows = f"{count} row{'s' * (count > 1)}, first in line {line}"
-        listed.append(f"  {word!r} ({rows}): " + (f"--map {str(word)!r}={noun} ?" if noun else "no emotion is near"))
+        option = f"--map {shlex.quote(word + '=' + (noun or ''))}"
+        far = "" if noun else "  (no emotion is near; this leaves them without a label)"
+        listed.append(f"  {word!r} ({rows}): {option}{far}")
+        proposed += [option] if noun else []
     raise DataError(
         f"{path}: column 'emotion' has {len(counts)} labels that are not in the vocabulary; translate each by "
-        "--map word=emotion\n" + "\n".join(listed) + f"\n  vocabulary: {', '.join(EMOTIONS)}"
+        "--map word=emotion\n"
+        + "\n".join(listed)
+        + (f"\n  all of them, if they are right: {' '.join(proposed)}" if len(proposed) > 1 else "")
+        + f"\n  vocabulary: {', '.join(EMOTIONS)}"
     )

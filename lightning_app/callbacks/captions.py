@@ -6,6 +6,7 @@ from pathlib import Path
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from datamodules.clip_data import ClipData
+from datamodules.spreadsheet import escaped_table
 
 
 class WriteCaptions(Callback):
@@ -19,6 +20,6 @@ class WriteCaptions(Callback):
         if not trainer.is_global_zero or not isinstance(data, ClipData):
             return
         folder = Path(trainer.default_root_dir)
-        data.caption_table().to_csv(folder / "captions.csv", index=False)
+        escaped_table(data.caption_table()).to_csv(folder / "captions.csv", index=False)
         if bins := data.caption_bins():
             (folder / "bins.json").write_text(json.dumps(bins, indent=2) + "\n", encoding="utf-8")

@@ -10,6 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from datamodules.clip_data import ClipData
 from datamodules.errors import DataError
+from datamodules.spreadsheet import escaped_table
 from stages.evaluation import ClipScores, Evaluation
 from stages.metrics import confusion_matrix, scores
 
@@ -65,7 +66,7 @@ class WriteEvaluation(Callback):
         results = pd.DataFrame([*self._results(table, stage.labels, data), *self._measured(stage, data, clips)])
         if stage.measured:
             _trials(stage.measured).to_csv(folder / "trials.csv", index=False)
-        results.to_csv(folder / "results.csv", index=False)
+        escaped_table(results).to_csv(folder / "results.csv", index=False)
         _write_embeddings(folder / "embeddings.npz", parts, stage)
         for row in results.itertuples():
             trainer.callback_metrics[f"{row.system}/{row.metric}"] = torch.tensor(row.value)

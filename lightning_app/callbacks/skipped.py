@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from datamodules.spreadsheet import escaped
+
 
 class ListSkipped(Callback):
     """Counts the recordings that could not be read under ``on_bad_audio: skip``, and lists them in ``skipped.csv``.
@@ -60,7 +62,7 @@ class ListSkipped(Callback):
         path = Path(trainer.default_root_dir) / "skipped.csv"
         if trainer.is_global_zero and self.lines:
             with path.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows([["recording"], *([line] for line in sorted(set(self.lines)))])
+                csv.writer(file).writerows([["recording"], *([escaped(line)] for line in sorted(set(self.lines)))])
 
     def _note(self, batch: Any) -> None:
         for line in batch.get("skipped", []) if isinstance(batch, dict) else []:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from datamodules.spreadsheet import escaped
 from lightning_app.chain.matrix import Run
 from lightning_app.config_files import ConfigError
 
@@ -21,7 +22,7 @@ def gather(runs: Sequence[Run], target: Path) -> int:
     """
     axes = list(dict.fromkeys(axis for run in runs for axis in run.cell))
     columns = [*COLUMNS, *(axis for axis in axes if axis not in COLUMNS)]
-    rows = [{**row, **run.cell} for run in runs for row in _rows(run.folder / "results.csv")]
+    rows = [{**row, **_cells(run)} for run in runs for row in _rows(run.folder / "results.csv")]
     if not rows:
         return 0
     temporary = target.with_name(f".{target.name}.part")
@@ -31,6 +32,11 @@ def gather(runs: Sequence[Run], target: Path) -> int:
         writer.writerows(rows)
     os.replace(temporary, target)
     return len(rows)
+
+
+def _cells(run: Run) -> dict[str, object]:
+    """The run's place in the matrix, as its stage's file has its texts already: no spreadsheet calculates them."""
+    return {axis: escaped(value) for axis, value in run.cell.items()}
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

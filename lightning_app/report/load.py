@@ -10,6 +10,7 @@ import pandas as pd
 
 from datamodules.errors import DataError
 from datamodules.labels import VIEWS
+from datamodules.spreadsheet import unescaped_table
 from lightning_app.report.folders import CHAIN, Run, find_runs
 
 RESULT_COLUMNS = ("system", "corpus", "view", "metric", "seed", "fold", "value", "n")
@@ -91,7 +92,7 @@ def read_results(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise DataError(f"{path}: not found; a chain writes it, for example `{CHAIN}`")
     try:
-        table = pd.read_csv(path, dtype=str)
+        table = unescaped_table(pd.read_csv(path, dtype=str))
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: {error}; a chain writes it anew: `{CHAIN} --force`") from error
     absent = [column for column in RESULT_COLUMNS if column not in table]

@@ -12,9 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datamodules import parquet_table
+from datamodules.audio import AudioFormat, Recording, read_crop
 from datamodules.errors import DataError
 from datamodules.labels import EMOTIONS
 from datamodules.manifest import COLUMNS, read_manifest, write_manifest
+from datamodules.recordings import describe
 
 
 @pytest.fixture
@@ -114,6 +116,52 @@ def test_duplicate_ids_name_both_lines(folder):
     assert "line 2" in message
     rows = read_manifest(write(folder, "id,path,start,end\nx,a.wav,0,1\ny,a.wav,1,2\n"))
     assert list(rows["id"]) == ["x", "y"]
+
+
+def test_default_ids_are_file_names_as_long_as_those_are_unique(folder):
+    for name in ("angry/001.wav", "happy/001.wav", "happy/002.wav", "happy/002.flac", "sad/x.y.wav"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    paths = ["angry/001.wav", "./happy/001.wav", "happy/002.wav", "happy/002.flac", "sad/x.y.wav", "a.wav"]
+    rows = read_manifest(write(folder, "path\n" + "\n".join(paths) + "\n"))
+    assert list(rows["id"]) == ["angry/001", "happy/001", "happy/002.wav", "happy/002.flac", "x.y", "a"]
+    message = refusal(write(folder, "path\na.wav\n./a.wav\n"))
+    assert "found 'a', expected another name: line 2 has it already; fill the column 'id' with names of" in message
+
+
+@pytest.mark.parametrize("name", ["a\tb", '"a\nb"', "a\x07"])
+def test_control_characters_in_ids_are_refused(folder, name):
+    message = refusal(write(folder, f"id,path\n{name},a.wav\n"))
+    assert "manifest.csv:2 column 'id'" in message
+    assert "control character" in message
+
+
+def test_paths_are_the_users_own_and_nothing_of_a_foreign_file_is_shown(folder):
+    """Data may lie anywhere; but only regular files are opened, only as audio, and nothing of them is shown."""
+    secret = folder / "sub" / "secret.txt"
+    secret.parent.mkdir()
+    secret.write_text("root:x:0:0:secret")
+    os.mkfifo(folder / "pipe.wav")
+    for path in ("sub/../sub/secret.txt", str(secret)):
+        file = read_manifest(write(folder, f"path\n{path}\n"))["file"].iloc[0]
+        assert file == str(secret)
+        with pytest.raises(DataError, match=f"{secret}: cannot be read as audio") as described:
+            describe(file)
+        with pytest.raises(DataError, match=f"{secret}: cannot be read as audio") as read:
+            read_crop(Recording(file), AudioFormat(16000))
+        assert "root:x" not in str(described.value) + str(read.value)
+    for path in ("/dev/zero", "/dev/stdin", "pipe.wav", "/proc/self/environ"):
+        try:
+            file = read_manifest(write(folder, f"path\n{path}\n"))["file"].iloc[0]
+        except DataError as error:
+            refused = str(error)
+        else:
+            assert path == "/proc/self/environ"
+            with pytest.raises(DataError) as unread:
+                describe(file)
+            refused = str(unread.value)
+        assert path.rpartition("/")[2] in refused
+        assert os.environ["PATH"] not in refused
 
 
 def test_backslashes_are_named_with_their_remedy(folder):

@@ -154,7 +154,7 @@ def test_real_corpora(name, tmp_path, capsys):
 
 def test_an_own_table(mine, tmp_path, capsys):
     out = tmp_path / "out" / "manifest.csv"
-    with pytest.raises(DataError, match="--map 'hap'=happiness"):
+    with pytest.raises(DataError, match="--map hap=happiness"):
         run("table", mine, "--out", out)
     assert run("table", mine, "--out", out, "--map", "hap=happiness") == 0
     rows = read_manifest(out)

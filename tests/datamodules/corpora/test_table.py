@@ -1,3 +1,5 @@
+import shlex
+
 import pytest
 
 from datamodules.corpora.table import read_mapping, table_rows
@@ -18,8 +20,20 @@ def test_unknown_labels_are_listed_once_with_their_nearest(table):
         table_rows(table, {})
     message = str(error.value)
     assert "2 labels that are not in the vocabulary" in message
-    assert "'hap' (2 rows, first in line 2): --map 'hap'=happiness ?" in message
-    assert "'zzz' (1 row, first in line 4): no emotion is near" in message
+    assert "'hap' (2 rows, first in line 2): --map hap=happiness\n" in message
+    assert "'zzz' (1 row, first in line 4): --map zzz=  (no emotion is near; this leaves them" in message
+    assert "all of them" not in message
+
+
+def test_labels_in_other_letters_are_refused_with_the_words_to_copy(table):
+    table.write_text("path,emotion\na.wav,Angry\nb.wav, neutral \nc.wav,ain't glad\n")
+    with pytest.raises(DataError) as error:
+        table_rows(table, {})
+    [line] = [line for line in str(error.value).splitlines() if "all of them" in line]
+    options = shlex.split(line.partition(": ")[2])
+    assert options[::2] == ["--map"] * len(options[::2])
+    mapping = read_mapping(options[1::2]) | {"ain't glad": ""}
+    assert list(table_rows(table, mapping)["emotion"]) == ["anger", "neutral", ""]
 
 
 def test_labels_are_translated_or_left_out(table):
@@ -60,6 +74,7 @@ def test_mappings_from_words_and_files(tmp_path):
     [
         (["hap"], "expected word=emotion"),
         (["hap=hapy"], "found 'hapy', expected one of anger.*did you mean 'happiness'"),
+        (["hap=happiness,neu=neutral"], "found 'happiness,neu=neutral', .*; one --map for each label"),
         (["hap=happiness", "hap=anger"], "'hap' is mapped to 'happiness' already"),
         (["none.csv"], "no such file"),
     ],

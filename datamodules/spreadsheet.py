@@ -1,0 +1,44 @@
+"""Texts in CSV files that people open: a spreadsheet takes ``=cmd|...`` for a formula and carries it out."""
+
+import re
+from collections.abc import Callable
+
+import pandas as pd
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_ESCAPED = re.compile(r"'+[=+\-@\t\r]")
+
+
+def escaped(cell: object) -> object:
+    """Put an apostrophe before text that a spreadsheet would calculate; numbers, also as text, stay as they are."""
+    if isinstance(cell, str) and _FORMULA.match(cell) and not _is_number(cell):
+        return f"'{cell}"
+    return cell
+
+
+def unescaped(cell: object) -> object:
+    """What `escaped` was given."""
+    return cell[1:] if isinstance(cell, str) and _ESCAPED.match(cell) else cell
+
+
+def escaped_table(table: pd.DataFrame) -> pd.DataFrame:
+    """A copy whose texts are `escaped`."""
+    return _each_text(table, escaped)
+
+
+def unescaped_table(table: pd.DataFrame) -> pd.DataFrame:
+    """What `escaped_table` was given."""
+    return _each_text(table, unescaped)
+
+
+def _each_text(table: pd.DataFrame, change: Callable[[object], object]) -> pd.DataFrame:
+    texts = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
+    return table.assign(**{str(name): table[name].map(change, na_action="ignore") for name in texts})
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
