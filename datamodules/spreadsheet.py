@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:  # a chain escapes what it gathers, and starts without pandas
+    import pandas as pd
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _ESCAPED = re.compile(r"'+[=+\-@\t\r]")
@@ -21,18 +23,18 @@ def unescaped(cell: object) -> object:
     return cell[1:] if isinstance(cell, str) and _ESCAPED.match(cell) else cell
 
 
-def escaped_table(table: pd.DataFrame) -> pd.DataFrame:
+def escaped_table(table: "pd.DataFrame") -> "pd.DataFrame":
     """A copy whose texts are `escaped`."""
     return _each_text(table, escaped)
 
 
-def unescaped_table(table: pd.DataFrame) -> pd.DataFrame:
+def unescaped_table(table: "pd.DataFrame") -> "pd.DataFrame":
     """What `escaped_table` was given."""
     return _each_text(table, unescaped)
 
 
-def _each_text(table: pd.DataFrame, change: Callable[[object], object]) -> pd.DataFrame:
-    texts = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
+def _each_text(table: "pd.DataFrame", change: Callable[[object], object]) -> "pd.DataFrame":
+    texts = table.select_dtypes(exclude="number")
     return table.assign(**{str(name): table[name].map(change, na_action="ignore") for name in texts})
 
 
