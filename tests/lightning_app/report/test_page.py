@@ -64,7 +64,8 @@ def test_full_page(full_runs, capsys):
     assert "Fish & <chips>" in found.words
     assert "chance 0.143" in found.words
     assert "360 values of UA and WA were computed again" in found.words
-    assert "None of the corpora and class sets above" in found.words
+    assert "In print" not in found.words
+    assert "band: from the lowest to the highest" in found.words
     assert "disagree" not in found.words
     for said in ("ab" * 32, "torch 2.12.0", "stages/acpt.yaml", "lr: 1.0e-5"):
         assert said in found.words
@@ -104,7 +105,7 @@ def test_printed_numbers_where_corpus_and_classes_agree(small_runs):
     shutil.rmtree(small_runs / "acpt")
     found = page(small_runs)
     assert "CLEP-DG 0.5071 0.5459" in found.words
-    assert "None of the corpora" not in found.words
+    assert "In print" in found.words
 
 
 def test_results_alone_make_a_page(small_runs, tmp_path):
@@ -121,6 +122,32 @@ def test_results_alone_make_a_page(small_runs, tmp_path):
     ):
         assert said in found.words
     assert "Settings compared" not in found.words
+
+
+def channels(colour):
+    return [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+
+
+def luminance(channels):
+    linear = [c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_figures_on_every_shade_of_a_confusion_are_readable(full_runs, tmp_path):
+    """WCAG AA asks for a contrast of 4.5, on light and on dark paper."""
+    page(full_runs, out=tmp_path / "page.html")
+    html = (tmp_path / "page.html").read_text()
+    shades = {float(alpha) for alpha in re.findall(r"rgb\(var\(--heat\) / ([\d.]+)\)", html)}
+    assert len(shades) > 20
+    themes = re.findall(r"--paper: (#\w{6});.*?--ink: (#\w{6});.*?--heat: ([\d ]+);", html, re.DOTALL)[:2]
+    assert len(themes) == 2
+    for paper, ink, heat in themes:
+        for alpha in (*shades, 0.04 + 0.56):
+            pairs = zip(map(int, heat.split()), channels(paper), strict=True)
+            ground = [h * alpha + p * (1 - alpha) for h, p in pairs]
+            dark, light = sorted((luminance(ground), luminance(channels(ink))))
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, alpha)
+    assert "opacity" not in html[html.index(".heat td") : html.index(".swatch")]
 
 
 def test_markdown_writes_no_page(small_runs, capsys):

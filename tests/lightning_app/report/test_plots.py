@@ -29,6 +29,28 @@ def test_learning_curves_sort_what_was_logged_into_panels():
     assert not {"val/empty", "train/loss_step"} & set(found)
 
 
+def test_what_was_zero_throughout_is_named_and_not_drawn_and_epochs_count_from_one():
+    run = pd.DataFrame(
+        {"epoch": range(4), "step": range(4), "val/UA": [0.5, 0.52, 0.53, 0.55], "train/zeros": [0.0] * 4}
+    )
+    found = words(learning_curves([run], "c"))
+    assert "train/zeros" not in found
+    assert "0 throughout: train/zeros" in found
+    ticks = [float(said) for said in found if re.fullmatch(r"\d", said)]
+    assert ticks
+    assert min(ticks) == 1
+    assert max(ticks) == 4
+
+
+def test_the_legend_stands_below_the_curves():
+    run = pd.DataFrame({"epoch": range(4), "step": range(4), "val/UA": [0.5, 0.52, 0.53, 0.55]})
+    place = {
+        said: float(y)
+        for y, said in re.findall(r'<text[^>]*? y="([\d.]+)"[^>]*>([^<]+)</text>', learning_curves([run], "c"))
+    }
+    assert place["val/UA"] > place["epoch"]
+
+
 def test_few_epochs_are_shown_in_steps_and_nothing_logged_draws_nothing():
     run = pd.DataFrame({"epoch": [0] * 3, "step": [0, 1, 2], "train/loss": [3.0, 2.0, 1.0]})
     assert "step" in words(learning_curves([run], "c"))
