@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -151,12 +152,21 @@ class Slurm(Launcher):
         answer = _call(["sbatch", "--parsable", *wait, str(script)])
         return answer.split(";")[0].strip()
 
-    def active(self, job: str) -> bool:
-        """Say whether a job is still queued or running."""
-        try:
-            return bool(_call(["squeue", "--noheader", f"--jobs={job}", "--format=%T"]).strip())
-        except ConfigError:  # squeue refuses the number of a job that ended long ago
+
+def is_active(job: str) -> bool:
+    """Say whether a job of the cluster is still queued or running; where there is no SLURM, none is.
+
+    Raises:
+        ConfigError: If SLURM does not answer: a job that nobody can ask about may be at work.
+    """
+    if shutil.which("squeue") is None:
+        return False
+    try:
+        return bool(_call(["squeue", "--noheader", f"--jobs={job}", "--format=%T"]).strip())
+    except ConfigError as error:
+        if "invalid job id" in str(error).lower():  # one that ended long ago
             return False
+        raise
 
 
 def _call(line: list[str]) -> str:

@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, NamedTuple
@@ -107,11 +107,7 @@ class RunFolder:
         return "; the same command starts again"
 
     def _lock(self, path: Path) -> None:
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            self._held.enter_context(locked(path / "run.lock", "another command works in this folder"))
-        except OSError as error:
-            raise ConfigError(f"{path}: the run folder {refusal(error, path)} with --{ROOT} FOLDER") from error
+        self._held.enter_context(in_use(path))
         # A process that was killed while it wrote could not take these away.
         for left in (*path.glob(".*.ckpt.*"), *path.glob(".done.json.*"), *path.glob(".started.json.*")):
             left.unlink(missing_ok=True)
@@ -150,6 +146,22 @@ class RunFolder:
 def _lies_in(folder: Path, name: str) -> bool:
     """Whether a file, or one of Lightning's words for a checkpoint of the run, lies in the run folder."""
     return name in IN_THE_FOLDER or Path(name).absolute().parent == folder.absolute()
+
+
+@contextmanager
+def in_use(path: Path) -> Iterator[None]:
+    """Hold a run folder, which is made if it is not there: nobody else moves or writes what is in it.
+
+    Raises:
+        ConfigError: If a command works in it, or if it cannot be written.
+    """
+    with ExitStack() as held:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(path / "run.lock", "another command works in this folder"))
+        except OSError as error:
+            raise ConfigError(f"{path}: the run folder {refusal(error, path)} with --{ROOT} FOLDER") from error
+        yield
 
 
 def is_first_process() -> bool:

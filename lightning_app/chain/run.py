@@ -12,11 +12,13 @@ from pathlib import Path
 from lightning_app.chain.matrix import Run
 from lightning_app.chain.plan import Step, decide
 from lightning_app.chain.process import run_process
-from lightning_app.done import read_done, write_done
+from lightning_app.config_files import ConfigError
+from lightning_app.done import read_done, read_json, write_done
 from lightning_app.fingerprint import Fingerprint, fingerprint
-from lightning_app.launch import Launcher
+from lightning_app.launch import Launcher, is_active
 from lightning_app.plugins import plugin_words
 from lightning_app.previous import set_aside
+from lightning_app.run_folder import in_use
 from lightning_app.started import write_started
 
 INTERRUPTED, PREEMPTED, NOTHING_SAVED, SOME_SKIPPED = 130, 143, 75, 5
@@ -113,15 +115,23 @@ def prepare_folder(step: Step, mark: Fingerprint, launcher: Launcher) -> list[st
 
     A fresh start finds nothing that it would be resumed from or taken for done; an earlier run lies in ``previous``
     until the new one has succeeded.
+
+    Raises:
+        ConfigError: If a command, or a job of the cluster, works in the folder or is going to.
     """
     folder, words = step.run.folder, list(step.run.arguments)
-    folder.mkdir(parents=True, exist_ok=True)
-    if step.state == "resume":
-        words.append(f"--ckpt_path={folder / 'last.ckpt'}")
-    else:
-        set_aside(folder)
-    command = launcher.command(words)
-    write_started(folder, command, mark)
+    job = (read_json(folder / "job.json") or {}).get("job")
+    if job and is_active(str(job)):
+        raise ConfigError(
+            f"{folder}: job {job} of this stage is queued or running; wait for it, or end it: scancel {job}"
+        )
+    with in_use(folder):
+        if step.state == "resume":
+            words.append(f"--ckpt_path={folder / 'last.ckpt'}")
+        else:
+            set_aside(folder)
+        command = launcher.command(words)
+        write_started(folder, command, mark)
     return command
 
 

@@ -7,7 +7,7 @@ from lightning_app.chain.plan import Step
 from lightning_app.chain.run import Worker, prepare_folder, say
 from lightning_app.done import read_json, write_json
 from lightning_app.fingerprint import fingerprint
-from lightning_app.launch import Local, Slurm
+from lightning_app.launch import Local, Slurm, is_active
 
 
 def submit(name: str, steps: Sequence[Step], slurm: Slurm, keep_open: Sequence[int]) -> bool:
@@ -31,7 +31,7 @@ def submit(name: str, steps: Sequence[Step], slurm: Slurm, keep_open: Sequence[i
             continue
         waiting = True
         job = (read_json(run.folder / "job.json") or {}).get("job")
-        if slurm.submit and job and slurm.active(job):
+        if slurm.submit and job and is_active(job):
             say(f"{run.title}: job {job} is not over yet")
             jobs[run.folder] = job
             continue

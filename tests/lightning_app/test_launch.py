@@ -101,6 +101,28 @@ def test_queued_jobs_are_not_submitted_again(cluster: Path) -> None:
     assert (cluster / "calls.txt").read_text().count("sbatch") == 4
 
 
+def test_a_folder_whose_job_is_not_over_is_left_alone(cluster: Path) -> None:
+    _chain("--until", "clep")
+    (cluster / "queue").write_text("PENDING\n")
+    before = (cluster / "runs/clep/started.json").read_bytes()
+    for launcher in (["--launcher", "Local"], ["--launcher", "Slurm", "--launcher.submit", "false"]):
+        with pytest.raises(ConfigError, match=r"runs/clep: job 101 of this stage is queued or running.*scancel 101"):
+            _chain("--until", "clep", *launcher)
+    assert (cluster / "runs/clep/started.json").read_bytes() == before
+
+
+def test_a_cluster_that_does_not_answer_is_asked_again(cluster: Path) -> None:
+    _chain("--until", "clep")
+    squeue = cluster / "bin/squeue"
+    _executable(squeue, "#!/bin/bash\necho 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1\n")
+    _chain("--until", "clep")
+    assert json.loads((cluster / "runs/clep/job.json").read_text()) == {"job": "102"}
+    _executable(squeue, "#!/bin/bash\necho 'Unable to contact slurm controller' >&2; exit 1\n")
+    with pytest.raises(ConfigError, match="Unable to contact slurm controller"):
+        _chain("--until", "clep")
+    assert json.loads((cluster / "runs/clep/job.json").read_text()) == {"job": "102"}
+
+
 @pytest.mark.parametrize(
     ("code", "done", "expected", "requeued"),
     [

@@ -228,6 +228,26 @@ def test_the_command_line_as_a_whole(
     assert "--overwrite" not in json.loads((tmp_path / "done.json").read_text())["command"]
 
 
+def test_a_stopped_run_with_a_damaged_checkpoint_falls_back_to_nothing_in_silence(
+    command: Callable[..., int], tiny_yaml: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["fit", "--config", "stages/clep.yaml", "--config", tiny_yaml, "--trainer.limit_train_batches=1"]
+    words += ["--trainer.limit_val_batches=0", f"--trainer.default_root_dir={tmp_path}"]
+    assert command(*words) == 0
+    (tmp_path / "done.json").unlink()
+    last = tmp_path / "last.ckpt"
+    whole = last.read_bytes()
+    last.write_bytes(whole[:-100] + bytes(100))
+    capsys.readouterr()
+    assert command(*words) == 4
+    said = capsys.readouterr().err
+    assert f"{last}: is damaged: its sha256 is not the one in last.ckpt.sha256; take {tmp_path}/best.ckpt" in said
+    last.write_bytes(whole)
+    assert command(*words) == 0
+    assert f"goes on from {last}, where it stopped" in capsys.readouterr().err
+    assert (tmp_path / "done.json").exists()
+
+
 def test_predict_leaves_the_test_alone(
     chain, command: Callable[..., int], corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

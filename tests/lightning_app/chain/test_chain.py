@@ -16,6 +16,7 @@ from lightning_app.chain.run import StageError
 from lightning_app.config_files import ConfigError
 from lightning_app.done import read_done, write_done
 from lightning_app.fingerprint import fingerprint
+from lightning_app.run_folder import in_use
 
 ALL = [
     "prepare",
@@ -154,6 +155,13 @@ def test_a_new_run_that_fails_leaves_the_old_one(done_line: Any) -> None:
     Path("crash_clep").unlink()
     done_line("--set", "clep.model.dim=3")
     assert not Path("runs/clep/previous").exists()
+
+
+def test_a_folder_in_use_is_left_alone(done_line: Any) -> None:
+    with in_use(Path("runs/clep")), pytest.raises(ConfigError, match="another command works in this folder: process"):
+        done_line("--set", "clep.model.dim=3")
+    assert Path("runs/clep/best.ckpt").exists()
+    assert done_line.launches() == []
 
 
 @pytest.mark.parametrize("code", [2, 3, 4])
