@@ -77,8 +77,9 @@ def inherited_settings(arguments: list[str], settings: Mapping[str, Any]) -> lis
     inherited: dict[str, Any] = {"model": {"class_path": stage, "init_args": init_args}}
     data = settings.get("data.class_path", settings.get("data"))
     if isinstance(data, str):
-        # Training cuts clips as its own stage says; everything after it hears as much as the training did.
-        said = {"labels": labels, "seconds": checkpoint.get("seconds") if arguments[0] != "fit" else None}
+        # What was trained on the same part of each clip is tested on as much; random stretches stand for any length.
+        alike = arguments[0] != "fit" and checkpoint.get("crop") == "middle"
+        said = {"labels": labels, "seconds": checkpoint.get("seconds") if alike else None}
         known = inspect.signature(_imported(data, trust)).parameters
         if told := {key: value for key, value in said.items() if value and key in known}:
             inherited["data"] = {"class_path": data, "init_args": told}

@@ -45,6 +45,7 @@ def require_content(content: Any, path: Path) -> None:
         "trained_on, a list of speakers": _is_texts(content.get("trained_on", [])),
         "view, a name": isinstance(content.get("view"), str | None),
         "seconds, a number": isinstance(content.get("seconds"), int | float | None),
+        "crop, a name": isinstance(content.get("crop"), str | None),
         "hyper_parameters.labels, a list of classes": _is_texts(settings.get("labels") or []),
         "hyper_parameters.words, a list of words": _is_texts(settings.get("words") or []),
     }

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.clip_data import ClipData
 from datamodules.errors import DataError
@@ -15,8 +16,8 @@ from stages.handoff import read_checkpoint
 class Provenance(Callback):
     """Adds to each checkpoint the view of its classes, and every speaker that it or its predecessors were trained on.
 
-    A model that was trained on the middle of each clip, so many seconds of it, is tested on as many: a checkpoint says
-    how many (``seconds``). One that was trained on random stretches has no such length.
+    A checkpoint also says how much of each clip its training heard (``seconds``), and which part (``crop``). Whoever
+    tests or predicts on another length is warned.
 
     An evaluation whose data keep speakers apart (``disjoint``) is refused if the model has heard one of its speakers:
     of another fold, of a run on all of the corpus, or of an earlier stage.
@@ -25,16 +26,23 @@ class Provenance(Callback):
     def __init__(self) -> None:
         self._heard: set[str] = set()
         self._seconds: float | None = None
+        self._crop: str | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         # A stage's own checkpoint knows what the one before knew.
         data = trainer.datamodule  # type: ignore[attr-defined]
         source = getattr(pl_module, "resumed_from", None) or getattr(pl_module, "init_from", None)
         before = read_checkpoint(Path(source)) if source else {}
-        self._heard, self._seconds = set(before.get("trained_on", [])), before.get("seconds")
+        self._heard = set(before.get("trained_on", []))
+        self._seconds, self._crop = before.get("seconds"), before.get("crop")
         if stage == "fit" and isinstance(data, ClipData):
             self._heard |= _speakers(data.train_rows)
-            self._seconds = data.seconds if data.crop == "middle" else None
+            self._seconds, self._crop = data.seconds, data.crop
+        elif isinstance(data, ClipData) and self._seconds not in (None, data.seconds):
+            rank_zero_warn(
+                f"{source} was trained on {self._seconds:g} s of each clip and now hears {data.seconds:g} s; "
+                "data.init_args.seconds sets it"
+            )
         if stage == "test" and isinstance(data, ClipData) and "speaker" in data.disjoint:
             shared = sorted(self._heard & _speakers(data.test_rows))
             if shared:
@@ -48,7 +56,7 @@ class Provenance(Callback):
         data: StageData = trainer.datamodule  # type: ignore[attr-defined]
         checkpoint["trained_on"] = sorted(self._heard)
         checkpoint["view"] = data.view.name
-        checkpoint["seconds"] = self._seconds
+        checkpoint["seconds"], checkpoint["crop"] = self._seconds, self._crop
 
 
 def _speakers(rows: Any) -> set[str]:

@@ -85,7 +85,7 @@ def test_learning_curves_have_a_row_for_each_epoch(chain) -> None:
     ],
 )
 def test_evaluation_predicts_every_test_row_once_with_every_system(
-    chain, command, corpus: Path, tmp_path: Path, source: str, systems: set[str]
+    chain, command, corpus: Path, tmp_path: Path, source: str, systems: set[str], recwarn: pytest.WarningsRecorder
 ) -> None:
     code = command(
         "test", "--config", "stages/evaluation.yaml", f"--model.init_from={chain.checkpoint(source)}",
@@ -93,6 +93,7 @@ def test_evaluation_predicts_every_test_row_once_with_every_system(
         "--data.seconds=1.2", "--data.labels=iemocap4", f"--trainer.default_root_dir={tmp_path}",
     )  # fmt: skip
     assert code == 0
+    assert not [warning for warning in recwarn if "of each clip" in str(warning.message)]
     predictions = pd.read_parquet(tmp_path / "predictions.parquet")
     manifest = pd.read_csv(corpus)
     expected = sorted(manifest[manifest["split"] == "test"]["id"])
@@ -189,3 +190,13 @@ def test_a_speaker_that_the_model_has_heard_is_not_tested(
 def test_the_view_and_its_merges_go_with_the_checkpoint(chain) -> None:
     assert read_checkpoint(chain.checkpoint("classifier"))["view"] == "iemocap4"
     assert read_checkpoint(chain.checkpoint("classifier"))["trained_on"] == ["buzz/ann", "buzz/bob", "buzz/cleo"]
+
+
+def test_another_length_than_in_training_is_said(chain, command, corpus: Path, tmp_path: Path) -> None:
+    """Also by a stage that has seen no clip itself: what it started from has."""
+    with pytest.warns(UserWarning, match=r"acpt/best\.ckpt was trained on 1\.2 s of each clip and now hears 2 s"):
+        command(
+            "test", "--config", "stages/evaluation.yaml", f"--model.init_from={chain.checkpoint('acpt')}",
+            f"--data.manifest={corpus}", "--data.disjoint=[speaker]", "--data.num_workers=0", "--data.seconds=2",
+            f"--trainer.default_root_dir={tmp_path}",
+        )  # fmt: skip
