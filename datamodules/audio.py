@@ -131,11 +131,12 @@ def _mono(file: soundfile.SoundFile, first: int, frames: int, path: str) -> Wave
         raise DataError(
             f"{path}: truncated, {len(channels)} of {frames} frames decode from frame {first}; copy the file again"
         )
-    wave: Wave = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
-    if not np.isfinite(wave).all():
+    peak = float(np.abs(channels).max(initial=0.0))  # NaN where any sample is
+    if not math.isfinite(peak):
         raise DataError(not_finite(path))
-    if (peak := float(np.abs(channels).max(initial=0.0))) > LOUDEST:
+    if peak > LOUDEST:
         raise DataError(too_loud(path, peak))
+    wave: Wave = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
     return wave
 
 

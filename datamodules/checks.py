@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from datamodules.hearing import ODDITIES
 from datamodules.labels import EMOTIONS, did_you_mean, nearest, nearest_emotion
 from datamodules.opening import HIGHEST_RATE
+from datamodules.patience import patiently
 
 Numbers = NDArray[np.float64]
 SPLITS = ("train", "dev", "test")
 RATINGS = ("valence", "arousal", "dominance")
+"""In the order of the columns of every tensor of ratings."""
 LONGEST = 1_000_000
 """Seconds of a recording: eleven days."""
 MOST_FOLDS = 9_999
@@ -166,9 +168,12 @@ def _cells(rows: pd.DataFrame, column: str, mask: pd.Series | None = None) -> It
 
 
 def _listing(folder: str) -> frozenset[str]:
-    try:
+    def names() -> frozenset[str]:
         with os.scandir(folder) as entries:
             return frozenset(entry.name for entry in entries if entry.is_file())
+
+    try:
+        return patiently(names)
     except (OSError, ValueError):
         return frozenset()
 

@@ -52,7 +52,10 @@ def check_disjoint(rows: pd.DataFrame, manifest: Path, by: Sequence[str] = ("spe
             unknown[column] = count
         known = zip(cells.tolist(), used["split"].tolist(), used.index.tolist(), strict=True)
         groups = _grouped((value, split, line) for value, split, line in known if value)
-        found += [f"{column} {name!r}: {_places(pair, lines)}" for name, pair, lines in _in_both(groups)]
+        # A speaker whose corpus has no name is "/anna".
+        found += [
+            f"{column} {name.removeprefix('/')!r}: {_places(pair, lines)}" for name, pair, lines in _in_both(groups)
+        ]
     if found:
         listed = "\n".join(f"  {text}" for text in found[:5])
         more = f"\n  ... and {len(found) - 5} more" if len(found) > 5 else ""
@@ -117,6 +120,10 @@ def _overlaps(parts: list[_Part]) -> Iterator[tuple[_Part, _Part]]:
                 yield earlier, part
         if part.split not in reach or reach[part.split].end < part.end:
             reach[part.split] = part
+
+
+def _shown(name: str) -> str:
+    return repr(name.removeprefix("/"))  # as a speaker stands there whose corpus has no name
 
 
 def _places(pair: Pair, lines: Shared) -> str:

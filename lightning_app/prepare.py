@@ -117,7 +117,11 @@ def _corpus(config: "jsonargparse.Namespace") -> tuple["pd.DataFrame", list[str]
     bad = CORPORA[config.corpus].known_bad if config.known_bad == "skip" else {}
     kept = [row for row in rows if row["id"] not in bad]
     found = [name for name in (str(row["id"]) for row in rows) if name in bad]
-    notes = [f"left out, known to be unusable: {name} ({bad[name]}); --known_bad keep keeps it" for name in found]
+    version = CORPORA[config.corpus].known_bad_version
+    notes = [
+        f"left out, known to be unusable (list {version}): {name} ({bad[name]}); --known_bad keep keeps it"
+        for name in found
+    ]
     if not kept:
         raise DataError(f"{config.root}: every clip is known to be unusable; --known_bad keep keeps them")
     return table_of(kept), notes

@@ -11,7 +11,8 @@ from datamodules.cache_folder import cache_folder
 from datamodules.captions.bins import Bins
 from datamodules.errors import DataError
 
-RATINGS = ("arousal", "valence", "dominance")
+SPOKEN_RATINGS = ("arousal", "valence", "dominance")
+"""The ratings in the order in which texts name them; clips and manifests have them in that of `checks.RATINGS`."""
 
 
 class Quantities:
@@ -29,7 +30,7 @@ class Quantities:
 
     def __init__(self, acoustics: Acoustics | None, ratings: bool, bins: Path | None, workers: int | None) -> None:
         self.acoustics = acoustics
-        self.ratings = RATINGS if ratings else ()
+        self.ratings = SPOKEN_RATINGS if ratings else ()
         self.path = bins
         self.workers = workers
         self._cache: MeasureCache | None = None

@@ -8,7 +8,7 @@ import pandas as pd
 
 from datamodules.acoustics.measures import Acoustics
 from datamodules.acoustics.own import OwnAcoustics
-from datamodules.captions.quantities import RATINGS, Quantities, require_texts
+from datamodules.captions.quantities import SPOKEN_RATINGS, Quantities, require_texts
 from datamodules.captions.source import CaptionSource
 from datamodules.labels import EMOTIONS
 
@@ -70,7 +70,7 @@ class Tags(CaptionSource):
 
 def _label_tags(row: dict[Hashable, Any], level: dict[str, str]) -> list[str]:
     emotion = [EMOTIONS[str(row["label"])].adjective] if row.get("label") else []
-    ratings = [f"{_RATING_WORDS[level[name]]} {name}" for name in RATINGS if level.get(name)]
+    ratings = [f"{_RATING_WORDS[level[name]]} {name}" for name in SPOKEN_RATINGS if level.get(name)]
     return [*emotion, *ratings, *([str(row["gender"])] if row.get("gender") else [])]
 
 

@@ -20,6 +20,7 @@ class Corpus:
         licence: as its publisher states it.
         counts: published number of clips per emotion.
         known_bad: clips (by id) that are known to be unusable, and why.
+        known_bad_version: number of that list, raised whenever it changes: manifests of two versions are two corpora.
         releases: numbers of clips by which a release can be told, all of them or those of its training part, before or
             after leaving out what has no class; each with the release's name.
     """
@@ -28,6 +29,7 @@ class Corpus:
     licence: str
     counts: Mapping[str, int]
     known_bad: Mapping[str, str] = field(default_factory=dict)
+    known_bad_version: int = 0
     releases: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -60,6 +62,7 @@ CORPORA: dict[str, Corpus] = {
             "1076_MTI_NEU_XX": "no speech",
             "1076_MTI_SAD_XX": "no audio",
         },
+        known_bad_version=1,
     ),
     "ravdess": Corpus(
         title="Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS), speech",

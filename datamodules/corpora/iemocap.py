@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from datamodules.checks import RATINGS
 from datamodules.corpora.layout import find_clips
 from datamodules.errors import DataError
 
@@ -28,7 +29,6 @@ EMOTIONS = {
     "xxx": "",  # listeners did not agree
 }
 GENDERS = {"F": "female", "M": "male"}
-RATINGS = ("valence", "arousal", "dominance")
 LOWEST, HIGHEST = 1.0, 5.0
 
 DIALOG = r"(?P<dialog>Ses(?P<session>0[1-5])[FM]_[a-z]+\d+[a-z]?(_\d+[a-z]?)?)"

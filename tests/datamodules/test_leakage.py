@@ -29,7 +29,7 @@ def refusal(rows, **options):
 def test_a_speaker_in_train_and_test_is_named_with_lines():
     message = refusal(rows_of(("train", "a"), ("train", "b"), ("test", "a"), *[("train", "a")] * 4))
     assert "1 overlap\n" in message
-    assert "speaker '/a': train (lines 2, 5, 6, ... 5 in all) and test (line 4)" in message
+    assert "speaker 'a': train (lines 2, 5, 6, ... 5 in all) and test (line 4)" in message
 
 
 def test_the_same_name_in_two_corpora_is_two_speakers():

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 import soundfile
 
-from datamodules import measurement
+from datamodules import audio, measurement
+from datamodules.audio import AudioFormat, read_crop
 from datamodules.errors import DataError
 from datamodules.measurement import measure
 from datamodules.recordings import describe
@@ -180,6 +181,20 @@ def test_an_error_that_may_pass_is_tried_again(tone, monkeypatch):
     errors[:] = [PermissionError(errno.EACCES, "Permission denied")] * 9
     assert "Permission denied" in refusal(tone)
     assert len(errors) == 8
+
+
+def test_thousands_of_files_leave_no_descriptor_open(tmp_path):
+    good, bad = tmp_path / "a.wav", tmp_path / "b.wav"
+    soundfile.write(good, speech(0.1), 16000)
+    bad.write_bytes(good.read_bytes()[:1000])
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(1000):
+        describe(good)
+        read_crop(audio.Recording(str(good)), AudioFormat(16000, 0.1))
+        for read in (lambda: describe(bad), lambda: read_crop(audio.Recording(str(bad), duration=0.1), AudioFormat(1))):
+            with pytest.raises(DataError):
+                read()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.parametrize("ending", ["aiff", "flac", "ogg", "mp3"])
