@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
@@ -9,7 +10,7 @@ from torch.optim import Optimizer
 
 
 class StepSeed(Callback):
-    """Makes dropout and other draws of a step a function of (seed, step, rank): a resumed run repeats them exactly.
+    """Makes dropout, masks and other draws of a step a function of (seed, step, rank): a resumed run repeats them.
 
     Args:
         seed: The run's.
@@ -21,7 +22,10 @@ class StepSeed(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         # The batch's number tells apart those that are accumulated into one step.
         step = (self.seed * 1_000_003 + trainer.global_step) * 4099 + trainer.global_rank
-        torch.manual_seed((step * 8191 + batch_idx) % 2**63)
+        number = step * 8191 + batch_idx
+        torch.manual_seed(number % 2**63)
+        # transformers draws the stripes that it blanks from NumPy.
+        np.random.seed(number % 2**32)
 
 
 class NonFiniteError(ArithmeticError):

@@ -3,11 +3,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from lightning_app.callbacks.guards import FiniteStep, NonFiniteError, StepSeed, overflow
 from losses.infonce import InfoNCE
+from models.audio import SpeechTower
 from stages.clap import ContrastiveTraining
 from stages.handoff import read_checkpoint
 
@@ -16,18 +19,38 @@ def trainer(step: int = 0, rank: int = 0) -> Any:
     return SimpleNamespace(global_step=step, global_rank=rank, current_epoch=0)
 
 
-def drawn(seed: int, step: int, rank: int) -> float:
+def drawn(seed: int, step: int, rank: int) -> tuple[float, float]:
     StepSeed(seed).on_train_batch_start(trainer(step, rank), None, None, 0)
-    return float(torch.rand(1, dtype=torch.float64))
+    return float(torch.rand(1, dtype=torch.float64)), float(np.random.random())
 
 
 def test_draws_of_a_step_are_its_own_and_repeat() -> None:
     keys = [(seed, step, rank) for seed in (0, 1, 2) for step in range(40) for rank in range(4)]
     draws = {key: drawn(*key) for key in keys}
-    assert len(set(draws.values())) == len(keys)
+    for values in zip(*draws.values(), strict=True):
+        assert len(set(values)) == len(keys)
     torch.rand(7)
+    np.random.random(7)
     for key in reversed(keys):
         assert drawn(*key) == draws[key]
+
+
+def test_stripes_of_a_speech_tower_are_those_of_the_step() -> None:
+    torch.manual_seed(0)
+    sizes = {"conv_dim": (8, 8), "conv_stride": (5, 4), "conv_kernel": (10, 8), "num_feat_extract_layers": 2}
+    config = Wav2Vec2Config(
+        **sizes, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2, mask_time_prob=0.3, mask_time_length=4,
+    )  # fmt: skip
+    tower, wave = SpeechTower(Wav2Vec2Model(config)), torch.randn(2, 4000)
+
+    def heard(step: int) -> torch.Tensor:
+        StepSeed(1).on_train_batch_start(trainer(step), None, None, 0)
+        return tower(wave, torch.tensor([4000, 3000]))[0]
+
+    first, other = heard(5), heard(6)
+    assert torch.equal(heard(5), first)
+    assert not torch.equal(other, first)
 
 
 class Weights(torch.nn.Module):
