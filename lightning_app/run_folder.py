@@ -12,7 +12,7 @@ from lightning_app.config_files import ConfigError
 from lightning_app.done import read_done
 from lightning_app.fingerprint import Fingerprint, command_settings
 from lightning_app.lock import locked
-from lightning_app.previous import holds_run, set_aside
+from lightning_app.previous import PREVIOUS, holds_run, set_aside
 from lightning_app.started import read_started, write_started
 from lightning_app.storage import refusal
 
@@ -48,7 +48,7 @@ class RunFolder:
         # A job that is put back into the queue has the same command line, and is to go on with what it made itself.
         self.overwrite = overwrite and os.environ.get("SLURM_RESTART_COUNT", "0") == "0"
         self.path: Path | None = None
-        self._afresh = True
+        self._afresh, self._begun = True, False
         self._held = ExitStack()
 
     def __enter__(self) -> "RunFolder":
@@ -57,6 +57,10 @@ class RunFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if is_first_process() and self._begun and self.path is not None and not (self.path / "done.json").is_file():
+            kept = self.path / PREVIOUS
+            if kept.is_dir():
+                print(f"lightning-cli {self.words[0]}: what {self.path} held before lies in {kept}", file=sys.stderr)
         self._held.close()
 
     def take(self, path: Path, ckpt_path: str | None) -> Path | None:
@@ -95,6 +99,7 @@ class RunFolder:
         if self.path is not None and is_first_process():
             if self._afresh:
                 set_aside(self.path)
+            self._begun = True
             write_started(self.path, ["lightning-cli", *self.words], self.mark)
 
     def way_on(self) -> str:
@@ -103,7 +108,7 @@ class RunFolder:
             return ""
         last = self.path / "last.ckpt"
         if self.words[0] == "fit" and last.is_file():
-            return f"; the same command goes on from {last}"
+            return f"; the same command goes on from {last}{self.caution()}"
         return "; the same command starts again"
 
     def _lock(self, path: Path) -> None:
@@ -111,6 +116,10 @@ class RunFolder:
         # A process that was killed while it wrote could not take these away.
         for left in (*path.glob(".*.ckpt.*"), *path.glob(".done.json.*"), *path.glob(".started.json.*")):
             left.unlink(missing_ok=True)
+
+    def caution(self) -> str:
+        """Say, after "the same command goes on", what would keep it from that."""
+        return f", without {OVERWRITE}" if self.overwrite else ""
 
     def _look(self, path: Path) -> Found:
         """Find out what the folder holds, as far as it may not be replaced."""

@@ -132,3 +132,14 @@ def test_demo_chains_hear_the_two_seconds_that_there_are(name: str) -> None:
         hears = run.stage.verb != "prepare" and run.stage.name not in ("acpt", "classifier")
         clep = run.stage.name == "evaluation" and "clep" in read_chain(CHAINS / f"{name}.yaml").stages
         assert said == (["2.0"] if hears and not clep else []), run.arguments
+
+
+def test_the_grid_of_smoothclap() -> None:
+    """Fig. 3: gamma and beta from 0.1 to 0.9 in steps of 0.1."""
+    found = [run for run in expand(read_chain(CHAINS / "smoothclap_grid.yaml")) if run.stage.name == "train"]
+    steps = [f"0.{tenth}" for tenth in range(1, 10)]
+    cells = [(run.cell["gamma"], run.cell["beta"]) for run in found]
+    assert cells == [(gamma, beta) for gamma in steps for beta in steps]
+    for run in found:
+        for name in ("gamma", "beta"):
+            assert f"--model.init_args.loss.init_args.{name}={run.cell[name]}" in run.arguments

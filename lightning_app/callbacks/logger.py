@@ -17,15 +17,15 @@ class RunLogger(CSVLogger):
 
     def __init__(self, folder: Path, resume: bool) -> None:
         earlier = folder / "metrics.csv"
-        rows = earlier.read_text() if resume and earlier.is_file() else ""
+        rows = earlier.read_bytes() if resume and earlier.is_file() else b""
         # Lightning's writer warns of a folder that is not empty and removes the file; ours is put back below.
         if _is_rank_zero():
             earlier.unlink(missing_ok=True)
         super().__init__(save_dir=folder, name="", version="", flush_logs_every_n_steps=1000)
         if rows and _is_rank_zero():
             writer = self.experiment
-            earlier.write_text(rows)
-            writer.metrics_keys = rows.splitlines()[0].split(",")
+            earlier.write_bytes(rows)
+            writer.metrics_keys = rows.decode().splitlines()[0].split(",")
 
     def log_hyperparams(self, params: Any = None) -> None:
         """Nothing: config.yaml holds them all."""

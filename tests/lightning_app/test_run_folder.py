@@ -130,6 +130,16 @@ def test_overwriting_keeps_the_old_run_until_the_new_one_has_succeeded(run: Path
     assert names(run) == {"best.ckpt", "done.json", "mine.txt", "mine.ckpt", "seed=1"}
 
 
+def test_a_run_that_fails_says_where_the_old_one_is(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    finish(run, ONE)
+    with RunFolder(FIT, TWO, overwrite=True) as folder:
+        folder.take(run, None)
+        folder.begin()
+    assert f"lightning-cli fit: what {run} held before lies in {run}/previous" in capsys.readouterr().err
+    (run / "last.ckpt").touch()
+    assert folder.way_on() == f"; the same command goes on from {run}/last.ckpt, without --overwrite"
+
+
 def test_what_was_killed_while_it_moved_is_moved_to_the_end(run: Path) -> None:
     finish(run, ONE)
     (run / "previous").mkdir()

@@ -22,6 +22,8 @@ def test_a_resumed_run_goes_on_below_the_earlier_rows(tmp_path: Path) -> None:
     log(tmp_path, False, {"step": 1, "loss": 3.0}, {"step": 2, "loss": 2.0})
     log(tmp_path, True, {"step": 3, "loss": 1.0})
     assert [(row["step"], row["loss"]) for row in read(tmp_path)] == [("1", "3.0"), ("2", "2.0"), ("3", "1.0")]
+    content = (tmp_path / "metrics.csv").read_bytes()
+    assert content.count(b"\r\n") == content.count(b"\n") == 4  # one kind of line end
 
 
 def test_a_new_column_of_the_resumed_run_widens_the_table(tmp_path: Path) -> None:
