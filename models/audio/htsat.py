@@ -80,6 +80,12 @@ class Htsat(AudioEncoder):
         if (source is None) == (config is None):
             raise ValueError("Htsat takes either source (released weights) or config (random weights)")
         self.model = _random(config or {}) if source is None else _pretrained(source, revision)
+        if self.model.config.enable_fusion:
+            # What fuses the views of clips longer than the network hears, of which there are none: trainable, it would
+            # have other processes wait for its gradient.
+            embedding = self.model.audio_encoder.patch_embed
+            embedding.fusion_model.requires_grad_(False)
+            embedding.mel_conv2d.requires_grad_(False)
         if spectrogram is None:
             spectrogram = HtsatInput() if source is None else read_input(source, revision)
         if padding is None:

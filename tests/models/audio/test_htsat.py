@@ -131,12 +131,16 @@ def test_longer_clips_lose_their_end() -> None:
     assert torch.equal(encoder(wave_NT, length_N), encoder(wave_NT[:, :16000], torch.tensor([16000])))
 
 
-def test_gradient_reaches_the_tower() -> None:
-    encoder = Htsat(config=AUDIO, spectrogram=HEARS)
-    encoder(*clips(5000, 8000)[:2]).square().sum().backward()
-    gradients = [p.grad for p in encoder.parameters() if p.grad is not None]
-    assert len(gradients) > 0.9 * len(list(encoder.parameters()))
-    assert all(g.isfinite().all() for g in gradients)
+@pytest.mark.parametrize("fusion", [{}, {"enable_fusion": True, "fusion_type": "aff_2d"}], ids=["plain", "fusion"])
+def test_every_step_reaches_every_parameter_that_may_train(fusion: dict[str, object]) -> None:
+    encoder = Htsat(config=AUDIO | fusion, spectrogram=HEARS)
+    # Longer clips lose their end, so that nothing is ever fused.
+    encoder(*clips(5000, 8000, 40000)[:2]).square().sum().backward()
+    trained = [name for name, p in encoder.named_parameters() if p.requires_grad]
+    assert len(trained) > 0.7 * len(list(encoder.parameters()))
+    for name, parameter in encoder.named_parameters():
+        assert parameter.requires_grad == (parameter.grad is not None), name
+        assert parameter.grad is None or parameter.grad.isfinite().all()
 
 
 def test_incomplete_weights_are_refused(tower: ClapAudioModel, tmp_path: Path) -> None:
