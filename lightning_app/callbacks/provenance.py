@@ -1,5 +1,6 @@
 """What a model has heard, kept from stage to stage: the speakers that trained it, and how much of each clip."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from stages.handoff import read_checkpoint
 class Provenance(Callback):
     """Adds to each checkpoint the view of its classes, and every speaker that it or its predecessors were trained on.
 
-    A checkpoint also says how much of each clip its training heard (``seconds``), and which part (``crop``). Whoever
-    tests or predicts on another length is warned.
+    A checkpoint also says how much of each clip its training heard (``seconds``), which part (``crop``) and at which
+    rate (``sample_rate``), and the speakers by whose scores it was chosen (``chosen_by``). Whoever tests or predicts on
+    another length or rate, or tests on those speakers, is warned.
 
     An evaluation whose data keep speakers apart (``disjoint``) is refused if the model has heard one of its speakers:
     of another fold, of a run on all of the corpus, or of an earlier stage.
@@ -27,36 +29,62 @@ class Provenance(Callback):
         self._heard: set[str] = set()
         self._seconds: float | None = None
         self._crop: str | None = None
+        self._rate: int | None = None
+        self._chosen_by: set[str] = set()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         # A stage's own checkpoint knows what the one before knew.
         data = trainer.datamodule  # type: ignore[attr-defined]
         source = getattr(pl_module, "resumed_from", None) or getattr(pl_module, "init_from", None)
         before = read_checkpoint(Path(source)) if source else {}
-        self._heard = set(before.get("trained_on", []))
+        self._heard, self._chosen_by = set(before.get("trained_on", [])), set(before.get("chosen_by", []))
         self._seconds, self._crop = before.get("seconds"), before.get("crop")
+        self._rate = before.get("sample_rate")
         if stage == "fit" and isinstance(data, ClipData):
             self._heard |= _speakers(data.train_rows)
-            self._seconds, self._crop = data.seconds, data.crop
-        elif isinstance(data, ClipData) and self._seconds not in (None, data.seconds):
-            rank_zero_warn(
-                f"{source} was trained on {self._seconds:g} s of each clip and now hears {data.seconds:g} s; "
-                "data.init_args.seconds sets it"
-            )
+            self._seconds, self._crop, self._rate = data.seconds, data.crop, _rate(data, pl_module)
+            if data.has_dev:
+                self._chosen_by |= _speakers(data.rows[data.rows["split"] == "dev"])
+        elif isinstance(data, ClipData):
+            for difference in self._differences(data, _rate(data, pl_module), stage):
+                rank_zero_warn(f"{source} {difference}")
         if stage == "test" and isinstance(data, ClipData) and "speaker" in data.disjoint:
             shared = sorted(self._heard & _speakers(data.test_rows))
             if shared:
                 raise DataError(
                     f"{data.manifest}: {source} was trained on {len(shared)} of the speakers to be tested: "
-                    f"{', '.join(shared[:5])}{', ...' if shared[5:] else ''}; test on the fold that it has not heard "
+                    f"{_some(shared)}; test on the fold that it has not heard "
                     "(data.init_args.protocol and fold), or set data.init_args.disjoint to [] where this is intended"
                 )
+
+    def _differences(self, data: ClipData, rate: int, stage: str) -> Iterator[str]:
+        if self._seconds not in (None, data.seconds):
+            yield (
+                f"was trained on {self._seconds:g} s of each clip and now hears {data.seconds:g} s; "
+                "data.init_args.seconds sets it"
+            )
+        if self._rate not in (None, rate):
+            yield f"was trained at {self._rate} Hz and now hears {rate} Hz; data.init_args.sample_rate sets it"
+        if stage == "test" and (shared := sorted(self._chosen_by & _speakers(data.test_rows))):
+            yield (
+                f"was chosen by its scores on {len(shared)} of the speakers to be tested: {_some(shared)}; "
+                "scores on them flatter it a little"
+            )
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         data: StageData = trainer.datamodule  # type: ignore[attr-defined]
         checkpoint["trained_on"] = sorted(self._heard)
         checkpoint["view"] = data.view.name
-        checkpoint["seconds"], checkpoint["crop"] = self._seconds, self._crop
+        checkpoint["seconds"], checkpoint["crop"], checkpoint["sample_rate"] = self._seconds, self._crop, self._rate
+        checkpoint["chosen_by"] = sorted(self._chosen_by)
+
+
+def _rate(data: ClipData, pl_module: LightningModule) -> int:
+    return int(data.sample_rate or pl_module.sample_rate)  # type: ignore[arg-type]
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if names[5:] else "")
 
 
 def _speakers(rows: Any) -> set[str]:

@@ -119,7 +119,7 @@ def learning_curves(curves: Sequence[pd.DataFrame], name: str) -> str | None:
             axes.set_title(title)
             axes.set_xlabel(clock)
             axes.legend(
-                fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.2), borderaxespad=0, ncols=1 + (len(columns) > 3)
+                fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.25), borderaxespad=0, ncols=1 + (len(columns) > 3)
             )
             if clock == "epoch":
                 axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -200,3 +201,28 @@ def test_another_length_than_in_training_is_said(chain, command, corpus: Path, t
             f"--data.manifest={corpus}", "--data.disjoint=[speaker]", "--data.num_workers=0", "--data.seconds=2",
             f"--trainer.default_root_dir={tmp_path}",
         )  # fmt: skip
+
+
+def test_a_test_at_another_rate_or_on_the_speakers_that_chose_the_checkpoint_is_warned_of(
+    chain, command, corpus: Path, tmp_path: Path
+) -> None:
+    held = read_checkpoint(chain.checkpoint("classifier"))
+    assert (held["sample_rate"], held["chosen_by"]) == (16000, ["buzz/dan"])
+    manifest = pd.read_csv(corpus)
+    manifest.loc[manifest["speaker"] == "dan", "split"] = "test"
+    path = corpus.with_name("dev_is_tested.csv")
+    manifest.to_csv(path, index=False)
+    words = [
+        "test", "--config", "stages/evaluation.yaml", f"--model.init_from={chain.checkpoint('classifier')}",
+        "--data.disjoint=[speaker]", "--data.num_workers=0", "--data.seconds=1.2",
+    ]  # fmt: skip
+    with warnings.catch_warnings(record=True) as quiet:
+        warnings.simplefilter("always")
+        assert command(*words, f"--data.manifest={corpus}", f"--trainer.default_root_dir={tmp_path / 'same'}") == 0
+    assert not [warned for warned in quiet if str(chain.checkpoint("classifier")) in str(warned.message)]
+    words += [f"--data.manifest={path}", f"--trainer.default_root_dir={tmp_path / 'other'}"]
+    with (
+        pytest.warns(UserWarning, match=r"classifier/best\.ckpt was trained at 16000 Hz and now hears 32000 Hz"),
+        pytest.warns(UserWarning, match=r"was chosen by its scores on 1 of the speakers to be tested: buzz/dan; "),
+    ):
+        assert command(*words, "--data.sample_rate=32000") == 0
