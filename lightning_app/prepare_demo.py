@@ -42,15 +42,15 @@ def make_once(
         except DataError:  # clips were deleted, or the table was changed
             progress(0, clips)
     manifest.parent.mkdir(parents=True, exist_ok=True)
-    settings.write_text(json.dumps(wanted | {"finished": False}, indent=2))
+    settings.write_text(json.dumps(wanted | {"finished": False}, indent=2), encoding="utf-8")
     write_manifest(make_demo(manifest.parent, clips, seed, workers, progress), manifest)
-    settings.write_text(json.dumps(wanted | {"finished": True}, indent=2))
+    settings.write_text(json.dumps(wanted | {"finished": True}, indent=2), encoding="utf-8")
     return read_manifest(manifest), True
 
 
 def _read(settings: Path) -> dict[str, object]:
     try:
-        content = json.loads(settings.read_text())
+        content = json.loads(settings.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -21,6 +21,13 @@ PITCH = {"anger": 420.0, "happiness": 700.0, "neutral": 230.0, "sadness": 120.0}
 AFFECT = {"anger": (2.0, 6.0), "happiness": (6.0, 5.0), "neutral": (4.0, 3.5), "sadness": (2.5, 2.0)}
 SPEAKERS = ("ann", "bob", "cleo", "dan", "eve", "finn")
 torch.set_num_threads(1)
+# What a cluster's job, a launcher or a user's shell may have set would change what the tests see.
+for name in list(os.environ):
+    if name.startswith(("SLURM_", "PL_", "MASTER_", "XDG_")) or name in (
+        "RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "COLUMNS", "EMOCLAP_DEBUG",
+        "EMOCLAP_PLUGINS", "EMOCLAP_TRUST",
+    ):  # fmt: skip
+        del os.environ[name]
 
 
 @pytest.fixture(scope="session")

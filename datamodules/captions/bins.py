@@ -55,7 +55,7 @@ class Bins:
     def save(self, path: Path) -> None:
         """Write the bounds as JSON: quantity -> [low, high]."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.bounds, indent=2) + "\n")
+        path.write_text(json.dumps(self.bounds, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> "Bins":
@@ -65,7 +65,7 @@ class Bins:
             DataError: If there is no such file, or anything else in it.
         """
         try:
-            found = json.loads(Path(path).read_text())
+            found = json.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise DataError(f"{path}: no file of bounds ({error}); give the bins that a training run wrote") from None
         if not isinstance(found, dict):

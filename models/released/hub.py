@@ -33,7 +33,9 @@ def hub_config(source: str, revision: str | None = None) -> dict[str, Any]:
         WeightsError: If it is not there, or is no JSON object.
     """
     with loading(source, "config.json"):
-        config: dict[str, Any] = dict(json.loads(hub_file(source, ("config.json",), revision).read_text()))
+        config: dict[str, Any] = dict(
+            json.loads(hub_file(source, ("config.json",), revision).read_text(encoding="utf-8"))
+        )
     return config
 
 

@@ -43,7 +43,7 @@ def lightning_cli(*words: object, path: Path | None = None) -> "subprocess.Compl
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
     environment["PYTHONPATH"] = os.pathsep.join([str(path or ROOT), str(ROOT), environment.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "lightning_app", *map(str, words), *QUIET]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False)
 
 
 @pytest.fixture(scope="module")

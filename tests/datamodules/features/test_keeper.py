@@ -225,7 +225,7 @@ def test_rows_that_do_not_fit_stay_on_disk(tmp_path: Path, clips: Make, monkeypa
 
 
 def run_ranks(world: int, work: Callable[[int, Callable[[], object]], object]) -> list[object]:
-    barrier = threading.Barrier(world, timeout=30)
+    barrier = threading.Barrier(world, timeout=300)
     results: list[object] = [None] * world
 
     def one(rank: int) -> None:
@@ -235,7 +235,7 @@ def run_ranks(world: int, work: Callable[[int, Callable[[], object]], object]) -
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(600)
     return results
 
 

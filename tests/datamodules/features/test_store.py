@@ -285,7 +285,7 @@ def test_a_removed_shard_says_so(tmp_path: Path) -> None:
 
 def _write_many(folder: Path, start: Event, first: int) -> None:
     store = FeatureStore(folder)
-    start.wait(30)
+    start.wait(300)
     for batch in range(20):
         add(store, [first + 10 * batch + row for row in range(10)])
 
@@ -299,7 +299,7 @@ def test_two_writers_and_a_reader_at_once(tmp_path: Path, firsts: tuple[int, int
         writer.start()
     start.set()
     everything = sorted({first + row for first in firsts for row in range(200)})
-    seen, deadline = FeatureStore(tmp_path), time.monotonic() + 60
+    seen, deadline = FeatureStore(tmp_path), time.monotonic() + 300
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         while len(seen) < len(everything) and time.monotonic() < deadline:
@@ -308,7 +308,7 @@ def test_two_writers_and_a_reader_at_once(tmp_path: Path, firsts: tuple[int, int
             if there:
                 np.testing.assert_array_equal(seen.read([key(number) for number in there]), expected(there))
         for writer in writers:
-            writer.join(30)
+            writer.join(300)
         assert [writer.exitcode for writer in writers] == [0, 0]
         again = FeatureStore(tmp_path)
     assert len(again) == len(everything)

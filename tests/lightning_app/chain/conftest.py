@@ -11,7 +11,8 @@ from lightning_app.chain import run as run_chain
 from lightning_app.launch import Local
 
 # A stage in miniature: its best.ckpt is decided by its settings and by what it starts from. Files beside the chain
-# steer it: crash_STAGE (exit code, after last.ckpt), silent_STAGE (ends without done.json), sleep_STAGE (seconds).
+# steer it: crash_STAGE (exit code, after last.ckpt), silent_STAGE (ends without done.json), hold_STAGE (at work while
+# it is there).
 STAGE = """
 import csv, json, sys, time
 from datetime import datetime, UTC
@@ -36,8 +37,8 @@ folder = Path(next(w.partition("=")[2] for w in argv if w.startswith("--trainer.
 runs = Path("runs")
 stage = folder.relative_to(runs).parts[0]
 (folder / "last.ckpt").write_text(str(len(argv)))
-if Path(f"sleep_{stage}").exists():
-    time.sleep(float(Path(f"sleep_{stage}").read_text()))
+while Path(f"hold_{stage}").exists():
+    time.sleep(0.02)
 if Path(f"crash_{stage}").exists():
     sys.exit(int(Path(f"crash_{stage}").read_text()))
 (folder / "best.ckpt").write_text(json.dumps([mark.config, mark.inputs], sort_keys=True))
