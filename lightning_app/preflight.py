@@ -27,7 +27,7 @@ def require_sound_training(config: Mapping[str, Any]) -> None:
     stage, batch_size = _stage(config["model"]["class_path"]), data.get("batch_size")
     if stage is None or not stage.in_batch_loss:
         return
-    if batch_size is not None and batch_size < 2:
+    if batch_size == 1:
         raise ConfigError(
             f"data.init_args.batch_size: {batch_size}; the loss of this stage compares the clips of a batch, and batch "
             "normalisation needs several: set 2 or more"
