@@ -89,9 +89,9 @@ def inherited_settings(arguments: list[str], settings: Mapping[str, Any]) -> lis
 def _audio_tower(stored: Mapping[str, Any], path: Path) -> Any:
     """The configuration of the audio tower in a checkpoint's settings, on its own or inside an audio-text model."""
     tower, clap = stored.get("audio"), stored.get("clap")
-    if not tower and isinstance(clap, dict) and isinstance(clap.get("init_args"), dict):
+    if tower is None and isinstance(clap, dict) and isinstance(clap.get("init_args"), dict):
         tower = clap["init_args"].get("audio")
-    if not tower:
+    if tower is None:
         raise CheckpointError(f"{path}: has no audio tower ({stored.get('_class_path')} wrote it); start from another")
     return tower
 

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 
-from lightning_app.config_files import load_yaml, where
+from lightning_app.config_files import load_yaml, is_file, where
 from lightning_app.own_packages import OWN
 from lightning_app.trust import IN_PART, asks_only, refusal
 
@@ -103,7 +103,7 @@ def _place(keys: Sequence[str], words: Sequence[str]) -> str:
         prefix = "" if name in ("config", "c") else f"{name}."
         if name == dotted:
             return ""
-        if dotted.startswith(prefix) and value.endswith(".yaml") and Path(value).is_file():
+        if dotted.startswith(prefix) and value.endswith(".yaml") and is_file(Path(value)):
             path = _path_to(dotted.removeprefix(prefix).split("."), Path(value))
             if path:
                 return f"{where(Path(value), path)}: "

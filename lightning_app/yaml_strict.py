@@ -3,11 +3,14 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
-MAX_NODES = 100_000
+MAX_NODES, MAX_DEPTH, MAX_DIGITS = 100_000, 100, 100
+TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
+# What YAML can write and no setting is: bytes, dates, sets.
+_ODD_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("binary", "timestamp", "set", "omap", "pairs")}
 
 
 class ConfigError(ValueError):
@@ -22,8 +25,9 @@ def load_yaml(path: Path) -> dict[str, Any]:
     Keys are always text, so that ``yes``, ``no`` and ``1`` may be labels. ``1e-3`` is a number.
 
     Raises:
-        ConfigError: Missing or empty file, not UTF-8, a syntax error or a tab, a duplicate key, an unknown tag, or
-            aliases that would grow beyond ``MAX_NODES``; with ``file:line:column``.
+        ConfigError: Missing or empty file, not UTF-8, a syntax error or a tab, a duplicate key, an unknown tag, a whole
+            number of more than ``MAX_DIGITS`` digits, or values that are nested, or by their aliases grow, beyond
+            ``MAX_DEPTH`` and ``MAX_NODES``; with ``file:line:column``.
     """
     value = load_any(path)
     if not isinstance(value, dict):
@@ -89,8 +93,11 @@ def _parse(text: str, name: str, read: Any) -> Any:
         if "'\\t'" in problem:
             problem = "a tab; indent with spaces"
         raise ConfigError(f"{place}: {problem}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{name}: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{name}: {TOO_DEEP}") from error
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
+        # What the reader meets where a tag promises one thing and the value is another.
+        raise ConfigError(f"{name}: cannot be read as YAML: {error}") from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -100,7 +107,7 @@ class _Loader(yaml.SafeLoader):
         node = self.get_single_node()
         if node is None:
             return None
-        if _check(node, {}, set()) > MAX_NODES:
+        if _check(node, {}, set()).nodes > MAX_NODES:
             raise yaml.MarkedYAMLError(
                 problem=f"aliases grow to more than {MAX_NODES} values", problem_mark=node.start_mark
             )
@@ -111,17 +118,42 @@ class _Loader(yaml.SafeLoader):
         return {key.value: self.construct_object(value, deep=deep) for key, value in node.value}
 
 
-def _check(node: yaml.Node, sizes: dict[int, int], open_nodes: set[int]) -> int:
-    """Refuse duplicate keys and loops below a node; return how many values it has once its aliases are written out."""
+class _Size(NamedTuple):
+    """How many values a node has once its aliases are written out, and how deeply they are nested."""
+
+    nodes: int
+    depth: int
+
+
+def _check(node: yaml.Node, sizes: dict[int, _Size], open_nodes: set[int]) -> _Size:
+    """Refuse what no configuration holds below a node: duplicate keys, loops, odd tags, endless numbers and nesting."""
     if id(node) in open_nodes:
         raise yaml.MarkedYAMLError(problem="an alias that contains itself", problem_mark=node.start_mark)
     if id(node) not in sizes:
         open_nodes.add(id(node))
         if isinstance(node, yaml.MappingNode):
             _refuse_duplicates(node)
-        sizes[id(node)] = 1 + sum(_check(child, sizes, open_nodes) for child in _children(node))
+        elif isinstance(node, yaml.ScalarNode):
+            _refuse_odd(node)
+        inside = [_check(child, sizes, open_nodes) for child in _children(node)]
+        size = _Size(1 + sum(each.nodes for each in inside), 1 + max((each.depth for each in inside), default=0))
+        if size.depth > MAX_DEPTH:
+            raise yaml.MarkedYAMLError(problem=TOO_DEEP, problem_mark=node.start_mark)
+        if node.tag in _ODD_TAGS:
+            raise yaml.MarkedYAMLError(problem=f"!!{node.tag[18:]} is no setting", problem_mark=node.start_mark)
+        sizes[id(node)] = size
         open_nodes.remove(id(node))
     return sizes[id(node)]
+
+
+def _refuse_odd(node: yaml.ScalarNode) -> None:
+    problem = ""
+    if node.tag == "tag:yaml.org,2002:int" and len(node.value) > MAX_DIGITS:
+        problem = f"a whole number of {len(node.value)} digits"
+    elif any("\ud800" <= letter <= "\udfff" for letter in node.value):
+        problem = "half of a character (a surrogate)"
+    if problem:
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:

@@ -46,8 +46,9 @@ def require_content(content: Any, path: Path) -> None:
         "view, a name": isinstance(content.get("view"), str | None),
         "seconds, a number": isinstance(content.get("seconds"), int | float | None),
         "crop, a name": isinstance(content.get("crop"), str | None),
-        "hyper_parameters.labels, a list of classes": _is_texts(settings.get("labels") or []),
-        "hyper_parameters.words, a list of words": _is_texts(settings.get("words") or []),
+        "hyper_parameters.labels and words, two lists of equal length": _are_classes(
+            settings.get("labels"), settings.get("words")
+        ),
     }
     if wrong := [what for what, sound in expected.items() if not sound]:
         raise CheckpointError(f"{path}: is no checkpoint of a stage; expected {wrong[0]}, found something else there")
@@ -75,6 +76,9 @@ def _require_plain(value: Any, path: Path, name: str) -> None:
         for item in value:
             _require_plain(item, path, name)
     elif _is_mapping(value, object):
+        named, args = value.get("class_path", ""), value.get("init_args")
+        if not isinstance(named, str) or not isinstance(args, Mapping | None):
+            raise CheckpointError(f"{path}: its setting {name[:100]} names a class as no configuration does")
         for key, item in value.items():
             _require_plain(item, path, f"{name}.{key}")
     elif not isinstance(value, str | int | float | None):
@@ -85,6 +89,10 @@ def _is_mapping(value: Any, kind: type) -> bool:
     return isinstance(value, Mapping) and all(
         isinstance(key, str) and isinstance(item, kind) for key, item in value.items()
     )
+
+
+def _are_classes(labels: Any, words: Any) -> bool:
+    return labels is None or (_is_texts(labels) and _is_texts(words) and len(labels) == len(words))
 
 
 def _is_texts(value: Any) -> bool:

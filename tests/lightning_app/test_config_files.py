@@ -78,3 +78,11 @@ def test_another_class_in_place_of_the_bases_brings_its_own_arguments(tmp_path: 
     )
     expected = {"loss": {"class_path": "C"}, "n": {"class_path": "B", "init_args": {"y": 2, "z": 3}}}
     assert resolve(tmp_path / "over.yaml") == expected
+
+
+def test_a_name_that_is_longer_than_names_can_be(tmp_path: Path) -> None:
+    name = "a" * 5000 + ".yaml"
+    with pytest.raises(ConfigError, match="no such file"):
+        find_config(name)
+    (tmp_path / "a.yaml").write_text(f"a: {name}\n")
+    assert resolve(tmp_path / "a.yaml") == {"a": name}
