@@ -27,7 +27,8 @@ def require_manifest(manifest: Path) -> None:
     if not manifest.is_file():
         corpus = manifest.parent.name
         source = f"{corpus} ROOT" if corpus in CORPORA else corpus if corpus == "demo" else "table my.csv"
+        looked = "" if manifest.is_absolute() else f" (looked for {manifest.absolute()})"
         raise DataError(
-            f"data.init_args.manifest: {manifest} is not there; "
+            f"data.init_args.manifest: {manifest} is not there{looked}; "
             f"make it: lightning-cli prepare {source} --out {manifest}"
         )

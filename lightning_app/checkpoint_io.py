@@ -109,8 +109,9 @@ def _damaged_record(checkpoint: Path) -> str | None:
     try:
         with zipfile.ZipFile(checkpoint) as archive:
             return archive.testzip()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        return f"the archive ({error})"
+    except Exception as error:
+        # Of a damaged archive: no zip file, no deflated data, an early end, a password, another program's compression.
+        return f"the archive ({str(error) or type(error).__name__})"
 
 
 @lru_cache(maxsize=256)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 NO_CACHE = "--no-cache"
+LONGEST = 4000  # characters of a message: a value that is quoted may be of any length
 CLOSED_PIPE = 141  # what a shell says of a program that was ended by a closed pipe
 VERBS = {
     "prepare": ("lightning_app.prepare", "Turn a corpus, or a table of your recordings, into a manifest."),
@@ -137,7 +138,7 @@ def _message(error: BaseException) -> str:
     text = str(error)
     if "Original Traceback" in text:
         text = re.split(r"\n[\w.]*Error: ", text)[-1].rstrip()
-    return text
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _fail(program: str, message: str, code: int) -> int:

@@ -136,7 +136,9 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     while rest:
         key, equals, value = rest.pop(0).partition("=")
         if not key.startswith("-"):
-            raise ConfigError(f"expected an option such as --config, found {key!r}")
+            listed = ", or the recordings to be heard as a table: --data.manifest mine.csv, with a column path"
+            sound = Path(key).suffix.lower() in (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aiff")
+            raise ConfigError(f"expected an option such as --config{listed if sound else ''}, found {key!r}")
         if not equals:
             value = rest.pop(0) if rest and not rest[0].startswith("--") else "true"
         yield key.lstrip("-"), value

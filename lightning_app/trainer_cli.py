@@ -16,6 +16,7 @@ from datamodules.clip_data import ClipData
 from datamodules.stage_data import StageData
 from datamodules.stop_signals import Stopped, stop_if_asked
 from datamodules.workers import death_of_a_worker
+from lightning_app.beside import require_not_beside
 from lightning_app.bfloat16 import guard_convolutions
 from lightning_app.callbacks.captions import WriteCaptions
 from lightning_app.callbacks.checkpoint import StageCheckpoint
@@ -34,8 +35,10 @@ from lightning_app.config_files import ConfigError, find_config, load_yaml, reso
 from lightning_app.fingerprint import Fingerprint, command_settings, fingerprint
 from lightning_app.handover import checkpoint_file, inherited_settings, require_same_stage
 from lightning_app.messages import short_parse_error, users_mistake
+from lightning_app.optimizer_check import require_possible_optimizer
 from lightning_app.preflight import require_sound_training
 from lightning_app.run_folder import OVERWRITE, AlreadyDone, RunFolder, in_own_folder
+from lightning_app.trainer_messages import missing_package, trainer_mistake
 from lightning_app.trust import Trust, asks_only
 from stages.evaluation import Evaluation
 from stages.handoff import CheckpointError
@@ -113,6 +116,8 @@ class StageCLI(LightningCLI):
         except ValueError as error:
             if users_mistake(error) is not None:
                 raise
+            if (missing := missing_package(str(error))) is not None:
+                raise missing from error
             # A constructor's own words about a value that it cannot work with.
             raise ConfigError(short_parse_error(str(error), self.arguments)) from error
         resumed = self.config[self.subcommand].get("ckpt_path")
@@ -125,6 +130,8 @@ class StageCLI(LightningCLI):
             raise ConfigError("weights_only: a checkpoint is always read without running code of its own; leave it out")
         if self.subcommand == "fit":
             require_sound_training(config)
+            require_possible_optimizer(config["model"])
+        require_not_beside(config["data"], self.arguments)
         if self.subcommand not in WRITES_NOTHING:
             resumed = self.folder.take(Path(config["trainer"]["default_root_dir"] or "."), config.get("ckpt_path"))
             config["ckpt_path"] = str(resumed) if resumed else config.get("ckpt_path")
@@ -194,7 +201,7 @@ def _run(words: list[str], print_of: Fingerprint, folder: RunFolder, settings: M
         print(f"lightning-cli {words[0]}: error: interrupted{folder.way_on()}", file=sys.stderr)
         return INTERRUPTED
     except MisconfigurationException as error:
-        raise ConfigError(" ".join(str(error).split())) from error
+        raise ConfigError(trainer_mistake(str(error))) from error
     except Stopped as stopped:
         print(f"lightning-cli: {stopped}{folder.caution()}", file=sys.stderr)
         return stopped.exit_code

@@ -10,7 +10,7 @@ from lightning_app.chain.plan import Step
 from lightning_app.class_source import arguments
 from lightning_app.config_files import ConfigError, is_file
 from lightning_app.fingerprint import command_settings
-from lightning_app.messages import SECTIONS, TOP
+from lightning_app.hints import SECTIONS, TOP
 
 # Files that a stage reads first of all, and the exit code it would end with without them.
 READ = {"data.manifest": 3, "model.init_from": 4, "ckpt_path": 4}

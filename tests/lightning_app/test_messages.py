@@ -4,6 +4,7 @@ import functools
 import re
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
+from lightning_app.cli import main
 from lightning_app.messages import short_parse_error
 from models.clap import Clap
 
@@ -98,6 +100,34 @@ def manifest_with(corpus: Path, folder: Path, change: Callable[[pd.DataFrame], N
         (["--model.clap.audio.mels=3"], "3 mel bands do not survive five halvings; set mels to 64 or more"),
         (["--data=configs/data/emodbb.yaml"], "emodbb.yaml: no such file; did you mean configs/data/emodb.yaml"),
         (["word"], "expected an option such as --config, found 'word'"),
+        (
+            ["a.wav"],
+            "or the recordings to be heard as a table: --data.manifest mine.csv, with a column path, found 'a.wav'",
+        ),
+        (["--model.learning_rate=1"], "model: there is no option 'learning_rate'; did you mean 'model.optimizer.lr'?"),
+        (
+            ["--model.optimizer.learning_rate=1"],
+            "model.optimizer: there is no option 'learning_rate'; did you mean 'lr'?",
+        ),
+        (["--model.optimizer.foo=1"], "model.optimizer: there is no option 'foo'; expected one of lr, betas, eps,"),
+        (["--model.optimizer.lr=x"], "model.optimizer.lr: expected float, found 'x'"),
+        (["--model.optimizer.lr=-1"], "model.optimizer: Adam takes no such setting: Invalid learning rate: -1.0"),
+        (["--model.optimizer=torch.optim.Adamm"], "there is no class torch.optim.Adamm; did you mean torch.optim.Adam"),
+        (
+            ["--trainer.logger=TensorBoardLogger"],
+            "trainer.logger: lightning.pytorch.loggers.TensorBoardLogger needs save_dir",
+        ),
+        (["--trainer.callbacks+=NoSuch"], "trainer.callbacks: there is no class 'NoSuch'; write it with its module"),
+        (
+            ["--trainer.callbacks+=models.clap.Clap"],
+            "models.clap.Clap is no lightning.pytorch.callbacks.callback.Callback",
+        ),
+        (["--model.clap.audio=torch.nn.Identity"], "torch.nn.Identity is no models.audio.encoder.AudioEncoder, nor a"),
+        (
+            ["--model.loss=no_such.Loss"],
+            "the module no_such was not found: install it, name the folder that holds it with",
+        ),
+        ([f"--data.seconds={'9' * 5000}"], "data: a whole number of 5000 digits"),
     ],
 )
 def test_options(clep: Fails, words: list[object], said: str) -> None:
@@ -156,7 +186,6 @@ def test_missing_configuration(fails: Fails) -> None:
         (["--data.labels=iemocap44"], "found 'iemocap44', expected one of the views"),
         (["--data.labels=iemocap44"], "did you mean 'iemocap4'?"),
         (["--data.labels=[angr,sadness]"], "did you mean 'anger'?"),
-        (["--data.batch_size=0"], "batch_size 0"),
         (["--data.seconds=-1"], "seconds -1 must be positive"),
         (["--data.caption=a sound"], "data.init_args.caption: 'a sound' has no field; expected one such as {emotion}"),
         (["--data.caption={emo}"], "'{emo}' names {emo}; expected {emotion}, {noun} or a column of the manifest"),
@@ -165,6 +194,45 @@ def test_missing_configuration(fails: Fails) -> None:
 )
 def test_data(clep: Fails, words: list[str], said: str) -> None:
     assert said in clep(3, *words)
+
+
+def test_a_manifest_beside_its_configuration(
+    clep: Fails, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cfg").mkdir()
+    manifest = manifest_with(corpus, tmp_path / "cfg", lambda rows: None)
+    monkeypatch.chdir(tmp_path)
+    path = write(tmp_path / "cfg", "data: {init_args: {manifest: manifest.csv}}\n")
+    said = clep(3, "--config", "cfg/mine.yaml")
+    assert said.startswith(f"data.init_args.manifest: manifest.csv is not there (looked for {tmp_path}/manifest.csv)")
+    assert "and lies beside cfg/mine.yaml; paths in it are relative to the folder where the command runs" in said
+    assert said.rstrip().endswith("--data.manifest cfg/manifest.csv")
+    manifest.unlink()
+    assert f"manifest.csv is not there (looked for {tmp_path}/manifest.csv); make it: " in clep(3, "--config", path)
+
+
+@pytest.mark.parametrize("package", ["wandb", "tensorboard"])
+def test_a_logger_whose_package_is_missing(clep: Fails, package: str) -> None:
+    if find_spec(package) is not None:
+        pytest.skip(f"{package} is installed here")
+    name = {"wandb": "WandbLogger", "tensorboard": "TensorBoardLogger"}[package]
+    more = ["--trainer.logger.save_dir=x"] if package == "tensorboard" else []
+    said = clep(4, f"--trainer.logger={name}", *more, before_models=False)
+    assert said.startswith(
+        f"lightning.pytorch.loggers.{name}: the package {package} is not installed: pip install '{package}"
+    )
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there(tiny_yaml: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["fit", "--config", "stages/clep.yaml", "--config", str(tiny_yaml), "--trainer.devices=4"]
+    for accelerator in ("gpu", "cuda"):
+        more = [f"--trainer.accelerator={accelerator}", f"--trainer.default_root_dir={tmp_path / accelerator}"]
+        assert main([*words, *more]) == 2
+        said = capsys.readouterr().err
+        assert (
+            "error: trainer.accelerator: this machine has none such; --trainer.accelerator auto takes what is" in said
+        )
 
 
 def test_a_speaker_in_both_splits(clep: Fails, corpus: Path, tmp_path: Path) -> None:
@@ -308,6 +376,7 @@ def test_unknown_messages_pass_through() -> None:
         ),
         (["--trainer.precision=bf16-true"], r"bf16-true rounds recordings and ratings .*; train with bf16-mixed"),
         (["--trainer.precision=16-true"], r"16-true rounds recordings"),
+        (["--data.batch_size=0"], r"batch_size: 0; the loss of this stage compares"),
         (["--data.batch_size=1"], r"batch_size: 1; the loss of this stage compares .*: set 2 or more"),
     ],
 )
