@@ -143,3 +143,20 @@ def test_the_grid_of_smoothclap() -> None:
     for run in found:
         for name in ("gamma", "beta"):
             assert f"--model.init_args.loss.init_args.{name}={run.cell[name]}" in run.arguments
+
+
+def test_a_released_model_is_fine_tuned_as_the_paper_does(capsys: pytest.CaptureFixture[str]) -> None:
+    found = expand(read_chain(CHAINS / "clep_dg_released.yaml"))
+    clep = next(run for run in found if run.stage.name == "clep")
+    assert list(dict.fromkeys(run.stage.name for run in found)) == [
+        "clep", "acpt", "classifier", "evaluation",
+    ]  # fmt: skip
+    said = parsed(clep, capsys)
+    # Section 4.2, and nothing of the recipe for towers from scratch.
+    assert (said["model.optimizer.class_path"], said["model.optimizer.lr"]) == ("torch.optim.Adam", 1e-3)
+    assert said["model.groups"] == [{"pattern": r"^clap\.audio\.", "lr": 1e-5, "weight_decay": None}]
+    assert (said["model.scheduler"], said["data.augmentation"]) == (None, None)
+    assert (said["data.seconds"], said["data.batch_size"], said["trainer.max_epochs"]) == (5.0, 64, 80)
+    assert said["model.clap.audio.source"] == "laion/clap-htsat-unfused"
+    assert said["model.clap.audio.padding"] == "zero"
+    assert said["data.manifest"] == "data/emodb/manifest.csv"
