@@ -13,7 +13,7 @@ from lightning_app.fingerprint import command_settings
 from lightning_app.hints import SECTIONS, TOP
 
 # Files that a stage reads first of all, and the exit code it would end with without them.
-READ = {"data.manifest": 3, "model.init_from": 4, "ckpt_path": 4}
+READ = {"data.manifest": 3, "model.init_from": 4, "model.weights.path": 4, "ckpt_path": 4}
 
 
 class MissingInputError(ConfigError):
@@ -69,7 +69,7 @@ def _class_of(section: str, settings: Mapping[str, Any]) -> str | None:
 
 
 def require_inputs(runs: Iterable[Run], steps: Iterable[Step]) -> None:
-    """Refuse to start where a manifest or a checkpoint is not there and no stage of the chain makes it.
+    """Refuse to start where a manifest or weights are not there and no stage of the chain makes it.
 
     Args:
         runs: All runs of the chain.

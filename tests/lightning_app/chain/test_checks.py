@@ -95,3 +95,13 @@ def test_weights_that_nobody_makes(line: Any) -> None:
     Path("weights").mkdir()
     Path("weights/old.ckpt").touch()
     assert line("--dry-run") == 0
+
+
+def test_released_weights_that_nobody_has_fetched(real: Any) -> None:
+    released = "clep.model.weights.class_path=models.released.Panns"
+    words = ["--dry-run", "--set", released, "--set", "clep.model.weights.path=weights/Cnn14.pth"]
+    with pytest.raises(ConfigError, match=r"stage clep: model\.weights\.path: weights/Cnn14\.pth is not there"):
+        real(*words)
+    Path("weights").mkdir()
+    Path("weights/Cnn14.pth").touch()
+    assert real(*words) == 0
