@@ -46,11 +46,23 @@ class Line:
 
 @dataclass(frozen=True)
 class Group:
-    """The settings tested on one corpus with one set of classes."""
+    """The settings tested on one corpus with one set of classes.
+
+    Args:
+        corpus: the corpus.
+        view: the name of the set of classes.
+        labels: its classes.
+        support: how many clips of each class were tested; empty without predictions.
+        without: the runs that tested no clip of some class, whose UA is over the others.
+        chance: chance levels by metric.
+        lines: one for each setting.
+    """
 
     corpus: str
     view: str
     labels: list[str]
+    support: dict[str, int]
+    without: list[str]
     chance: dict[str, float]
     lines: list[Line]
 
@@ -95,8 +107,22 @@ def groups(runs: Runs) -> list[Group]:
     for (corpus, view), rows in table.groupby(["corpus", "view"], sort=False):
         own = runs.predictions[(runs.predictions["corpus"] == corpus) & (runs.predictions["view"] == view)]
         lines = [_line(runs, part) for _, part in rows.groupby(runs.setting, sort=False)]
-        made.append(Group(str(corpus), str(view), classes(str(view), own), chance(str(view), own), lines))
+        labels = classes(str(view), own)
+        clips = own.drop_duplicates("id")["truth"].value_counts()
+        support = {str(label): int(count) for label, count in clips.items()}
+        made.append(
+            Group(str(corpus), str(view), labels, support, _without(own, labels), chance(str(view), own), lines)
+        )
     return made
+
+
+def _without(predictions: pd.DataFrame, labels: list[str]) -> list[str]:
+    said = []
+    for (seed, fold), rows in predictions.groupby(["seed", "fold"]):
+        absent = [label for label in labels if label not in set(rows["truth"])]
+        place = ", ".join(f"{key} {value}" for key, value in (("seed", seed), ("fold", fold)) if value != "")
+        said += [f"{place or 'the run'} has no {', '.join(absent)}"] if absent else []
+    return said
 
 
 def _line(runs: Runs, rows: pd.DataFrame) -> Line:

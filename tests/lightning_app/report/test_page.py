@@ -124,6 +124,21 @@ def test_results_alone_make_a_page(small_runs, tmp_path):
     assert "Settings compared" not in found.words
 
 
+def test_the_clips_of_each_class_are_said_and_runs_in_which_a_class_has_none(small_runs):
+    """The UA of such a run is over fewer classes than that of another."""
+    clips = set()
+    for path in small_runs.rglob("predictions.parquet"):
+        table = pd.read_parquet(path)
+        table.loc[(table["fold"] == 1) & (table["truth"] == "fear"), "truth"] = "anger"
+        table.to_parquet(path)
+        clips |= set(zip(table["id"], table["truth"], strict=True))
+    found = page(small_runs)
+    fear = sum(truth == "fear" for _, truth in clips)
+    assert fear > 0
+    assert f"fear ({fear})" in found.words
+    assert "UA is over fewer classes where a run has no clips of one: seed 1, fold 1 has no fear" in found.words
+
+
 def channels(colour):
     return [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
 
