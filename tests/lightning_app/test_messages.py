@@ -112,6 +112,8 @@ def manifest_with(corpus: Path, folder: Path, change: Callable[[pd.DataFrame], N
         (["--model.optimizer.foo=1"], "model.optimizer: there is no option 'foo'; expected one of lr, betas, eps,"),
         (["--model.optimizer.lr=x"], "model.optimizer.lr: expected float, found 'x'"),
         (["--model.optimizer.lr=-1"], "model.optimizer: Adam takes no such setting: Invalid learning rate: -1.0"),
+        (["--model.groups=[{pattern: clap, lr: -1}]"], "model.groups[0].lr: expected a number from 0 on, found -1"),
+        (["--model.groups=[{pattern: '(clap', lr: 1}]"], "model.groups[0].pattern: '(clap' is no regular expression"),
         (["--model.optimizer=torch.optim.Adamm"], "there is no class torch.optim.Adamm; did you mean torch.optim.Adam"),
         (
             ["--trainer.logger=TensorBoardLogger"],
