@@ -1,0 +1,49 @@
+"""A chain of real stages: what they and the chain write into one folder fits together."""
+
+from pathlib import Path
+
+import pytest
+
+from lightning_app.cli import main
+from lightning_app.config_files import PACKAGE_ROOT
+
+CHAIN = """
+runs: runs
+stages:
+  clep: {verb: fit, config: [stages/clep.yaml, TINY], args: [--trainer.max_epochs=1, --trainer.accelerator=cpu]}
+  evaluation: {verb: test, config: [stages/evaluation.yaml, ev.yaml], from: clep}
+  guess: {verb: predict, config: [stages/evaluation.yaml, ev.yaml], from: clep}
+"""
+
+
+@pytest.mark.slow
+def test_stages_and_chain_agree_on_what_is_done(
+    tiny_yaml: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(PACKAGE_ROOT))
+    Path("chain.yaml").write_text(CHAIN.replace("TINY", str(tiny_yaml)))
+    Path("ev.yaml").write_text(
+        f"data: {{init_args: {{manifest: {corpus}, disjoint: [speaker], seconds: 1.2, num_workers: 0}}}}\n"
+    )
+    assert main(["chain", "--config", "chain.yaml"]) == 0
+    assert Path("runs/guess/predictions.parquet").is_file()
+    assert Path("runs/results.csv").is_file()
+    before = {path: path.stat().st_mtime_ns for path in Path("runs").glob("*/*.ckpt")}
+    assert main(["chain", "--config", "chain.yaml", "--dry-run"]) == 0
+    assert "0 to run, 3 done" in capfd.readouterr().out
+
+    alone = ["fit", "--config", "stages/clep.yaml", "--config", str(tiny_yaml), "--trainer.accelerator=cpu"]
+    alone += ["--trainer.default_root_dir=runs/clep"]
+    assert main([*alone, "--trainer.max_epochs=1"]) == 0
+    assert "nothing to do" in capfd.readouterr().err
+    assert main([*alone, "--trainer.max_epochs=2"]) == 2
+    assert "configuration changed (trainer.max_epochs)" in capfd.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in Path("runs").glob("*/*.ckpt")} == before
+
+    # An optimiser that diverges: the stage fails after it has begun, and the one before it is kept.
+    assert main(["chain", "--config", "chain.yaml", "--set", "clep.model.optimizer.lr=1.0e+30"]) != 0
+    assert Path("runs/clep/previous/best.ckpt").is_file()
+    assert not Path("runs/clep/done.json").exists()
+    assert main(["chain", "--config", "chain.yaml"]) == 0
+    assert not Path("runs/clep/previous").exists()
