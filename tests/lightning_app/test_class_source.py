@@ -13,7 +13,7 @@ from lightning_app.defaults import with_defaults
 ROOT = Path(__file__).parents[2]
 MODULE = """
 from dataclasses import dataclass
-from other import Base as Renamed
+from never_run import Base as Renamed
 LIMIT = 3.5
 class Plain:
     def __init__(self, a, b: int = -2, *, c=LIMIT, d, e=("x", "y"), f=make()): ...
@@ -35,11 +35,11 @@ class Nothing: ...
 
 @pytest.fixture
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, text in {"mine": MODULE, "broken": "def ("}.items():
+    for name, text in {"never_imported": MODULE, "broken": "def ("}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("from .code import Plain as Shown\nfrom .code import *\n")
         (tmp_path / name / "code.py").write_text(text)
-    (tmp_path / "other.py").write_text("raise SystemExit('it ran')\n")
+    (tmp_path / "never_run.py").write_text("raise SystemExit('it ran')\n")
     monkeypatch.syspath_prepend(tmp_path)
 
 
@@ -60,14 +60,14 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_class_is_read_and_not_imported(
     mine: None, name: str, names: str, defaults: dict[str, Any], is_open: bool
 ) -> None:
-    found = arguments(f"mine.{name}")
+    found = arguments(f"never_imported.{name}")
     assert found is not None
     assert (found.names, found.defaults, found.open) == (tuple(names), defaults, is_open)
-    assert not {"mine", "mine.code", "other"} & set(sys.modules)
+    assert not {"never_imported", "never_imported.code", "never_run"} & set(sys.modules)
 
 
 @pytest.mark.parametrize(
-    "path", ["mine.code.Gone", "broken.code.Plain", "nowhere.X", "X", "", "a b.c", "..X", "mine..X"]
+    "path", ["never_imported.code.Gone", "broken.code.Plain", "nowhere.X", "X", "", "a b.c", "..X", "never_imported..X"]
 )
 def test_what_is_not_there(mine: None, path: str) -> None:
     assert arguments(path) is None
