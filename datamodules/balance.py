@@ -17,7 +17,8 @@ def deal(count_GQ: Counts, weight_Q: Counts, folds: int) -> list[int]:
     makes the folds more alike. Equal choices fall to the first fold, so that the same counts give the same folds.
 
     Args:
-        count_GQ: How much of each quantity a group brings; groups in an order that does not depend on the table's.
+        count_GQ: How much of each quantity a group brings, more than 0 of the first one; groups in an order that does
+            not depend on the table's.
         weight_Q: How much it matters that a quantity is shared evenly.
         folds: How many; at most G.
 
@@ -34,14 +35,12 @@ def deal(count_GQ: Counts, weight_Q: Counts, folds: int) -> list[int]:
 
 def _greedily(share_GQ: Counts, order: list[int], folds: int) -> list[int]:
     held_FQ = np.zeros((folds, share_GQ.shape[1]))
-    fold_G, empty = [0] * len(order), folds
-    for place, group in enumerate(order):
-        # A sum of squares is least when all folds hold the same; this is by how much each choice raises it.
+    fold_G = [0] * len(order)
+    for group in order:
+        # A sum of squares is least when all folds hold the same; this is by how much each choice raises it. It is least
+        # of all for a fold that is empty still.
         cost_F = np.round((share_GQ[group] * (2 * held_FQ + share_GQ[group])).sum(axis=1), 12)
-        if len(order) - place <= empty:
-            cost_F[[fold for fold in range(folds) if held_FQ[fold].any()]] = np.inf
         fold = int(np.argmin(cost_F))
-        empty -= not held_FQ[fold].any()
         held_FQ[fold] += share_GQ[group]
         fold_G[group] = fold
     return fold_G

@@ -87,6 +87,14 @@ def test_speaker_folds_balance_clips_and_emotions_as_well_as_speakers():
     assert people.max() - people.min() <= 2
 
 
+def test_speakers_of_one_emotion_are_spread_over_the_folds():
+    angry = {"s0", "s1", "s2", "s5", "s6"}
+    speakers = [f"s{number}" for number in range(10) for _ in range(4)]
+    rows = rows_of(speakers, emotion=["anger" if name in angry else "neutral" for name in speakers])
+    rows["fold"] = speaker_folds(rows, 5)
+    assert (rows.groupby(["fold", "emotion"]).size() == 4).all()
+
+
 def test_groups_are_moved_and_exchanged_until_folds_are_alike():
     counts = np.array([[5.0], [4.0], [3.0], [3.0], [3.0]])  # by size alone: 5 + 3 + 3 and 4 + 3
     fold = deal(counts, np.ones(1), 2)

@@ -1,6 +1,7 @@
 """Texts that a spreadsheet would calculate: never as they are, and back again unharmed."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -8,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datamodules.captions.table import Table
+from datamodules.clip_data import ClipData
 from datamodules.spreadsheet import escaped, escaped_table, unescaped, unescaped_table
+from lightning_app.callbacks.captions import WriteCaptions
+from lightning_app.chain.results import gather
 from lightning_app.report.load import read_results
 
 FORMULAS = ["=cmd|calc!A0", "+1+1", "-2+3", "@SUM(1)", "\t=1", "'=1"]
@@ -52,3 +56,21 @@ def test_captions_and_results_are_read_as_they_were_meant(tmp_path: Path) -> Non
     escaped_table(results).to_csv(tmp_path / "results.csv", index=False)
     assert "'=cmd" in (tmp_path / "results.csv").read_text()
     assert read_results(tmp_path / "results.csv")["corpus"].tolist() == ["=cmd"]
+
+
+def test_a_chain_escapes_its_axes_and_leaves_what_its_stages_escaped(tmp_path: Path) -> None:
+    (tmp_path / "results.csv").write_text("system,corpus,view,metric,value,n\nzero-shot,'=cmd,six,UA,-0.5,10\n")
+    run = SimpleNamespace(folder=tmp_path, cell={"seed": -1, "note": "=1+1"})
+    assert gather([run], tmp_path / "all.csv") == 1  # type: ignore[list-item]
+    assert (tmp_path / "all.csv").read_text().splitlines()[1] == "zero-shot,'=cmd,six,UA,-1,,-0.5,10,'=1+1"
+
+
+def test_a_run_folder_has_its_captions_escaped(corpus: Path, tmp_path: Path) -> None:
+    rows = pd.read_csv(corpus)
+    rows = rows.assign(path=[str(corpus.parent / path) for path in rows["path"]], id="=" + rows["id"])
+    rows.to_csv(tmp_path / "m.csv", index=False)
+    data = ClipData(tmp_path / "m.csv", "iemocap4")
+    trainer = SimpleNamespace(datamodule=data, is_global_zero=True, default_root_dir=tmp_path)
+    WriteCaptions().on_fit_start(trainer, None)  # type: ignore[arg-type]
+    assert (tmp_path / "captions.csv").read_text().splitlines()[1].startswith("'=ann_anger_0,")
+    assert Table(tmp_path / "captions.csv").write(data.rows, data.rows) == data.rows["caption"].tolist()

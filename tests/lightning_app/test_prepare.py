@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from datamodules import contents
+from datamodules.contents import Contents
 from datamodules.corpora import CORPORA
 from datamodules.corpora.demo import corpus as demo_corpus
 from datamodules.errors import DataError
@@ -64,6 +66,14 @@ def test_a_corpus_becomes_a_manifest(emodb, tmp_path, capsys):
     assert rows["fold_speaker"].tolist() == [0, 0, 0]
     for words in ("3 clips", "2 (1 male, 1 female)", "16000 Hz 3", "free for research", "anger 1 instead of 127"):
         assert words in said.err
+
+
+def test_what_prepare_has_hashed_is_not_read_for_that_again(emodb, tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOCLAP_CACHE", str(tmp_path / "cache"))
+    assert run("emodb", emodb, "--out", tmp_path / "m.csv") == 0
+    monkeypatch.setattr(contents, "sha256_of", lambda path: pytest.fail(f"read {path}"))
+    rows = read_manifest(tmp_path / "m.csv")
+    assert Contents(tmp_path / "cache").changed(dict(zip(rows["file"], rows["sha256"], strict=True))) == {}
 
 
 def test_no_hash_leaves_the_hash_out(emodb, tmp_path):

@@ -2,11 +2,22 @@
 
 import hashlib
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
+from torch import Tensor
+
+from datamodules.audio import AudioFormat
+from datamodules.clips import SplitFeatures
+from datamodules.errors import DataError
+from datamodules.features.loader import keep
+from datamodules.rows import clips_of
 
 
 def test_a_replaced_recording_is_refused_or_skipped_and_never_heard_as_the_old_one(
@@ -23,12 +34,13 @@ def test_a_replaced_recording_is_refused_or_skipped_and_never_heard_as_the_old_o
     shutil.copytree(corpus.parent, data, ignore=lambda _, names: [name for name in names if name[-4:] == ".csv"])
     rows = pd.read_csv(corpus)
     rows["sha256"] = [hashlib.sha256((data / path).read_bytes()).hexdigest() for path in rows["path"]]
-    rows.to_csv(data / "manifest.csv", index=False)
+    rows["corpus"] = "=1+1"  # what a spreadsheet would calculate
+    rows.to_csv(data / "=clips.csv", index=False)
 
     def test(name: str, *words: str) -> int:
         return command(
             "test", "--config", "stages/evaluation.yaml", f"--model.init_from={chain.checkpoint('clep')}",
-            f"--data.manifest={data / 'manifest.csv'}", "--data.disjoint=[speaker]", "--data.num_workers=0",
+            f"--data.manifest={data / '=clips.csv'}", "--data.disjoint=[speaker]", "--data.num_workers=0",
             f"--trainer.default_root_dir={tmp_path / name}", *words,
         )  # fmt: skip
 
@@ -50,5 +62,61 @@ def test_a_replaced_recording_is_refused_or_skipped_and_never_heard_as_the_old_o
     skipped = (tmp_path / "skipped" / "skipped.csv").read_text()
     assert "finn_anger_0.wav: no such file" in skipped
     assert "eve_anger_0.wav: its sha256 is" in skipped
+    assert skipped.count("'=clips.csv:") == 2
+    assert ",'=1+1," in (tmp_path / "whole" / "results.csv").read_text()
     whole, rest = (pd.read_parquet(tmp_path / name / "predictions.parquet") for name in ("whole", "skipped"))
     assert set(whole["id"]) - set(rest["id"]) == {"finn_anger_0", "eve_anger_0"}
+
+
+class Level:
+    """A tower that hears how loud a clip is."""
+
+    name, digest = "tests.Level", "cd" * 32
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def __call__(self, wave_NT: Tensor, length_N: Tensor) -> Tensor:
+        self.seen += len(wave_NT)
+        return wave_NT.abs().amax(1, keepdim=True)
+
+
+def test_features_of_a_replaced_recording_are_neither_used_nor_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOCLAP_CACHE", str(tmp_path / "cache"))
+
+    def write(level: float, name: str) -> None:
+        soundfile.write(tmp_path / name, np.full(800, level), 8000, subtype="FLOAT")
+
+    write(0.25, "a.wav")
+    write(0.5, "b.wav")
+    rows = pd.DataFrame({"id": ["a", "b"], "file": [str(tmp_path / "a.wav"), str(tmp_path / "b.wav")], "target": 0})
+    rows["sha256"] = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in rows["file"]]
+    clips, tower = clips_of(rows, "m.csv", "x"), Level()
+    stage = SimpleNamespace(frozen_towers={"audio": tower}, hearing=("audio",))
+    strategy = SimpleNamespace(root_device=torch.device("cpu"), barrier=lambda: None)
+    trainer = SimpleNamespace(
+        lightning_module=stage, strategy=strategy, precision="32-true", global_rank=0, world_size=1,
+        precision_plugin=SimpleNamespace(forward_context=nullcontext),
+    )  # fmt: skip
+
+    def features(on_bad_audio: str) -> SplitFeatures:
+        return keep(trainer, clips, AudioFormat(8000, 0.1), True, on_bad_audio, 0)  # type: ignore[arg-type]
+
+    write(0.125, "b.wav")  # of the same size, before anything was kept
+    with pytest.raises(DataError, match=r"m\.csv:1: .*b\.wav: its sha256 is"):
+        features("raise")
+    kept = features("skip")
+    assert list(kept.unreadable) == [1]
+    assert "b.wav: its sha256 is" in kept.unreadable[1]
+    write(0.5, "b.wav")
+    kept = features("raise")
+    assert kept.unreadable == {}
+    assert kept.clips["audio"][[0, 1]].ravel().tolist() == [0.25, 0.5]
+    write(0.125, "b.wav")
+    assert list(features("skip").unreadable) == [1]
+    heard = tower.seen
+    write(0.5, "b.wav")
+    assert features("raise").clips["audio"][[0, 1]].ravel().tolist() == [0.25, 0.5]
+    assert tower.seen == heard  # both are kept by what they hold, whatever their times
