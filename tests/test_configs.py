@@ -14,7 +14,7 @@ import yaml
 from safetensors import safe_open
 
 from datamodules.captions.descriptions import SOUNDSCAPES, describe_emotions
-from lightning_app.config_files import flatten, load_yaml, merge, resolve
+from lightning_app.config_files import flatten, load_yaml, resolve
 
 ROOT = Path(__file__).parents[1]
 STAGES = sorted((ROOT / "stages").glob("*.yaml"))
@@ -156,15 +156,6 @@ def test_weights_from_the_hub_are_pinned_to_one_commit_each() -> None:
     for name, commits in pinned.items():
         assert len(commits) == 1, name
         assert re.fullmatch(r"[0-9a-f]{40}", str(*commits)), name
-
-
-@pytest.mark.parametrize("overlay", [None, *OVERLAYS], ids=lambda path: path.stem if path else "alone")
-def test_no_recipe_lets_the_temperature_decay(overlay: Path | None) -> None:
-    said = resolve(ROOT / "stages" / "clep.yaml")
-    model = merge(said, resolve(overlay) if overlay else {})["model"]["init_args"]
-    decays = model["optimizer"]["init_args"].get("weight_decay", 0.0) > 0
-    first = next((group for group in model["groups"] if re.search(group["pattern"], "clap.log_scale")), {})
-    assert not decays or first.get("weight_decay") == 0.0
 
 
 def test_the_soundscapes_are_those_of_the_text_set() -> None:
