@@ -92,6 +92,11 @@ def test_every_chain_can_be_planned(path: Path, tmp_path: Path) -> None:
     for corpus in ("emodb", "tess", "cremad", "ravdess", "iemocap", "msp_podcast"):
         (tmp_path / "data" / corpus).mkdir(parents=True)
         (tmp_path / "data" / corpus / "manifest.csv").touch()
+    (tmp_path / "weights").mkdir()
+    for encoder in (ROOT / "configs" / "encoders").glob("*.yaml"):
+        weights = resolve(encoder)["model"]["init_args"].get("weights")
+        if weights and "path" in weights.get("init_args", {}):
+            (tmp_path / weights["init_args"]["path"]).touch()
     done = subprocess.run(
         [sys.executable, "-m", "lightning_app", "chain", "--config", str(path), "--dry-run"],
         capture_output=True, text=True, cwd=tmp_path, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
