@@ -264,6 +264,31 @@ def test_sampler_gives_each_rank_its_own_share(size: int, batch: int, world: int
     assert len(indices) > size - batch * world
 
 
+def test_every_seed_and_epoch_has_an_order_of_its_own_that_repeats() -> None:
+    def order(seed: int, epoch: int, rank: int = 0, world: int = 1) -> list[int]:
+        sampler = EpochSampler(30, 5, seed, rank, world)
+        sampler.set_epoch(epoch)
+        pairs = list(sampler)
+        assert {number for number, _ in pairs} == {epoch}
+        return [index for _, index in pairs]
+
+    orders = {(seed, epoch): order(seed, epoch) for seed in range(4) for epoch in range(4)}
+    assert len({tuple(each) for each in orders.values()}) == 16
+    for (seed, epoch), whole in orders.items():
+        assert sorted(whole) == list(range(30))
+        assert order(seed, epoch) == whole
+        # Two processes go through the same order hand in hand.
+        assert [order(seed, epoch, rank, 2) for rank in (0, 1)] == [whole[0::2], whole[1::2]]
+
+
+def test_every_rank_goes_on_behind_the_same_batch() -> None:
+    for rank in range(3):
+        whole, resumed = EpochSampler(60, 4, 1, rank, 3), EpochSampler(60, 4, 1, rank, 3, start=(2, 3))
+        whole.set_epoch(2)
+        assert list(resumed) == list(whole)[12:]
+        assert len(resumed) == len(whole) == 20
+
+
 def test_sampler_goes_on_where_it_was() -> None:
     first, second = EpochSampler(20, 4, 1), EpochSampler(20, 4, 1)
     second.set_epoch(1)

@@ -19,13 +19,20 @@ def trainer(step: int = 0, rank: int = 0) -> Any:
     return SimpleNamespace(global_step=step, global_rank=rank, current_epoch=0)
 
 
-def drawn(seed: int, step: int, rank: int) -> tuple[float, float]:
-    StepSeed(seed).on_train_batch_start(trainer(step, rank), None, None, 0)
+def drawn(seed: int, step: int, rank: int, batch: int) -> tuple[float, float]:
+    StepSeed(seed).on_train_batch_start(trainer(step, rank), None, None, batch)
     return float(torch.rand(1, dtype=torch.float64)), float(np.random.random())
 
 
 def test_draws_of_a_step_are_its_own_and_repeat() -> None:
-    keys = [(seed, step, rank) for seed in (0, 1, 2) for step in range(40) for rank in range(4)]
+    # Batches that are accumulated into one step have that step's number.
+    keys = [
+        (seed, step, rank, batch)
+        for seed in (0, 1, 2)
+        for step in (*range(20), 10**6)
+        for rank in range(4)
+        for batch in (0, 1, 2, 5000)
+    ]
     draws = {key: drawn(*key) for key in keys}
     for values in zip(*draws.values(), strict=True):
         assert len(set(values)) == len(keys)
