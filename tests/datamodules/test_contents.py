@@ -40,6 +40,7 @@ def test_a_file_is_read_again_only_when_it_changes(tmp_path: Path, files: dict[s
     first, second, _ = files
     os.utime(first, (1, 1))  # another time, the same content
     Path(second).write_bytes(b"\7" * 1000)  # the same size, another content
+    os.utime(second, (2, 2))
     [(name, problem)] = Contents(cache).changed(files).items()
     assert read[3:] == ["0.wav", "1.wav"]
     assert name == second

@@ -1,8 +1,10 @@
 """A recording that was replaced, or is gone, under the same manifest: through the command line."""
 
 import hashlib
+import os
 import shutil
 from contextlib import nullcontext
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -86,8 +88,12 @@ def test_features_of_a_replaced_recording_are_neither_used_nor_kept(
 ) -> None:
     monkeypatch.setenv("EMOCLAP_CACHE", str(tmp_path / "cache"))
 
+    times = count(1)
+
     def write(level: float, name: str) -> None:
         soundfile.write(tmp_path / name, np.full(800, level), 8000, subtype="FLOAT")
+        # Times of a disk may be as coarse as milliseconds, and people are slower than this test.
+        os.utime(tmp_path / name, ns=(0, next(times)))
 
     write(0.25, "a.wav")
     write(0.5, "b.wav")
