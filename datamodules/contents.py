@@ -63,11 +63,12 @@ class Contents:
         """
         self._load()
         stamps = {file: stamp for file in expected if (stamp := stamp_of(file)) is not None}
-        unknown = [stamp for stamp in stamps.values() if stamp not in self._known]
-        self.remember(_hashed(unknown[rank::world]))
+        # By place, not by what is unknown: another rank may have finished before this one looked.
+        share = list(stamps.values())[rank::world]
+        self.remember(_hashed([stamp for stamp in share if stamp not in self._known]))
         barrier()
         self._load()
-        self.remember(_hashed([stamp for stamp in unknown if stamp not in self._known]))
+        self.remember(_hashed([stamp for stamp in stamps.values() if stamp not in self._known]))
         found = {file: self._known.get(stamp, expected[file]) for file, stamp in stamps.items()}
         return {
             file: f"{file}: its sha256 is {sha256[:12]}..., the manifest says {expected[file][:12]}...: one of the two "
