@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -56,13 +56,17 @@ def asked() -> bool:
     return _Noted.asked
 
 
-def stop_if_asked() -> None:
+def stop_if_asked(any_rank: Callable[[bool], bool] = bool) -> None:
     """Stop here, where nothing is lost that could be saved.
 
+    Args:
+        any_rank: Whether something holds on any process of the run, which all of them ask: they stop together, and
+            none waits for one that has gone. This process alone, if it is not given.
+
     Raises:
-        Stopped: If this process was asked to.
+        Stopped: If one of them was asked to.
     """
-    if _Noted.asked:
+    if any_rank(_Noted.asked):
         raise Stopped("stopped by a signal before there was anything new to save; the same command starts again")
 
 

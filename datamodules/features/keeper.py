@@ -72,7 +72,7 @@ class FeatureKeeper:
         context: Makes the context manager in which towers run, such as autocast.
         rank: Of this process.
         world: Number of processes; each computes its share.
-        barrier: Waits for all processes; called once by each function, on every rank.
+        any_rank: Whether something holds on any process; waits for all of them, who ask it in the same order.
         batch_size: Inputs per call of a tower.
         num_workers: Loader processes.
     """
@@ -83,7 +83,7 @@ class FeatureKeeper:
     context: Callable[[], AbstractContextManager[Any]] = nullcontext
     rank: int = 0
     world: int = 1
-    barrier: Callable[[], object] = lambda: None
+    any_rank: Callable[[bool], bool] = bool
     batch_size: int = 64
     num_workers: int = 0
 
@@ -159,10 +159,11 @@ class FeatureKeeper:
             rank_zero_info(f"computing features of {len(missing)} {what} by {tower.name}")
         # By place, not by what is missing: another rank may have finished before this one looked.
         bad = _fill(store, [index for index in missing if index % self.world == self.rank], places, keys, compute)
-        self.barrier()
+        stop_signals.stop_if_asked(self.any_rank)
         store.refresh()
         # What other ranks could not write down, or could not read: the same complaint on every rank.
         bad |= _fill(store, [index for index in store.missing(keys) if index not in bad], places, keys, compute)
+        stop_signals.stop_if_asked(self.any_rank)
         by_key = {keys[index]: line for index, line in bad.items()}
         if keys and len(by_key) == len(set(keys)):
             raise DataError("none of the recordings can be read:\n  " + "\n  ".join(list(bad.values())[:5]))
@@ -207,7 +208,10 @@ def _fill(
     keys: Sequence[bytes],
     compute: Callable[[list[int]], _Computed],
 ) -> dict[int, str]:
-    """Compute and keep the features of these inputs, a shard every few thousand; return what could not be read."""
+    """Compute and keep the features of these inputs, a shard every few thousand; return what could not be read.
+
+    When this process is asked to stop, it keeps what there is and leaves the rest.
+    """
     bad: dict[int, str] = {}
     if not todo:
         return bad
@@ -219,10 +223,11 @@ def _fill(
             place = places[good[broken[0]]]
             raise DataError(f"{place}: its feature is NaN or infinite; remove it, or compute in another precision")
         held += zip([keys[index] for index in good], feature_ND, strict=True)
-        if stop_signals.asked() or len(held) >= SHARD_ROWS or time.monotonic() - flushed >= SHARD_SECONDS:
+        if stop_signals.asked():
+            break
+        if len(held) >= SHARD_ROWS or time.monotonic() - flushed >= SHARD_SECONDS:
             _flush(store, held)
             held, flushed = [], time.monotonic()
-            stop_signals.stop_if_asked()
     _flush(store, held)
     return bad
 

@@ -1,7 +1,7 @@
 """What a loader need not read and a stage need not run again."""
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,7 +60,7 @@ def keep(
         trainer.precision_plugin.forward_context,
         trainer.global_rank,
         trainer.world_size,
-        trainer.strategy.barrier,
+        partial(trainer.strategy.reduce_boolean_decision, all=False),
         num_workers=num_workers,
     )
     _say_once(f"what frozen towers make of clips and texts is kept in {cache / 'features'}; --no-cache does without")

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
@@ -50,11 +51,20 @@ class Preempt(Callback):
     ) -> None:
         self._stop_if_asked(trainer)
 
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        own = torch.tensor(trainer.predict_loop.max_batches, device=trainer.strategy.root_device)
+        self._batches_of_all: list[int] = trainer.strategy.reduce(own, reduce_op="min").tolist()  # by loader
+
     def on_predict_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        # Ranks may have different numbers of batches here: none waits for another.
-        stop_signals.stop_if_asked()
+        # None may wait for another that has fewer batches.
+        if batch_idx < self._batches_of_all[dataloader_idx]:
+            self._stop_if_asked(trainer)
+
+    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # Afterwards predictions are gathered, for which every rank is needed.
+        self._stop_if_asked(trainer)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         training = trainer.state.fn == TrainerFn.FITTING and trainer.training

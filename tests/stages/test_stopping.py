@@ -194,7 +194,7 @@ def test_features_that_were_made_before_the_signal_are_kept(tmp_path: Path) -> N
                 os.kill(os.getpid(), signal.SIGTERM)
             yield [index], torch.full((1, 2), float(index)), {}
 
-    with stop_signals.noted(), pytest.raises(stop_signals.Stopped):
+    with stop_signals.noted():
         _fill(store, [0, 1, 2], ["a", "b", "c"], keys, compute)
     assert FeatureStore(tmp_path).missing(keys) == [2]
 

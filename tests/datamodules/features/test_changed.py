@@ -101,7 +101,9 @@ def test_features_of_a_replaced_recording_are_neither_used_nor_kept(
     rows["sha256"] = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in rows["file"]]
     clips, tower = clips_of(rows, "m.csv", "x"), Level()
     stage = SimpleNamespace(frozen_towers={"audio": tower}, hearing=("audio",))
-    strategy = SimpleNamespace(root_device=torch.device("cpu"), barrier=lambda: None)
+    strategy = SimpleNamespace(
+        root_device=torch.device("cpu"), barrier=lambda: None, reduce_boolean_decision=lambda asked, all: asked
+    )
     trainer = SimpleNamespace(
         lightning_module=stage, strategy=strategy, precision="32-true", global_rank=0, world_size=1,
         precision_plugin=SimpleNamespace(forward_context=nullcontext),

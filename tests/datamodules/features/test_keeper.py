@@ -224,12 +224,16 @@ def test_rows_that_do_not_fit_stay_on_disk(tmp_path: Path, clips: Make, monkeypa
     np.testing.assert_array_equal(rows[[4, 1]], expected(some)[[4, 1]])
 
 
-def run_ranks(world: int, work: Callable[[int, Callable[[], object]], object]) -> list[object]:
+def run_ranks(world: int, work: Callable[[int, Callable[[bool], bool]], object]) -> list[object]:
     barrier = threading.Barrier(world, timeout=300)
     results: list[object] = [None] * world
 
+    def together(asked: bool) -> bool:
+        barrier.wait()
+        return asked
+
     def one(rank: int) -> None:
-        results[rank] = work(rank, barrier.wait)
+        results[rank] = work(rank, together)
 
     threads = [threading.Thread(target=one, args=(rank,)) for rank in range(world)]
     for thread in threads:
@@ -244,8 +248,8 @@ def test_ranks_share_the_work_and_see_everything(tmp_path: Path, clips: Make, ba
     some, towers = clips(9, bad), [Counting(), Counting()]
     keys, good = keys_of(some), [place for place in range(9) if place not in bad]
 
-    def work(rank: int, barrier: Callable[[], object]) -> object:
-        keeper = FeatureKeeper(tmp_path / "cache", rank=rank, world=2, barrier=barrier, batch_size=2)
+    def work(rank: int, any_rank: Callable[[bool], bool]) -> object:
+        keeper = FeatureKeeper(tmp_path / "cache", rank=rank, world=2, any_rank=any_rank, batch_size=2)
         return keeper.of_clips(towers[rank], some, keys, FORM, "skip")
 
     for _ in range(2):
@@ -262,9 +266,9 @@ def test_ranks_that_share_no_disk_compute_for_themselves(tmp_path: Path, clips: 
     some, towers = clips(5), [Counting(), Counting()]
     (tmp_path / "blocked").write_text("")
 
-    def work(rank: int, barrier: Callable[[], object]) -> object:
+    def work(rank: int, any_rank: Callable[[bool], bool]) -> object:
         folder = None if cache == "none" else tmp_path / cache
-        keeper = FeatureKeeper(folder, rank=rank, world=2, barrier=barrier)
+        keeper = FeatureKeeper(folder, rank=rank, world=2, any_rank=any_rank)
         return keeper.of_clips(towers[rank], some, keys_of(some), FORM)
 
     for kept in run_ranks(2, work):
