@@ -2,20 +2,24 @@
 
 import multiprocessing
 import os
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from typing import Any
 
 import pandas as pd
 
+from datamodules import stop_signals
 from datamodules.contents import Contents, stamp_of
 from datamodules.errors import DataError
+from datamodules.hearing import TOLERANCE_SECONDS
 from datamodules.recordings import Recording, describe_all
 
-_TOLERANCE = 0.05  # seconds by which a table may round
 _CHUNK = 16  # files of one message between processes
-_WORTH_PROCESSES = 64 * 1024**2  # bytes that take longer to decode than processes take to start
+# What takes longer to decode than processes take to start: bytes, or compressed files, which are small.
+_WORTH_PROCESSES = 64 * 1024**2
+_MANY_FILES = 1000
 
 
 def measure(
@@ -34,16 +38,21 @@ def measure(
 
     Returns:
         The rows whose file is good, filled in; and for the other rows, by index, what is wrong.
+
+    Raises:
+        DataError: A decoder crashed, which none may; the message names the file.
+        datamodules.stop_signals.Stopped: This process was asked to stop (see `datamodules.stop_signals.noted`).
     """
     files = list(dict.fromkeys(rows["file"]))
     found: dict[str, Recording | str] = {}
     stamps = {file: stamp_of(file) for file in files}
-    for file, outcome in zip(
-        files, _outcomes(files, hashed, sum(stamp[1] for stamp in stamps.values() if stamp)), strict=True
-    ):
-        found[file] = outcome
-        if progress is not None:
-            progress(len(found), len(files))
+    size = sum(stamp[1] for stamp in stamps.values() if stamp)
+    # Closed, so that no process outlives an error or a Ctrl-C here.
+    with closing(_outcomes(files, hashed, size)) as outcomes:
+        for file, outcome in zip(files, outcomes, strict=True):
+            found[file] = outcome
+            if progress is not None:
+                progress(len(found), len(files))
     if contents is not None:
         contents.remember(
             {
@@ -70,26 +79,54 @@ def measure(
     return (good if good.get("oddity", pd.Series("")).any() else good.drop(columns="oddity", errors="ignore")), bad
 
 
-def _outcomes(files: Sequence[str], hashed: bool, size: int) -> Iterator[Recording | str]:
+def _outcomes(files: Sequence[str], hashed: bool, size: int) -> Generator[Recording | str, None, None]:
     """What is in each file of this many bytes in all, or what is wrong with it, in order.
 
     Processes, not threads: a decoder that complains writes to the error stream of its whole process.
     """
-    if size < _WORTH_PROCESSES:
-        for file in files:
-            yield from describe_all([file], hashed)
-        return
     chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
-    # A fork of a process that runs threads, as torch does, may hang: start afresh.
-    with ProcessPoolExecutor(_processes(len(chunks)), multiprocessing.get_context("spawn")) as pool:
-        for chunk, outcomes in zip(chunks, [pool.submit(describe_all, chunk, hashed) for chunk in chunks], strict=True):
+    if size < _WORTH_PROCESSES and len(files) <= _MANY_FILES:
+        for chunk in chunks:
+            stop_signals.stop_if_asked()
+            yield from describe_all(chunk, hashed)
+        return
+    processes = _processes(len(chunks))
+    with _pool(processes) as pool:
+        try:
+            with stop_signals.held():
+                pending = [pool.submit(describe_all, chunk, hashed) for chunk in chunks]
+            for number, future in enumerate(pending):
+                stop_signals.stop_if_asked()
+                try:
+                    outcomes = future.result()
+                except BrokenProcessPool as error:
+                    # It breaks what waits, too; at work, or next in turn, were no more than these.
+                    at_work = chunks[number : number + 2 * processes + 1]
+                    raise DataError(_crash([file for chunk in at_work for file in chunk], hashed)) from error
+                yield from outcomes
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _crash(files: Sequence[str], hashed: bool) -> str:
+    """What is to be said of a decoder that crashed on one of these files: each is tried again, alone."""
+    with _pool(1) as pool:
+        for file in files:
             try:
-                yield from outcomes.result()
-            except BrokenProcessPool as error:
-                raise DataError(
-                    f"a decoder crashed, or was killed for its memory, in one of {len(chunk)} files from {chunk[0]} to "
-                    f"{chunk[-1]}; try them alone, and leave out the one"
-                ) from error
+                with stop_signals.held():
+                    attempt = pool.submit(describe_all, [file], hashed)
+                attempt.result()
+            except BrokenProcessPool:
+                return f"{file}: its decoder crashes, or needs more memory than there is; leave this file out"
+    return (
+        f"a decoder crashed between {files[0]} and {files[-1]}, and on none of them when each is decoded alone: it was "
+        "killed for its memory; free some and start again"
+    )
+
+
+def _pool(processes: int) -> ProcessPoolExecutor:
+    # A fork of a process that runs threads, as torch does, may hang: start afresh.
+    return ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=stop_signals.ignore)
 
 
 def _processes(chunks: int) -> int:
@@ -104,9 +141,9 @@ def _contradiction(row: Mapping[Hashable, Any], recording: Recording) -> str:
     length = min(end, duration) - start
     if (rate := _number(row, "sample_rate", recording.sample_rate)) != recording.sample_rate:
         return f"{row['file']}: the table says sample_rate {rate:g}, the file has {recording.sample_rate} Hz"
-    if start >= duration or end > duration + _TOLERANCE:
+    if start >= duration or end > duration + TOLERANCE_SECONDS:
         return f"{row['file']}: the table says {start:g} to {end:g} s, the file ends at {duration:.3f} s"
-    if abs(_number(row, "duration", length) - length) > _TOLERANCE:
+    if abs(_number(row, "duration", length) - length) > TOLERANCE_SECONDS:
         return f"{row['file']}: the table says duration {row['duration']:g} s, the clip has {length:.3f} s"
     if row.get("sha256") and recording.sha256 and row["sha256"] != recording.sha256:
         return f"{row['file']}: its sha256 is not the one in the table; the file has changed"

@@ -134,12 +134,13 @@ def _table(config: "jsonargparse.Namespace") -> tuple["pd.DataFrame", list[str]]
 
 
 def _measured(rows: "pd.DataFrame", hashed: bool, on_bad: str) -> tuple["pd.DataFrame", list[str]]:
+    from datamodules import stop_signals
     from datamodules.cache_folder import cache_folder
     from datamodules.contents import Contents
     from datamodules.errors import DataError
     from datamodules.measurement import measure
 
-    with _progress("reading") as progress:
+    with stop_signals.noted(), _progress("reading") as progress:
         good, problems = measure(rows, hashed, progress, Contents(cache_folder()))
     bad = list(problems.values())
     if bad and on_bad == "error":

@@ -2,8 +2,9 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, NamedTuple
@@ -20,6 +21,8 @@ OVERWRITE = "--overwrite"
 ROOT = "trainer.default_root_dir"
 # Checkpoints of the run folder itself, in Lightning's words.
 IN_THE_FOLDER = ("last", "best", "hpc")
+# Seconds; moving an old run away takes far less.
+SETTLED = 1.0
 
 
 class AlreadyDone(Exception):
@@ -40,7 +43,7 @@ class RunFolder:
         words: The command line, from the verb on.
         mark: Its fingerprint.
         overwrite: Whether another run's results may be replaced. They are moved into the folder ``previous``, and
-            deleted when the command has succeeded.
+            deleted when the command has succeeded. This very run, stopped before its end, is gone on with.
     """
 
     def __init__(self, words: Sequence[str], mark: Fingerprint, overwrite: bool) -> None:
@@ -66,7 +69,7 @@ class RunFolder:
     def take(self, path: Path, ckpt_path: str | None) -> Path | None:
         """Lock the folder and return the checkpoint to go on from where nobody named one; nothing is changed yet.
 
-        Every process of a run finds the same; the first one alone locks, moves and writes.
+        Every process of a run finds the same, and refuses the same; the first one alone locks, moves and writes.
 
         Args:
             path: The run folder; made if it is not there.
@@ -87,10 +90,14 @@ class RunFolder:
         last = path / "last.ckpt"
         resumed = last if fits and ckpt_path is None and found.state == "begun" and last.is_file() else None
         self._afresh = not continues and resumed is None
-        if first and self._afresh:
+        if self._afresh:
+            if not first and found.state == "other":
+                # The first process may be moving an old run away at this moment.
+                time.sleep(SETTLED)
+                found = self._look(path)
             self._require_room(path, found, ckpt_path if fits else None)
         if first and resumed is not None:
-            said = f"goes on from {resumed}, where it stopped ({OVERWRITE} starts it anew)"
+            said = f"goes on from {resumed}, where it stopped (delete that file to start anew)"
             print(f"lightning-cli fit: {said}", file=sys.stderr)
         return resumed
 
@@ -108,7 +115,7 @@ class RunFolder:
             return ""
         last = self.path / "last.ckpt"
         if self.words[0] == "fit" and last.is_file():
-            return f"; the same command goes on from {last}{self.caution()}"
+            return f"; the same command goes on from {last}"
         return "; the same command starts again"
 
     def _lock(self, path: Path) -> None:
@@ -117,16 +124,12 @@ class RunFolder:
         for left in (*path.glob(".*.ckpt.*"), *path.glob(".done.json.*"), *path.glob(".started.json.*")):
             left.unlink(missing_ok=True)
 
-    def caution(self) -> str:
-        """Say, after "the same command goes on", what would keep it from that."""
-        return f", without {OVERWRITE}" if self.overwrite else ""
-
     def _look(self, path: Path) -> Found:
         """Find out what the folder holds, as far as it may not be replaced."""
         if not holds_run(path):
             return Found("empty")
         if self.overwrite:
-            return Found("replaceable")
+            return Found("begun" if self._stopped_in(path) else "replaceable")
         done = read_done(path)
         then = done.fingerprint if done else read_started(path)
         if then is None:
@@ -138,8 +141,17 @@ class RunFolder:
         damage = done.damage(path)
         return Found("other", damage) if damage else Found("done")
 
+    def _stopped_in(self, path: Path) -> bool:
+        """Whether this very run was stopped here, after a checkpoint: that is not what is to be overwritten."""
+        if (path / "done.json").exists() or not (path / "last.ckpt").is_file():
+            return False
+        with suppress(ConfigError):
+            then = read_started(path)
+            return then is not None and not then.changes(self.mark)
+        return False
+
     def _require_room(self, path: Path, found: Found, ckpt_path: str | None) -> None:
-        if found.state == "other" or (ckpt_path and found.state == "begun"):
+        if found.state == "other" or (ckpt_path and found.state == "begun" and not self.overwrite):
             why = found.why or f"this one resumes from {ckpt_path}"
             raise ConfigError(
                 f"{path} holds results of another run: {why}; {OVERWRITE} replaces them, --{ROOT} OTHER keeps both"

@@ -203,7 +203,7 @@ def _run(words: list[str], print_of: Fingerprint, folder: RunFolder, settings: M
     except MisconfigurationException as error:
         raise ConfigError(trainer_mistake(str(error))) from error
     except Stopped as stopped:
-        print(f"lightning-cli: {stopped}{folder.caution()}", file=sys.stderr)
+        print(f"lightning-cli: {stopped}", file=sys.stderr)
         return stopped.exit_code
     except RuntimeError as error:
         if (known := death_of_a_worker(error) or overflow(error)) is None:

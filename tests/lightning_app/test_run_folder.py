@@ -74,7 +74,7 @@ def test_a_stopped_run_goes_on(run: Path, capsys: pytest.CaptureFixture[str]) ->
     write_started(run, FIT, ONE)
     (run / "last.ckpt").touch()
     assert take(run, ONE) == run / "last.ckpt"
-    assert f"goes on from {run}/last.ckpt, where it stopped (--overwrite starts it anew)" in capsys.readouterr().err
+    assert f"goes on from {run}/last.ckpt, where it stopped (delete that file to start anew)" in capsys.readouterr().err
     with pytest.raises(ConfigError, match="configuration changed"):
         take(run, TWO)
     assert (run / "last.ckpt").exists()
@@ -137,7 +137,7 @@ def test_a_run_that_fails_says_where_the_old_one_is(run: Path, capsys: pytest.Ca
         folder.begin()
     assert f"lightning-cli fit: what {run} held before lies in {run}/previous" in capsys.readouterr().err
     (run / "last.ckpt").touch()
-    assert folder.way_on() == f"; the same command goes on from {run}/last.ckpt, without --overwrite"
+    assert folder.way_on() == f"; the same command goes on from {run}/last.ckpt"
 
 
 def test_what_was_killed_while_it_moved_is_moved_to_the_end(run: Path) -> None:
@@ -153,6 +153,35 @@ def test_a_job_that_is_put_back_into_the_queue_overwrites_once(run: Path, monkey
     (run / "last.ckpt").touch()
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     assert take(run, ONE, overwrite=True) == run / "last.ckpt"
+
+
+def test_a_stopped_run_that_overwrote_another_goes_on(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    finish(run, ONE)
+    take(run, TWO, overwrite=True)
+    (run / "last.ckpt").write_text("half way")
+    for _ in range(2):
+        assert take(run, TWO, overwrite=True) == run / "last.ckpt"
+        assert f"goes on from {run}/last.ckpt, where it stopped" in capsys.readouterr().err
+        assert (run / "last.ckpt").read_text() == "half way"
+    assert names(run / "previous") == {"best.ckpt", "done.json"}
+    finish(run, TWO)
+    assert take(run, TWO, overwrite=True) is None
+    assert names(run / "previous") == {"best.ckpt", "last.ckpt", "done.json"}
+
+
+@pytest.mark.parametrize("damage", ["{", '{"fingerprint": 1}'])
+def test_a_damaged_note_of_what_began_is_overwritten(run: Path, damage: str) -> None:
+    (run / "started.json").write_text(damage)
+    (run / "last.ckpt").touch()
+    assert take(run, ONE, overwrite=True) is None
+    assert names(run) == {"previous"}
+
+
+def test_a_checkpoint_from_elsewhere_overwrites_a_stopped_run(run: Path) -> None:
+    write_started(run, FIT, ONE)
+    (run / "last.ckpt").touch()
+    assert take(run, ONE, ckpt_path="other/last.ckpt", overwrite=True) is None
+    assert names(run) == {"previous"}
 
 
 @pytest.mark.parametrize("verb", ["test", "predict"])
@@ -190,7 +219,38 @@ def test_other_ranks_neither_wait_nor_write(run: Path, monkeypatch: pytest.Monke
         before = {path.name: path.read_bytes() for path in run.iterdir()}
         monkeypatch.setenv("LOCAL_RANK", "1")
         assert take(run, ONE) == run / "last.ckpt"
-    assert {path.name for path in run.iterdir()} == set(before)
+    after = {path.name: path.read_bytes() for path in run.iterdir() if path.name != "run.lock"}
+    assert after == {name: content for name, content in before.items() if name != "run.lock"}
+
+
+def test_other_ranks_refuse_what_the_first_one_refuses(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lightning_app.run_folder.SETTLED", 0)
+    finish(run, ONE)
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    for rank in ("RANK", "LOCAL_RANK", "SLURM_PROCID"):
+        monkeypatch.setenv(rank, "1")
+        with pytest.raises(ConfigError, match=r"holds results of another run: configuration changed \(model\.lr\)"):
+            take(run, TWO)
+        monkeypatch.delenv(rank)
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+
+
+def test_a_rank_that_comes_late_is_not_refused(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    write_started(run, FIT, ONE)  # by the first process, a moment ago
+    (run / "hpc_ckpt_1.ckpt").touch()
+    assert take(run, ONE) is None
+    # It finds an old run that is gone a moment later, and what the first process says then.
+    finish(run, TWO)
+
+    def move(_: float) -> None:
+        for path in list(run.iterdir()):
+            path.unlink()
+        write_started(run, FIT, ONE)
+
+    monkeypatch.setattr("time.sleep", move)
+    assert take(run, ONE) is None
+    assert names(run) == set()
 
 
 def test_what_a_killed_save_left_is_taken_away(run: Path) -> None:
@@ -238,7 +298,7 @@ def test_the_command_line_as_a_whole(
     assert "--overwrite" not in json.loads((tmp_path / "done.json").read_text())["command"]
 
 
-def test_a_stopped_run_with_a_damaged_checkpoint_falls_back_to_nothing_in_silence(
+def test_a_stopped_run_with_a_damaged_checkpoint_is_refused_with_the_file_to_take(
     command: Callable[..., int], tiny_yaml: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["fit", "--config", "stages/clep.yaml", "--config", tiny_yaml, "--trainer.limit_train_batches=1"]
