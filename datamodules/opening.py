@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +14,7 @@ from datamodules.errors import DataError
 
 # A crystal clock of 1 kHz is no rate for speech, and no recorder goes beyond 768 kHz: such a header is damaged.
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
+_UNKNOWN_LENGTH = 2**63 - 1  # frames that libsndfile tells of a FLAC file that was written into a pipe
 _SYSTEM_ERROR = 2  # libsndfile's number for "the operating system refused"
 
 
@@ -56,13 +58,21 @@ def looks_like(path: Path) -> str:
     if text.startswith((b"<!doctype html", b"<html", b"<?xml")):
         return "; it is a web page: download the file again"
     if head[4:8] == b"ftyp" or head.startswith((b"\x1aE\xdf\xa3", b"0&\xb2u")):
-        return f"; convert it: ffmpeg -i {path.name} {path.stem}.wav"
+        return f"; convert it: {converting(path)}"
     return "; it is no audio file, or damaged"
+
+
+def converting(path: Path) -> str:
+    """The command that makes a wav of a file, under a name that the file does not have itself."""
+    name = f"{path.stem}.wav" if path.suffix.lower() != ".wav" else f"{path.stem}_converted.wav"
+    return shlex.join(["ffmpeg", "-i", path.name, name])
 
 
 def _check_header(path: str, file: soundfile.SoundFile) -> None:
     if file.frames == 0:
         raise DataError(f"{path}: empty audio, no samples at all; record it again, or remove its row")
+    if file.frames == _UNKNOWN_LENGTH:
+        raise DataError(f"{path}: its length is not in the header; convert it: {converting(Path(path))}")
     if not LOWEST_RATE <= file.samplerate <= HIGHEST_RATE:
         raise DataError(
             f"{path}: the header says {file.samplerate} Hz, expected {LOWEST_RATE} to {HIGHEST_RATE}; "

@@ -16,6 +16,9 @@ from datamodules.patience import patiently
 SHORTEST_SECONDS = 0.025
 """A shorter clip is refused: encoders of speech hear frames of 25 ms, and a part of one says nothing."""
 
+_UNWRITTEN = 0x7FFFF000
+"""Sizes in a header from here on: programs that write into a pipe leave them, sox this one, where they know none."""
+
 _BYTE_ORDER: dict[bytes, Literal["little", "big"]] = {b"RIFF": "little", b"FORM": "big"}
 
 
@@ -79,8 +82,7 @@ def _describe(path: Path, hashed: bool) -> Recording:
         _require_whole(path)
         frames, oddity = hear(file, str(path))
         rate, form = file.samplerate, file.format
-    # The other lines are notes on tags and on bytes that were passed over.
-    if wrong := next((line for line in noise if "error:" in line), ""):
+    if wrong := next((line for line in noise if _is_of_sound(line)), ""):
         raise DataError(f"{path}: damaged, its decoder says {wrong.split('error:')[1].strip()!r}; copy the file again")
     if form == "OGG":
         with path.open("rb") as stream:
@@ -89,6 +91,11 @@ def _describe(path: Path, hashed: bool) -> Recording:
     if frames < SHORTEST_SECONDS * rate:
         raise DataError(f"{path}: {too_short(frames / rate)}")
     return Recording(frames / rate, rate, sha256_of(path) if hashed else "", oddity)
+
+
+def _is_of_sound(line: str) -> bool:
+    """Whether a decoder reports an error in the sound; the others are of tags and of bytes passed over."""
+    return "error:" in line and "/id3.c:" not in line
 
 
 def too_short(seconds: float) -> str:
@@ -108,6 +115,6 @@ def _require_whole(path: Path) -> None:
     if order is None or len(head) < 8:
         return
     promised = int.from_bytes(head[4:], order) + 8
-    # Programs that write into a pipe do not know the size and leave 0 or the greatest number.
-    if 8 < promised < 0x7FFFFFFF and size < promised - 1:
+    # 0 is written where the size was not known, too.
+    if 8 < promised < _UNWRITTEN and size < promised - 1:
         raise DataError(f"{path}: truncated, {size} of {promised} bytes ({size / promised:.0%}); copy the file again")
