@@ -2,7 +2,12 @@ import errno
 import hashlib
 import math
 import os
+import signal
+import subprocess
+import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +19,9 @@ from datamodules import audio, measurement
 from datamodules.audio import AudioFormat, read_crop
 from datamodules.errors import DataError
 from datamodules.measurement import measure
-from datamodules.recordings import describe
+from datamodules.recordings import describe, describe_all
+
+CHECKOUT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -86,6 +93,26 @@ def test_a_decoder_that_complains_is_heard_though_every_frame_is_there(tmp_path,
     for place in range(2000, 3000, 10):
         data[place] ^= 0xFF
     path.write_bytes(data)
+    assert "damaged" in refusal(path)
+    assert capfd.readouterr().err == ""
+
+
+def id3(*frames: tuple[bytes, bytes]) -> bytes:
+    """A tag as players write it before the first frame of an mp3; its parts by name and content."""
+    body = b"".join(name + len(content).to_bytes(4, "big") + bytes(2) + content for name, content in frames)
+    size = bytes(len(body) >> shift & 0x7F for shift in (21, 14, 7, 0))
+    return b"ID3\x03\0\0" + size + body
+
+
+def test_what_a_decoder_says_of_texts_in_tags_is_no_damage(tmp_path, capfd):
+    path = tmp_path / "a.mp3"
+    tag = id3((b"COMM", b"\0eng"), (b"TXXX", b"\0"), (b"TIT2", b"\x09title"))
+    data = bytearray(coded(path, "mp3"))
+    path.write_bytes(tag + data)
+    assert describe(path).duration == 3.0
+    for place in range(2000, 3000, 10):
+        data[place] ^= 0xFF
+    path.write_bytes(tag + data)
     assert "damaged" in refusal(path)
     assert capfd.readouterr().err == ""
 
@@ -215,9 +242,11 @@ def test_a_cut_file_is_noticed(tmp_path, ending, share):
     assert f"truncated, {path.stat().st_size} of 96" in refusal(path)
 
 
-def test_a_size_that_was_never_written_is_no_fault(tone):
+# What ffmpeg leaves, and what sox leaves: 0x7FFFF000 bytes of samples, and 36 of headers.
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFF024])
+def test_a_size_that_was_never_written_is_no_fault(tone, size):
     data = bytearray(tone.read_bytes())
-    data[4:8] = b"\xff\xff\xff\xff"
+    data[4:8], data[40:44] = size.to_bytes(4, "little"), min(size, 0x7FFFF000).to_bytes(4, "little")
     tone.write_bytes(data)
     assert describe(tone).duration == 0.5
 
@@ -229,7 +258,7 @@ def test_a_size_that_was_never_written_is_no_fault(tone):
         (b"just text", "cannot be read as audio (Format not recognised.); it is no audio file, or damaged"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "run git lfs pull"),
         (b"\n\t \n<!DOCTYPE html><html></html>", "it is a web page"),
-        (b"\0\0\0\x20ftypM4A \0\0\0\0", "convert it: ffmpeg -i a.wav a.wav"),
+        (b"\0\0\0\x20ftypM4A \0\0\0\0", "convert it: ffmpeg -i a.wav a_converted.wav"),
         (b"\x1aE\xdf\xa3\x9fB\x86\x81\x01", "convert it: ffmpeg"),
     ],
 )
@@ -237,6 +266,20 @@ def test_what_is_no_audio(tmp_path, content, words):
     path = tmp_path / "a.wav"
     path.write_bytes(content)
     assert words in refusal(path)
+
+
+def test_a_command_that_converts_can_be_pasted(tmp_path):
+    path = tmp_path / "my talk.m4a"
+    path.write_bytes(b"\0\0\0\x20ftypM4A \0\0\0\0")
+    assert "convert it: ffmpeg -i 'my talk.m4a' 'my talk.wav'" in refusal(path)
+
+
+def test_a_streamed_flac_has_no_length(tmp_path):
+    path = tmp_path / "a.flac"
+    data = bytearray(coded(path, "flac"))
+    data[21:26] = bytes([data[21] & 0xF0, 0, 0, 0, 0])  # 36 bits that number the samples
+    path.write_bytes(data)
+    assert "its length is not in the header; convert it: ffmpeg -i a.flac a.wav" in refusal(path)
 
 
 def test_no_frames_and_no_file(tmp_path):
@@ -282,7 +325,7 @@ def test_what_the_table_says_is_compared(tone, columns, words):
 
 
 def test_what_the_table_rounds_is_accepted(tone):
-    good, bad = measure(rows_of(tone, duration=0.52, end=0.53, sample_rate=16000.0, sha256=""))
+    good, bad = measure(rows_of(tone, duration=0.55, end=0.55, sample_rate=16000.0, sha256=""))
     assert bad == {}
     assert good["duration"].tolist() == [0.5]
 
@@ -312,6 +355,92 @@ def test_processes_say_what_one_process_says(tone, tmp_path, monkeypatch):
     assert list(bad) == [41]
     assert calls[-1] == (42, 42)
     assert together["oddity"].value_counts().to_dict() == {"silent": 26, "": 15}
+
+
+def describe_or_crash(files, hashed):
+    """What a decoder does that crashes on one file."""
+    if any(file.endswith("fatal.wav") for file in files):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return describe_all(files, hashed)
+
+
+def test_a_crash_of_a_decoder_names_its_file(tone, tmp_path, monkeypatch):
+    names = [f"{number}.wav" for number in range(100)]
+    names[20] = "fatal.wav"
+    for name in names:
+        (tmp_path / name).symlink_to(tone)
+    monkeypatch.setattr(measurement, "_WORTH_PROCESSES", 0)
+    monkeypatch.setattr(measurement, "describe_all", describe_or_crash)
+    with pytest.raises(DataError) as error:
+        measure(pd.DataFrame({"file": [str(tmp_path / name) for name in names]}))
+    assert str(error.value).startswith(f"{tmp_path / 'fatal.wav'}: its decoder crashes")
+
+
+def test_many_small_files_are_worth_processes(tmp_path, monkeypatch):
+    pools, make = [], measurement._pool
+    monkeypatch.setattr(measurement, "_pool", lambda processes: pools.append(processes) or make(processes))
+    names = [str(tmp_path / f"{number}.ogg") for number in range(1001)]
+    assert len(measure(pd.DataFrame({"file": names}))[1]) == 1001
+    assert len(pools) == 1
+    measure(pd.DataFrame({"file": names[1:]}))
+    assert len(pools) == 1
+
+
+def test_an_interrupt_does_not_wait_for_what_has_not_begun(tone, monkeypatch):
+    asked, shut = [], ProcessPoolExecutor.shutdown
+    monkeypatch.setattr(measurement, "_WORTH_PROCESSES", 0)
+    monkeypatch.setattr(
+        ProcessPoolExecutor, "shutdown", lambda pool, *args, **how: asked.append(how) or shut(pool, *args, **how)
+    )
+
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure(rows_of(tone), progress=interrupt)
+    assert asked[0] == {"cancel_futures": True}
+
+
+STOPPED = """
+import os, signal, sys
+from contextlib import contextmanager
+from datamodules import measurement
+from lightning_app import prepare
+from lightning_app.cli import main
+
+@contextmanager
+def stopping(verb):
+    yield lambda done, total: how()
+
+if __name__ == "__main__":
+    measurement._WORTH_PROCESSES = 0
+    prepare._progress = stopping
+    how = {"SIGTERM": lambda: os.kill(os.getpid(), signal.SIGTERM), "SIGINT": lambda: os.killpg(0, signal.SIGINT)}
+    how = how[sys.argv[1]]
+    sys.exit(main(["prepare", "table", sys.argv[2], "--out", sys.argv[3]]))
+"""
+
+
+# A cluster tells the main process alone; a terminal tells the decoders, too.
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_a_stopped_prepare_leaves_no_decoder_behind(tone, tmp_path, name, code):
+    for number in range(320):
+        (tmp_path / f"{number}.wav").symlink_to(tone)
+    (tmp_path / "mine.csv").write_text("path\n" + "".join(f"{number}.wav\n" for number in range(320)))
+    (tmp_path / "stopped.py").write_text(STOPPED)
+    words = [sys.executable, "stopped.py", name, "mine.csv", "out.csv"]
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")])}
+    with subprocess.Popen(
+        words, cwd=tmp_path, env=paths, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as ran:
+        try:
+            said = ran.communicate(timeout=300)[1]  # ends when the last process has closed the stream
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(ran.pid, signal.SIGKILL)
+    assert ran.returncode == code, said
+    assert "Traceback" not in said
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_the_column_of_oddities_is_made_where_there_are_any(tone):
