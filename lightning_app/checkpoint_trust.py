@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lightning_app.trust import CLASS_PATH, Trust, is_pythons
+from lightning_app.named_classes import CLASS_PATH
+from lightning_app.trust import Trust, is_pythons
 from stages.checkpoint_content import CheckpointError
 
 

@@ -1,7 +1,7 @@
 """What a class takes, read from its source: nothing is imported, so that `chain` is quick and runs nobody's code."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.util import find_spec
@@ -9,8 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from lightning_app.config_files import PACKAGE_ROOT
+from lightning_app.own_packages import OWN
 
-OURS = ("datamodules", "lightning_app", "losses", "models", "stages")
+# Annotations of what is no class, and of files: `a.b` is a text there.
+_PLAIN = {
+    *("str", "bytes", "int", "float", "bool", "object", "Any", "Path", "PathLike", "_PATH", "timedelta"),
+    *("list", "tuple", "dict", "set", "Sequence", "Iterable", "Mapping", "Literal", "Optional", "Union"),
+}
 
 
 @dataclass(frozen=True)
@@ -21,11 +26,13 @@ class Arguments:
         names: All of them.
         defaults: The values of those that may be left out; the source's text where a value is no plain one.
         open: Whether it takes others, too, or hands what it is given to a class that could not be read.
+        classes: Those whose value is built from a class, and the name of their annotation in full.
     """
 
     names: tuple[str, ...]
     defaults: dict[str, Any] = field(default_factory=dict)
     open: bool = False
+    classes: dict[str, str] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=512)
@@ -48,7 +55,9 @@ def _arguments(module: str, node: ast.ClassDef) -> Arguments:
         defaults = {name: value for base in inherited for name, value in base.defaults.items()}
         names |= dict.fromkeys(ast.unparse(each.target) for each in own)
         defaults |= {ast.unparse(each.target): _value(module, each.value) for each in own if each.value is not None}
-        return Arguments(tuple(names), defaults)
+        classes = {name: kind for base in inherited for name, kind in base.classes.items()}
+        classes |= _classes(module, {ast.unparse(each.target): each.annotation for each in own})
+        return Arguments(tuple(names), defaults, classes=classes)
     return _arguments(*bases[0]) if bases else Arguments((), open=bool(node.bases))
 
 
@@ -57,7 +66,29 @@ def _of_function(module: str, args: ast.arguments) -> Arguments:
     pairs = [*zip(reversed(placed), reversed(args.defaults), strict=False)][::-1]
     pairs += [(arg, value) for arg, value in zip(args.kwonlyargs, args.kw_defaults, strict=True) if value is not None]
     names = tuple(arg.arg for arg in (*placed, *args.kwonlyargs))
-    return Arguments(names, {arg.arg: _value(module, value) for arg, value in pairs}, open=args.kwarg is not None)
+    defaults = {arg.arg: _value(module, value) for arg, value in pairs}
+    classes = _classes(module, {arg.arg: arg.annotation for arg in (*placed, *args.kwonlyargs)})
+    return Arguments(names, defaults, open=args.kwarg is not None, classes=classes)
+
+
+def _classes(module: str, annotations: Mapping[str, ast.expr | None]) -> dict[str, str]:
+    """The arguments whose annotation names a class, or what makes one."""
+    found: dict[str, str] = {}
+    for argument, annotation in annotations.items():
+        names = map(ast.unparse, _names(annotation) if annotation is not None else ())
+        if named := [name for name in names if name.rpartition(".")[2] not in _PLAIN]:
+            found[argument] = f"{module}.{named[0]}"
+    return found
+
+
+def _names(node: ast.expr) -> Iterator[ast.expr]:
+    """The names in an annotation, `nn.Module` as one; what stands in a ``Literal`` is a text."""
+    if isinstance(node, ast.Name | ast.Attribute):
+        yield node
+    elif not (isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("Literal")):
+        for each in ast.iter_child_nodes(node):
+            if isinstance(each, ast.expr):
+                yield from _names(each)
 
 
 def _value(module: str, node: ast.expr) -> Any:
@@ -134,7 +165,7 @@ def _file(module: str) -> Path | None:
 @lru_cache(maxsize=64)
 def _folders(package: str) -> tuple[Path, ...]:
     """Where a package lies, which is found without importing it."""
-    if package in OURS:
+    if package in OWN:
         return (PACKAGE_ROOT / package,)
     try:
         spec = find_spec(package)

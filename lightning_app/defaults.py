@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lightning_app.class_source import OURS, arguments
+from lightning_app.class_source import arguments
+from lightning_app.own_packages import OWN
 
 # These sections name no class in a file, for it is always the same.
 SECTIONS = {"checkpoint": "lightning_app.callbacks.checkpoint.StageCheckpoint"}
@@ -42,7 +43,7 @@ def _filled(value: Any) -> Any:
 
 
 def _defaults(value: Any) -> dict[str, Any]:
-    if not isinstance(value, str) or value.partition(".")[0] not in OURS:
+    if not isinstance(value, str) or value.partition(".")[0] not in OWN:
         return {}
     found = arguments(value)
     return found.defaults if found else {}

@@ -1,17 +1,16 @@
 """What code may run: this program's, torch's, and what the command itself names or trusts; nothing else is imported."""
 
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from lightning_app.named_classes import named_classes
 from lightning_app.own_packages import OWN
 from lightning_app.plugins import plugin_modules, trusted_prefixes
 
-CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
-OURS = ("stages", "models", "losses", "datamodules", "lightning_app.callbacks")
+PARTS = ("stages", "models", "losses", "datamodules", "lightning_app.callbacks")
 _TRAINER_PARTS = ("accelerators", "callbacks", "loggers", "plugins", "profilers", "strategies")
 LIBRARIES = (
     "torch.nn",
@@ -45,9 +44,9 @@ class Trust:
             settings: What the command line and the files that it names say, under dotted keys; None where a command
                 only asks, by ``--help`` or ``--print_config``.
         """
-        named = sorted({text.partition(".")[0] for text in _class_paths(settings or {})})
+        named = sorted({text.partition(".")[0] for text in named_classes(settings or {})})
         taken = [name for name in named if name not in IN_PART and not is_pythons(name)]
-        return cls(tuple(dict.fromkeys([*OURS, *LIBRARIES, *plugin_modules(), *trusted_prefixes(), *taken])))
+        return cls(tuple(dict.fromkeys([*PARTS, *LIBRARIES, *plugin_modules(), *trusted_prefixes(), *taken])))
 
     def covers(self, class_path: str) -> bool:
         """Whether a class may be imported."""
@@ -64,7 +63,7 @@ class Trust:
         try:
             yield
         finally:
-            always = {*OWN, *OURS, *LIBRARIES}
+            always = {*OWN, *PARTS, *LIBRARIES}
             set_parsing_settings(import_path_denylist=[name for name in allowed if name not in always])
 
 
@@ -96,15 +95,3 @@ def refusal(class_path: str, asks: bool) -> str:
             f"{class_path} is not imported, for --help and --print_config run no code of others; add --trust {package}"
         )
     return f"{class_path} is not imported, for nothing in this command names its package; add --trust {package}"
-
-
-def _class_paths(value: Any) -> Iterator[str]:
-    """Every text that may name a class: the parser takes a bare one, too."""
-    if isinstance(value, str) and CLASS_PATH.fullmatch(value):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _class_paths(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _class_paths(item)

@@ -114,7 +114,8 @@ class TestPrefixes:
         assert not Trust.of().covers(name)
 
     def test_what_the_settings_name_is_trusted_as_a_package(self) -> None:
-        trust = Trust.of({"model.loss": "mine.loss.Twice", "trainer.callbacks": [{"class_path": "other.Call"}]})
+        named = {"model.loss.class_path": "mine.loss.Twice", "trainer.callbacks": [{"class_path": "other.Call"}]}
+        trust = Trust.of(named)
         assert trust.covers("mine.loss.Twice")
         assert trust.covers("mine.encoder.Ears")
         assert trust.covers("other.Call")
@@ -123,6 +124,46 @@ class TestPrefixes:
     @pytest.mark.parametrize("name", ["os.system", "torch.hub.load", "lightning.fabric.utilities.seed.seed_everything"])
     def test_naming_is_not_enough_for_python_and_the_rest_of_torch(self, name: str) -> None:
         assert not Trust.of({"model.loss": name}).covers(name)
+
+    def test_a_bare_name_counts_where_a_class_is_taken(self) -> None:
+        stage = {"model.class_path": "stages.clap.ContrastiveTraining", "data": "datamodules.clip_data.ClipData"}
+        bare = {
+            "model.loss": "a.Loss",
+            "model.optimizer": "b.Opt",
+            "model.clap.audio": "c.Ears",
+            "model.local": "d.Ears",
+        }
+        inside = {
+            "class_path": "stages.clap.ContrastiveTraining",
+            "init_args": {"loss": "j.Loss", "init_from": "k.ckpt"},
+        }
+        trust = Trust.of(
+            {**stage, **bare, "trainer.callbacks": ["e.Call"], "trainer.logger": "f.Log", "data.caption": "g.Captions"}
+            | {"model.extra": [inside], "model.clap.audio_projection": "h.Make"}
+        )
+        assert [name for name in "abcdefghj" if not trust.covers(f"{name}.X")] == []
+        assert not trust.covers("k.X")
+
+    @pytest.mark.parametrize(
+        ("key", "file"),
+        [
+            ("model.init_from", "evilmodz.ckpt"),
+            ("data.manifest", "pip.csv"),
+            ("ckpt_path", "runs.last"),
+            ("trainer.default_root_dir", "my.run"),
+            ("model.clap.text.source", "my.model"),
+            ("model.weights.path", "released.pt"),
+            ("model.labels", ["a.b"]),
+            ("model.template", "a.b"),
+        ],
+    )
+    def test_the_name_of_a_file_names_no_package(self, key: str, file: Any) -> None:
+        stage = {
+            "model.class_path": "stages.clap.ContrastiveTraining",
+            "data.class_path": "datamodules.clip_data.ClipData",
+        }
+        name = file if isinstance(file, str) else file[0]
+        assert not Trust.of({**stage, key: file}).covers(name)
 
     def test_flags(self, tmp_path: Path) -> None:
         (tmp_path / "h1_plugin.py").touch()
@@ -152,7 +193,7 @@ class TestWhatACheckpointNames:
     def test_a_stranger_is_refused_where_it_stands(self) -> None:
         with pytest.raises(CheckpointError, match=r"class mine\.Ears in model\.clap\.audio; .* add --trust mine, or"):
             require_trusted(self.TREE, Path("a.ckpt"), Trust.of())
-        require_trusted(self.TREE, Path("a.ckpt"), Trust.of({"model.loss": "mine.Loss"}))
+        require_trusted(self.TREE, Path("a.ckpt"), Trust.of({"model": "mine.Stage"}))
 
     @pytest.mark.parametrize("bare", ["mine.Ears", ["mine.Ears"], {"audio": "mine.Ears"}, {"class_path": "Ears"}])
     def test_a_bare_name_too(self, bare: Any) -> None:
