@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from lightning_app.own_packages import current_folder_unsearched
+
 NO_CACHE = "--no-cache"
 LONGEST = 4000  # characters of a message: a value that is quoted may be of any length
 CLOSED_PIPE = 141  # what a shell says of a program that was ended by a closed pipe
@@ -34,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         try:
-            return _main(list(sys.argv[1:] if argv is None else argv), whole_process=argv is None)
+            with current_folder_unsearched():
+                return _main(list(sys.argv[1:] if argv is None else argv), whole_process=argv is None)
         finally:
             sys.stdout.flush()
     except BrokenPipeError:

@@ -1,13 +1,17 @@
 """Our top-level packages have plain names (`models`, `losses`); nothing else of that name stands for them."""
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 
 OWN = ("lightning_app", "stages", "models", "losses", "datamodules")
 ROOT = Path(__file__).resolve().parent.parent
+# Python's own variable; unlike -P it reaches the ranks that Lightning and torchrun start, too.
+SAFE_PATH = "PYTHONSAFEPATH"
 
 
 class OwnPackages:
@@ -23,3 +27,16 @@ def find_own_packages_first() -> None:
     """Ask for our packages before anything else is searched; calling it again changes nothing."""
     if not any(getattr(finder, "__name__", "") == OwnPackages.__name__ for finder in sys.meta_path):
         sys.meta_path.insert(0, OwnPackages)
+
+
+@contextmanager
+def current_folder_unsearched() -> Iterator[None]:
+    """Keep the processes that are started inside from importing what lies in the current folder."""
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(SAFE_PATH)
+        if before is not None:
+            os.environ[SAFE_PATH] = before

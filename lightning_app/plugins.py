@@ -47,13 +47,16 @@ def plugins(folders: Sequence[str | Path], prefixes: Sequence[str]) -> Iterator[
         prefixes: Dotted names, such as ``mine`` or ``mine.encoders``.
 
     Raises:
-        ConfigError: If a folder is not there, or a prefix is no dotted name or one of Python's own.
+        ConfigError: If a folder is not there, or a prefix, also of EMOCLAP_TRUST, is no dotted name or one of Python's
+            own.
     """
     for folder in folders:
         if not Path(folder).is_dir():
             raise ConfigError(f"--plugins {folder}: there is no such folder")
     for prefix in prefixes:
-        _require_package(prefix)
+        _require_package(prefix, "--trust ")
+    for prefix in trusted_prefixes():
+        _require_package(prefix, f"{TRUST}=")
     path, environment = list(sys.path), {name: os.environ.get(name) for name in (PLUGINS, TRUST)}
     all_folders = list(dict.fromkeys([*plugin_folders(), *(Path(folder).resolve() for folder in folders)]))
     os.environ[PLUGINS] = os.pathsep.join(map(str, all_folders))
@@ -113,9 +116,9 @@ def _lies_in(module: str, folder: Path) -> bool:
     return any(place is not None and Path(place).resolve().is_relative_to(folder) for place in places)
 
 
-def _require_package(prefix: str) -> None:
+def _require_package(prefix: str, said: str) -> None:
     parts = prefix.removesuffix(".").split(".")
     if not all(part.isidentifier() for part in parts):
-        raise ConfigError(f"--trust {prefix}: expected a package or a module, such as mine or mine.encoders")
+        raise ConfigError(f"{said}{prefix}: expected a package or a module, such as mine or mine.encoders")
     if parts[0] in sys.stdlib_module_names:
-        raise ConfigError(f"--trust {prefix}: is a part of Python, which holds nothing that a run is made of")
+        raise ConfigError(f"{said}{prefix}: is a part of Python, which holds nothing that a run is made of")

@@ -54,17 +54,18 @@ class Trust:
 
     @contextmanager
     def enforced(self) -> Iterator[None]:
-        """Let the parsers of this process import nothing else, however it is named."""
+        """Let the parsers of this process import nothing else, however it is named; afterwards they are as before."""
         from jsonargparse import set_parsing_settings
+        from jsonargparse._common import parsing_settings  # what is set there can be read nowhere else
 
         # All of our program: chains have a parser of their own.
         allowed = [*OWN, *self.prefixes]
+        before = {name: parsing_settings[name] for name in ("import_path_verdicts", "import_paths_enforced")}
         set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=allowed)
         try:
             yield
         finally:
-            always = {*OWN, *PARTS, *LIBRARIES}
-            set_parsing_settings(import_path_denylist=[name for name in allowed if name not in always])
+            parsing_settings.update(before)
 
 
 def asks_only(words: Iterable[str]) -> bool:

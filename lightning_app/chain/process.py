@@ -14,6 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
+from lightning_app.own_packages import SAFE_PATH
+
 _ESCAPE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -39,7 +41,7 @@ def run_process(command: Sequence[str], log: Path, *, append: bool = False, keep
             stderr=writer,
             pass_fds=keep_open,
             process_group=0,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", SAFE_PATH: "1"},
         )
         os.close(writer)
         with _handed_on(process) as signals:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lightning_app.chain.process import run_process
+from lightning_app.cli import main
 from lightning_app.own_packages import OWN, ROOT, OwnPackages, find_own_packages_first
 from lightning_app.releases import CompromisedRelease, require_sound_releases
 
@@ -54,6 +56,29 @@ def test_a_folder_with_packages_of_the_same_names(tmp_path: Path) -> None:
     assert "class_path: stages.clap.ContrastiveTraining" in by_module[0]
     assert by_module[0] == by_script[0]
     assert "there is no class loose.Loss; the module loose was not found: install it, name the folder" in searched[1]
+
+
+def test_what_a_command_starts_does_not_search_the_current_folder_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "loose.py").write_text("print('the current folder was searched')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    # As Lightning starts further ranks and torchrun its own: without -P, in the environment of the first.
+    line = [sys.executable, "-m", "loose"]
+    codes: list[int] = []
+
+    def starts(_: list[str], whole_process: bool) -> int:
+        codes.append(subprocess.run(line, check=False, capture_output=True).returncode)
+        return 0
+
+    monkeypatch.setattr("lightning_app.cli._main", starts)
+    assert main(["fit"]) == 0
+    assert codes == [1]
+    assert "PYTHONSAFEPATH" not in os.environ
+    assert run_process(line, tmp_path / "log.txt") == 1
+    assert "No module named loose" in capsys.readouterr().out
+    assert subprocess.run(line, check=False, capture_output=True).returncode == 0
 
 
 @pytest.mark.parametrize("found", ["2.6.2", "2.6.3"])

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from argparse import ArgumentError
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from jsonargparse import ArgumentParser
 
 from lightning_app.checkpoint_io import AtomicCheckpointIO
 from lightning_app.checkpoint_trust import require_trusted, still_taken
@@ -441,6 +444,20 @@ class _Payload:
 def test_metadata_that_no_stage_writes(says: Says, chain, tmp_path: Path, change: Callable[[Any], None]) -> None:
     path = altered(chain.checkpoint("clep"), tmp_path / "odd.ckpt", change)
     assert says(4, "fit", "--config", "stages/acpt.yaml", f"--model.init_from={path}").startswith(f"{path}: ")
+
+
+def test_other_parsers_of_the_process_are_as_before() -> None:
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--path", type=type[OrderedDict])
+    with Trust.of().enforced(), pytest.raises(ArgumentError, match="collections"):
+        parser.parse_args(["--path=collections.OrderedDict"])
+    assert parser.parse_args(["--path=collections.OrderedDict"]).path is OrderedDict
+
+
+def test_the_environment_is_checked_as_the_options_are(says: Says, monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, said in (("mine,os", "os: is a part of Python"), ("a-b", "a-b: expected a package or a module")):
+        monkeypatch.setenv("EMOCLAP_TRUST", text)
+        assert says(2, "fit", "--config", "stages/clep.yaml").startswith(f"EMOCLAP_TRUST={said}")
 
 
 def test_options_that_name_nothing(says: Says, tmp_path: Path) -> None:
