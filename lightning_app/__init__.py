@@ -2,7 +2,9 @@
 
 from lightning_app.own_packages import find_own_packages_first
 
-__version__ = "0.1.0"
-
 # Here, where every door comes by: the command, `python -m`, and the processes that either starts.
 find_own_packages_first()
+
+from stages.release import __version__  # noqa: E402  # from our `stages`, whatever else is called so
+
+__all__ = ["__version__"]

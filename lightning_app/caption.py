@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning_app.config_files import ConfigError, find_config, flatten, merge, resolve
+from lightning_app.fingerprint import command_settings
 
 if TYPE_CHECKING:
     import jsonargparse
@@ -108,7 +109,7 @@ def _data(files: Sequence[str], words: Sequence[str]) -> "ClipData":
     given = [f"--{name}={_word(tree[name])}" for tree in trees for name in SECTIONS if name in tree]
     said = [*(f"--config={find_config(file)}" for file in files), *words]
     try:
-        with Trust.of(flatten(_merged(trees)) | {word: word.partition("=")[2] for word in words}).enforced():
+        with Trust.of(command_settings(said)).enforced():
             data: Any = parser.instantiate(parser.parse_args([*given, *words])).data
     except ValueError as error:
         if users_mistake(error) is not None and not isinstance(error, ConfigError):

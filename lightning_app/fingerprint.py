@@ -9,12 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from lightning_app.class_source import arguments
+from lightning_app.cli import LIGHTNING_VERBS
 from lightning_app.config_files import ConfigError, find_config, flatten, is_file, merge, parse_value, resolve
 from lightning_app.defaults import with_defaults
 from lightning_app.secrets import masked
 from stages.release import RELEASE_KEY, release
-
-LIGHTNING_VERBS = ("fit", "validate", "test", "predict")
 
 # Where a run is kept, how it is watched and how fast it reads: none of it changes what it computes.
 _WITHOUT_EFFECT = re.compile(
@@ -22,6 +22,8 @@ _WITHOUT_EFFECT = re.compile(
     r"|trainer\.(default_root_dir|logger|enable_progress_bar|enable_model_summary)(\.|$)"
     r"|(.+\.)?(num_workers|persistent_workers|pin_memory|prefetch_factor)$"
 )
+# A class in short form, also of a known module without it: `AdamW`. A caption's text is none.
+_CLASS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
 @dataclass(frozen=True)
@@ -157,8 +159,22 @@ def _apply(settings: dict[str, Any], key: str, value: Any) -> None:
     if key.endswith("+"):
         old = settings.get(key[:-1])
         settings[key[:-1]] = [*(old if isinstance(old, list) else []), *value]
+    elif f"{key}.class_path" in settings and isinstance(value, str) and _CLASS.fullmatch(value):
+        # The short form of a class in the place of another.
+        settings[f"{key}.class_path"] = value
+        _drop_arguments(settings, key, value)
     else:
         settings[key] = value
+
+
+def _drop_arguments(settings: dict[str, Any], section: str, class_path: str) -> None:
+    """Take away what a class in another's place does not take; the parser keeps the rest, and so do we."""
+    taken = arguments(class_path)
+    if taken is None or taken.open:
+        return
+    for key in [key for key in settings if key.startswith(f"{section}.")]:
+        if key.removeprefix(f"{section}.").partition(".")[0] not in (*taken.names, "class_path"):
+            del settings[key]
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from lightning_app.cli import LIGHTNING_VERBS
 from lightning_app.config_files import ConfigError
-from lightning_app.fingerprint import LIGHTNING_VERBS
 from lightning_app.plugins import plugin_words
 
 

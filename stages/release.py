@@ -2,20 +2,16 @@
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+# The one place that says it: an installation's metadata, which an editable one does not renew, are made from it.
+__version__ = "0.1.0"
 RELEASE_KEY = "emoclap"
 
 
-@lru_cache(maxsize=1)
 def release() -> str:
-    """This release, as ``0.1.0``; without an installation, ``0.0.1``."""
-    try:
-        return version("emoclap")
-    except PackageNotFoundError:
-        return "0.0.1"
+    """This release, as ``0.1.0``."""
+    return __version__
 
 
 def unreadable(checkpoint: Mapping[str, Any]) -> str | None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from lightning_app.cli import LIGHTNING_VERBS
 from lightning_app.config_files import ConfigError, find_config, is_file, load_yaml, merge, where
-from lightning_app.fingerprint import LIGHTNING_VERBS
 
 VERBS = (*LIGHTNING_VERBS, "prepare")
 Setting = tuple[str, str]  # stage, or "*", and dotted key

@@ -76,6 +76,17 @@ def test_a_class_in_anothers_place_is_read_as_fit_reads_it(command, layer, corpu
     assert ended.value.code == 0
 
 
+def test_a_class_of_ones_own_is_trusted_where_an_option_names_it(command, layer, tmp_path, monkeypatch, capsys):
+    module = f"sayings_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{module}.py").write_text("from datamodules.captions import Table\nclass Sayings(Table): pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    words = layer("{class_path: datamodules.captions.LexiconGuided}")
+    assert (
+        command("caption", *words, f"--data.caption={module}.Sayings", f"--data.caption.path={tmp_path}/none.csv") == 3
+    )
+    assert "none.csv" in capsys.readouterr().err
+
+
 def test_bounds_are_written_beside(command, layer, tmp_path, monkeypatch, capsys):
     from datamodules.clip_data import ClipData
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightning_app.config_files import ConfigError
-from lightning_app.fingerprint import Fingerprint, fingerprint
+from lightning_app.fingerprint import Fingerprint, command_settings, fingerprint
 from stages.release import release
 
 STAGE = """
@@ -49,6 +49,25 @@ FIT = ["fit", "--config", "a.yaml"]
 )
 def test_what_changes_no_result_changes_no_fingerprint(same: list[str]) -> None:
     assert fingerprint(same) == fingerprint(FIT)
+
+
+def test_a_class_in_short_form_stands_in_the_place_of_the_files() -> None:
+    words = ["--config", "stages/clep.yaml"]
+    Path("captions.yaml").write_text("data: {caption: {class_path: datamodules.captions.Table}}")
+    other = command_settings([*words, "--model=minez.MyStage", "--model.loss=losses.SoftTargets"])
+    assert other["model.class_path"] == "minez.MyStage"
+    assert other["model.loss.class_path"] == "losses.SoftTargets"
+    assert "model" not in other
+    assert "model.loss" not in other
+    named = [*words, "--model.optimizer=torch.optim.RMSprop", "--model.audio=a.B"]
+    lr = command_settings(words)["model.optimizer.lr"]
+    assert command_settings(named)["model.optimizer.lr"] == lr  # which the parser keeps, too
+    settings = command_settings(["--config", "captions.yaml", "--data.caption=A {emotion} voice"])
+    assert settings["data.caption"] == "A {emotion} voice"
+    words += ["--model.loss=losses.SoftTargets", "--model.loss.gamma=0.2"]
+    again = command_settings([*words, "--model.loss=losses.SupCon"])
+    assert again["model.loss.class_path"] == "losses.SupCon"
+    assert "model.loss.gamma" not in again
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,17 @@
-from importlib.metadata import PackageNotFoundError
+import tomllib
 from pathlib import Path
 
 import pytest
 import torch
 
+import lightning_app
 from stages.handoff import CheckpointError, read_checkpoint
 from stages.release import release, unreadable
 
 
 @pytest.fixture(autouse=True)
-def one_and_two(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("stages.release.version", lambda name: {"emoclap": "1.2.0"}[name])
-    release.cache_clear()
-    yield
-    release.cache_clear()
+def one_and_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.release.__version__", "1.2.0")
 
 
 @pytest.mark.parametrize("wrote", ["1.2.0", "1.2", "1.1.9", "0.9", "1.2.0rc1", None])
@@ -35,9 +33,16 @@ def test_what_is_no_release(wrote: object) -> None:
     assert "is no checkpoint of emoclap" in str(unreadable({"emoclap": wrote}))
 
 
-def test_without_an_installation(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> str:
-        raise PackageNotFoundError(name)
+def test_is_said_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    assert "version" not in project["project"]
+    source = (Path(__file__).parents[2] / project["tool"]["hatch"]["version"]["path"]).read_text()
+    assert f'\n__version__ = "{release()}"\n' in source
+    assert lightning_app.__version__ == release()
 
-    monkeypatch.setattr("stages.release.version", missing)
-    assert release() == "0.0.1"
+
+def test_a_new_release_is_noticed_whatever_the_installation_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.release.__version__", "1.3.0")
+    assert "was written by emoclap 1.4" in str(unreadable({"emoclap": "1.4"}))
+    assert unreadable({"emoclap": "1.3"}) is None

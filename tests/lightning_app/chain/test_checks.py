@@ -69,6 +69,17 @@ def test_what_may_be_right_is_let_through(real: Any, setting: str) -> None:
     assert real("--dry-run", "--set", setting) == 0
 
 
+def test_a_class_in_short_form_has_its_own_options(real: Any) -> None:
+    text = Path("chain.yaml").read_text()
+    args = "config: stages/clep.yaml, args: [--model.loss=losses.SoftTargets, --model.loss.gamma=0.5]"
+    assert "config: stages/clep.yaml" in text
+    real.write(text.replace("config: stages/clep.yaml", args, 1))
+    assert real("--dry-run") == 0
+    real.write(text.replace("config: stages/clep.yaml", args.replace("gamma", "gama"), 1))
+    with pytest.raises(ConfigError, match=r"model\.loss: there is no option 'gama' .*did you mean 'gamma'"):
+        real("--dry-run")
+
+
 def test_a_manifest_that_nobody_makes(line: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert line("--dry-run") == 0  # its first stage makes it
     text = Path("chain.yaml").read_text().replace("data/manifest.csv", "data/other.csv")
