@@ -59,6 +59,8 @@ def _table(path: Path) -> pa.Table:
             if left < 0:
                 raise DataError(f"{path}: its texts have more than {BYTES} bytes; is this a table of clips?")
             table = table.set_column(place, name, column.cast(pa.large_string()))
+        elif types.is_decimal(column.type):  # as DuckDB writes numbers
+            table = table.set_column(place, name, column.cast(pa.float64()))
     return table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
 
 
@@ -74,10 +76,13 @@ def _text_bytes(path: Path, name: str, column: pa.ChunkedArray) -> int:
 
 
 def _is_plain(kind: pa.DataType) -> bool:
-    plain = (types.is_integer, types.is_floating, types.is_boolean, types.is_null, types.is_temporal)
+    plain = (
+        *(types.is_integer, types.is_floating, types.is_decimal),
+        *(types.is_boolean, types.is_null, types.is_temporal),
+    )
     return _is_text(kind) or any(is_kind(kind) for is_kind in plain)
 
 
 def _is_text(kind: pa.DataType) -> bool:
     kind = kind.value_type if types.is_dictionary(kind) else kind
-    return bool(types.is_string(kind) or types.is_large_string(kind))
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))

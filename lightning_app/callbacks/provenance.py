@@ -18,8 +18,8 @@ class Provenance(Callback):
     """Adds to each checkpoint the view of its classes, and every speaker that it or its predecessors were trained on.
 
     A checkpoint also says how much of each clip its training heard (``seconds``), which part (``crop``) and at which
-    rate (``sample_rate``), and the speakers by whose scores it was chosen (``chosen_by``). Whoever tests or predicts on
-    another length or rate, or tests on those speakers, is warned.
+    rate (``sample_rate``), and the speakers by whose scores it was chosen (``chosen_by``). Whoever tests or predicts at
+    another rate, on another length than that of the middles that it was trained on, or on those speakers, is warned.
 
     An evaluation whose data keep speakers apart (``disjoint``) is refused if the model has heard one of its speakers:
     of another fold, of a run on all of the corpus, or of an earlier stage.
@@ -58,7 +58,8 @@ class Provenance(Callback):
                 )
 
     def _differences(self, data: ClipData, rate: int, stage: str) -> Iterator[str]:
-        if self._seconds not in (None, data.seconds):
+        # Whoever trains on random crops means to hear more of a clip later.
+        if self._crop != "random" and self._seconds not in (None, data.seconds):
             yield (
                 f"was trained on {self._seconds:g} s of each clip and now hears {data.seconds:g} s; "
                 "data.init_args.seconds sets it"

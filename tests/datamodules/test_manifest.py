@@ -1,6 +1,7 @@
 import os
 import string
 import unicodedata
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,17 @@ def test_default_ids_are_file_names_as_long_as_those_are_unique(folder):
     assert list(rows["id"]) == ["angry/001", "happy/001", "happy/002.wav", "happy/002.flac", "x.y", "a"]
     message = refusal(write(folder, "path\na.wav\n./a.wav\n"))
     assert "found 'a', expected another name: line 2 has it already; fill the column 'id' with names of" in message
+
+
+def test_default_ids_do_not_say_where_a_corpus_lies(folder):
+    for name in ("angry/001.wav", "happy/001.wav", "happy/002.wav", "happy/002.flac"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    paths = [*(f"{folder}/{name}" for name in ("angry/001.wav", "happy/001.wav", "happy/002.wav", "happy/002.flac"))]
+    rows = read_manifest(write(folder, "path\n" + "\n".join(paths) + "\n"))
+    assert list(rows["id"]) == ["angry/001", "happy/001", "happy/002.wav", "happy/002.flac"]
+    rows = read_manifest(write(folder, "path\n" + "\n".join([*paths[:2], "./happy/001.wav"]) + "\n"))
+    assert list(rows["id"]) == ["angry/001", paths[1], "happy/001.wav"]
 
 
 @pytest.mark.parametrize("name", ["a\tb", '"a\nb"', "a\x07"])
@@ -260,6 +272,21 @@ def test_parquet_text_that_is_not_utf8(folder):
     )
     pq.write_table(pa.table({"path": ["a.wav", "b.wav"], "speaker": bad}), folder / "m.parquet")
     assert "not a readable Parquet file" in refusal(folder / "m.parquet")
+
+
+def test_parquet_as_duckdb_and_polars_write_it(folder):
+    table = pa.table(
+        {
+            "path": pa.array(["a.wav", "b.wav"], pa.string_view()),
+            "emotion": pa.array(["anger", None], pa.string_view()),
+            "valence": pa.array([Decimal("1.50"), None], pa.decimal128(5, 2)),
+        }
+    )
+    pq.write_table(table, folder / "m.parquet")
+    rows = read_manifest(folder / "m.parquet")
+    assert list(rows["id"]) == ["a", "b"]
+    assert list(rows["emotion"]) == ["anger", ""]
+    assert rows["valence"].fillna(-1.0).tolist() == [1.5, -1.0]
 
 
 def test_parquet_that_is_small_and_decodes_to_very_much(folder, monkeypatch):

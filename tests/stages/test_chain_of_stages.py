@@ -194,13 +194,22 @@ def test_the_view_and_its_merges_go_with_the_checkpoint(chain) -> None:
 
 
 def test_another_length_than_in_training_is_said(chain, command, corpus: Path, tmp_path: Path) -> None:
-    """Also by a stage that has seen no clip itself: what it started from has."""
-    with pytest.warns(UserWarning, match=r"acpt/best\.ckpt was trained on 1\.2 s of each clip and now hears 2 s"):
-        command(
-            "test", "--config", "stages/evaluation.yaml", f"--model.init_from={chain.checkpoint('acpt')}",
-            f"--data.manifest={corpus}", "--data.disjoint=[speaker]", "--data.num_workers=0", "--data.seconds=2",
-            f"--trainer.default_root_dir={tmp_path}",
-        )  # fmt: skip
+    """Also by a stage that has seen no clip itself: what it started from has. Random crops are meant to be shorter."""
+    held = read_checkpoint(chain.checkpoint("acpt"))
+    assert (held["crop"], held["seconds"]) == ("random", 1.2)
+    for crop, warned in (("random", []), ("middle", ["was trained on 1.2 s of each clip and now hears 2 s"])):
+        source = tmp_path / f"{crop}.ckpt"
+        torch.save({**held, "crop": crop}, source)
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            code = command(
+                "test", "--config", "stages/evaluation.yaml", f"--model.init_from={source}",
+                f"--data.manifest={corpus}", "--data.disjoint=[speaker]", "--data.num_workers=0", "--data.seconds=2",
+                f"--trainer.default_root_dir={tmp_path / crop}",
+            )  # fmt: skip
+        assert code == 0
+        said = [str(warning.message) for warning in heard if str(source) in str(warning.message)]
+        assert [text.removeprefix(f"{source} ").partition(";")[0] for text in said] == warned
 
 
 def test_a_test_at_another_rate_or_on_the_speakers_that_chose_the_checkpoint_is_warned_of(
