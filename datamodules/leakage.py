@@ -61,10 +61,23 @@ def check_disjoint(rows: pd.DataFrame, manifest: Path, by: Sequence[str] = ("spe
         more = f"\n  ... and {len(found) - 5} more" if len(found) > 5 else ""
         raise DataError(
             f"{manifest}: splits are not independent, {len(found)} overlap{'s' * (len(found) > 1)}\n{listed}{more}\n"
-            "  correct the column 'split', or choose folds that keep these apart (--data.protocol speaker); "
+            f"  correct the column 'split'{_other_folds(rows, by)}; "
             "what splits may share is left out of data.init_args.disjoint"
         )
     return unknown
+
+
+def _other_folds(rows: pd.DataFrame, by: Sequence[str]) -> str:
+    """The manifest's own protocols whose folds share nothing of `by`, and no recording, as a remedy; or nothing."""
+    cells = [column[column != ""] for column in (_cells(rows, name) for name in (*by, "file", "sha256"))]
+    names = [
+        str(name).removeprefix("fold_")
+        for name in rows
+        if str(name).startswith("fold_")
+        and rows[name].nunique() > 1
+        and all(rows[name].groupby(known).nunique().le(1).all() for known in cells)
+    ]
+    return f", or choose folds that keep these apart (--data.protocol {' or '.join(names[:3])})" if names else ""
 
 
 def _cells(rows: pd.DataFrame, column: str) -> pd.Series:
@@ -120,10 +133,6 @@ def _overlaps(parts: list[_Part]) -> Iterator[tuple[_Part, _Part]]:
                 yield earlier, part
         if part.split not in reach or reach[part.split].end < part.end:
             reach[part.split] = part
-
-
-def _shown(name: str) -> str:
-    return repr(name.removeprefix("/"))  # as a speaker stands there whose corpus has no name
 
 
 def _places(pair: Pair, lines: Shared) -> str:

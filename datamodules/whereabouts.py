@@ -25,10 +25,12 @@ def require_manifest(manifest: Path) -> None:
         )
         raise DataError(f"data.init_args.manifest: {manifest} is a folder; {remedy}")
     if not manifest.is_file():
-        corpus = manifest.parent.name
-        source = f"{corpus} ROOT" if corpus in CORPORA else corpus if corpus == "demo" else "table my.csv"
         looked = "" if manifest.is_absolute() else f" (looked for {manifest.absolute()})"
-        raise DataError(
-            f"data.init_args.manifest: {manifest} is not there{looked}; "
-            f"make it: lightning-cli prepare {source} --out {manifest}"
-        )
+        raise DataError(f"data.init_args.manifest: {manifest} is not there{looked}; make it: {making(manifest)}")
+
+
+def making(manifest: Path) -> str:
+    """The command that makes a manifest; its folder is named as the corpus."""
+    corpus = manifest.parent.name
+    source = f"{corpus} ROOT" if corpus in CORPORA else corpus if corpus == "demo" else "table my.csv"
+    return f"lightning-cli prepare {source} --out {manifest}"

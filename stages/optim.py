@@ -24,7 +24,8 @@ class ParamGroup:
     Args:
         pattern: Regular expression, searched in the names of the parameters.
         lr: Learning rate of the group; null keeps the optimiser's.
-        weight_decay: Of the group; null keeps the optimiser's.
+        weight_decay: Of the group; null keeps the optimiser's. That of a single number, such as the logarithm of a
+            temperature, is always 0.
     """
 
     pattern: str

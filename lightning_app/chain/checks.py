@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from datamodules.whereabouts import making
 from lightning_app.chain.matrix import Run
 from lightning_app.chain.plan import Step
 from lightning_app.class_source import arguments
@@ -94,5 +95,5 @@ def require_inputs(runs: Iterable[Run], steps: Iterable[Step]) -> None:
 
 
 def _absence(name: str, title: str, key: str) -> str:
-    make = f": lightning-cli prepare CORPUS FOLDER --out {name}" if key == "data.manifest" else ""
+    make = f": {making(Path(name))}" if key == "data.manifest" else ""
     return f"stage {title}: {key}: {name} is not there, and no stage of this chain makes it{make}"

@@ -110,17 +110,17 @@ def groups(runs: Runs) -> list[Group]:
         labels = classes(str(view), own)
         clips = own.drop_duplicates("id")["truth"].value_counts()
         support = {str(label): int(count) for label, count in clips.items()}
-        made.append(
-            Group(str(corpus), str(view), labels, support, _without(own, labels), chance(str(view), own), lines)
-        )
+        without = _without(own, labels, runs.axes)
+        made.append(Group(str(corpus), str(view), labels, support, without, chance(str(view), own), lines))
     return made
 
 
-def _without(predictions: pd.DataFrame, labels: list[str]) -> list[str]:
+def _without(predictions: pd.DataFrame, labels: list[str], axes: list[str]) -> list[str]:
+    keys = ["seed", "fold", *(axis for axis in axes if axis in predictions)]
     said = []
-    for (seed, fold), rows in predictions.groupby(["seed", "fold"]):
+    for values, rows in predictions.groupby(keys):
         absent = [label for label in labels if label not in set(rows["truth"])]
-        place = ", ".join(f"{key} {value}" for key, value in (("seed", seed), ("fold", fold)) if value != "")
+        place = ", ".join(f"{key} {value}" for key, value in zip(keys, values, strict=True) if value != "")
         said += [f"{place or 'the run'} has no {', '.join(absent)}"] if absent else []
     return said
 

@@ -113,7 +113,13 @@ def test_five_overlaps_are_listed_and_all_counted():
     assert "8 overlaps" in message
     assert message.count("speaker '") == 5
     assert "... and 3 more" in message
-    assert "--data.protocol speaker" in message
+
+
+def test_the_remedy_is_a_protocol_that_is_there_and_keeps_apart():
+    rows = rows_of(("train", "a"), ("test", "a"), ("test", "b"))
+    assert "--data.protocol" not in refusal(rows)
+    rows = rows.assign(fold_session=[0, 0, 1], fold_random10=[0, 1, 1], fold_empty=float("nan"))
+    assert "choose folds that keep these apart (--data.protocol session);" in refusal(rows)
 
 
 def test_speaker_folds_pass():

@@ -90,12 +90,14 @@ def test_a_manifest_that_nobody_makes(line: Any, capsys: pytest.CaptureFixture[s
             line(*words)
         assert str(refused.value) == (
             "stage clep: data.manifest: data/manifest.csv is not there, and no stage of this chain makes it: "
-            "lightning-cli prepare CORPUS FOLDER --out data/manifest.csv"
+            "lightning-cli prepare table my.csv --out data/manifest.csv"
         )
         assert refused.value.exit_code == 3
         assert ("4 to run" in capsys.readouterr().out) == bool(words)
     assert line.launches() == []
     assert line("--until", "corpus") == 0
+    with pytest.raises(ConfigError, match=r"lightning-cli prepare emodb ROOT --out data/emodb/manifest\.csv"):
+        line("--dry-run", "--set", "clep.data.init_args.manifest=data/emodb/manifest.csv")
 
 
 def test_weights_that_nobody_makes(line: Any) -> None:

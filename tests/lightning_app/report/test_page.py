@@ -12,6 +12,8 @@ import pytest
 from jsonargparse import ArgumentParser
 
 import lightning_app.report as report
+from lightning_app.report import sections
+from lightning_app.report.load import load
 
 VOID = {"meta", "link", "br", "hr", "img"}
 
@@ -136,7 +138,19 @@ def test_the_clips_of_each_class_are_said_and_runs_in_which_a_class_has_none(sma
     fear = sum(truth == "fear" for _, truth in clips)
     assert fear > 0
     assert f"fear ({fear})" in found.words
-    assert "UA is over fewer classes where a run has no clips of one: seed 1, fold 1 has no fear" in found.words
+    assert "UA is over fewer classes where a run has no clips of one: seed 1, fold 1" in found.words
+
+
+def test_a_run_in_which_a_class_has_no_clips_is_told_from_those_of_other_axes(small_runs):
+    path = next(small_runs.rglob("seed=1,fold=1,prompt_length=8/predictions.parquet"))
+    table = pd.read_parquet(path)
+    table.loc[table["truth"] == "fear", "truth"] = "anger"
+    table.to_parquet(path)
+    (group,) = sections.groups(load(small_runs))
+    # Of so few clips others lack happiness by chance.
+    assert [said for said in group.without if "fear" in said] == [
+        "seed 1, fold 1, prompt_length 8 has no fear, happiness"
+    ]
 
 
 def channels(colour):
