@@ -16,8 +16,11 @@ class Stage(LightningModule):
     A subclass sets ``parts``, the attributes that make up its model, ``needs``, those that it cannot train itself, and
     ``init_from``, the checkpoint of an earlier stage: when fitting starts, every part that the checkpoint holds is
     loaded from it, and those that are needed must be there. Testing or resuming needs no earlier checkpoint, for a
-    stage's own, ``resumed_from``, holds all of its parts. ``in_batch_loss`` says that the loss compares the clips of a
-    batch with each other, so that a batch is no sum of smaller ones.
+    stage's own, ``resumed_from``, holds all of its parts. The command line sets it, and who gives a trainer a
+    ``ckpt_path`` sets it as well: the trainer knows of no checkpoint yet, or of an earlier one, when a stage is set up.
+
+    ``in_batch_loss`` says that the loss compares the clips of a batch with each other, so that a batch is no sum of
+    smaller ones.
     """
 
     parts: tuple[str, ...] = ("clap",)
