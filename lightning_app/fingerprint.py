@@ -40,10 +40,14 @@ class Fingerprint:
     inputs: dict[str, str]
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def changes(self, now: "Fingerprint") -> list[str]:
-        """Say what differs between this fingerprint of a finished run and the present one; empty if nothing does.
+    def changes(self, now: "Fingerprint", resumes: bool = False) -> list[str]:
+        """Say what differs between this fingerprint of an earlier run and the present one; empty if nothing does.
 
         A file that is named now but did not exist then was made by the run or after it, and is no change.
+
+        Args:
+            now: The present one.
+            resumes: Whether the run goes on from its own checkpoint: what it began with may then be gone.
         """
         if self.settings.get(RELEASE_KEY) != now.settings.get(RELEASE_KEY):
             then = self.settings.get(RELEASE_KEY, "an earlier one")
@@ -53,10 +57,11 @@ class Fingerprint:
             return [
                 "configuration changed" + (f" ({', '.join(keys[:4])}{', ...' if keys[4:] else ''})" if keys else "")
             ]
+        begun_with = self.settings.get("model.init_from") if resumes else None
         return [
             f"input {path} {'changed' if path in now.inputs else 'is gone'}"
             for path, digest in self.inputs.items()
-            if now.inputs.get(path) != digest
+            if now.inputs.get(path) != digest and not (path == begun_with and path not in now.inputs)
         ]
 
 

@@ -87,8 +87,7 @@ class RunFolder:
         if fits and found.state == "done":
             raise AlreadyDone(f"{path} holds this run, and it is done; nothing to do ({OVERWRITE} runs it again)")
         continues = fits and ckpt_path is not None and _lies_in(path, ckpt_path)
-        last = path / "last.ckpt"
-        resumed = last if fits and ckpt_path is None and found.state == "begun" and last.is_file() else None
+        resumed = self.goes_on_from(path) if ckpt_path is None else None
         self._afresh = not continues and resumed is None
         if self._afresh:
             if not first and found.state == "other":
@@ -100,6 +99,11 @@ class RunFolder:
             said = f"goes on from {resumed}, where it stopped (delete that file to start anew)"
             print(f"lightning-cli fit: {said}", file=sys.stderr)
         return resumed
+
+    def goes_on_from(self, path: Path) -> Path | None:
+        """The checkpoint at which this very run was stopped in a folder, if it was; locks and changes nothing."""
+        last = path / "last.ckpt"
+        return last if self._resumes(path) and self._look(path).state == "begun" else None
 
     def begin(self) -> None:
         """Clear the folder and say what is in it from now on; call it when no more mistakes are to be found."""
@@ -134,7 +138,7 @@ class RunFolder:
         then = done.fingerprint if done else read_started(path)
         if then is None:
             return Found("other", "nothing says of which run they are")
-        if changes := then.changes(self.mark):
+        if changes := then.changes(self.mark, resumes=done is None and self._resumes(path)):
             return Found("other", changes[0])
         if done is None:
             return Found("begun")
@@ -147,8 +151,12 @@ class RunFolder:
             return False
         with suppress(ConfigError):
             then = read_started(path)
-            return then is not None and not then.changes(self.mark)
+            return then is not None and not then.changes(self.mark, resumes=self._resumes(path))
         return False
+
+    def _resumes(self, path: Path) -> bool:
+        """Whether this is a command that goes on from what it left, and the folder holds such a checkpoint."""
+        return self.words[0] == "fit" and (path / "last.ckpt").is_file()
 
     def _require_room(self, path: Path, found: Found, ckpt_path: str | None) -> None:
         if found.state == "other" or (ckpt_path and found.state == "begun" and not self.overwrite):

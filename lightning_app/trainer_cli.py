@@ -37,7 +37,7 @@ from lightning_app.handover import checkpoint_file, inherited_settings, require_
 from lightning_app.messages import short_parse_error, users_mistake
 from lightning_app.optimizer_check import require_possible_optimizer
 from lightning_app.preflight import require_sound_training
-from lightning_app.run_folder import OVERWRITE, AlreadyDone, RunFolder, in_own_folder
+from lightning_app.run_folder import OVERWRITE, ROOT, AlreadyDone, RunFolder, in_own_folder
 from lightning_app.trainer_messages import missing_package, trainer_mistake
 from lightning_app.trust import Trust, asks_only
 from stages.evaluation import Evaluation
@@ -185,6 +185,9 @@ def run_stage(arguments: Sequence[str]) -> int:
         words, settings = [*words, f"--ckpt_path={checkpoint}"], {**settings, "ckpt_path": checkpoint}
     print_of = Fingerprint("", {}) if asks else fingerprint(words)
     with RunFolder(words, print_of, overwrite=OVERWRITE in arguments) as folder, Trust.of(settings).enforced():
+        own = None if asks or settings.get("ckpt_path") else folder.goes_on_from(Path(settings.get(ROOT) or "."))
+        # What the stage before left is needed no more then: its settings, too, are in the run's own checkpoint.
+        settings = {**settings, "ckpt_path": str(own)} if own else settings
         return _run(words, print_of, folder, settings)
 
 

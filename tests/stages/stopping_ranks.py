@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -115,8 +116,9 @@ def main(folder: Path) -> None:
     processes = [multiprocessing.Process(target=run, args=(rank, folder)) for rank in range(2)]
     for process in processes:
         process.start()
+    end = time.monotonic() + 120
     for process in processes:
-        process.join(120)
+        process.join(max(0, end - time.monotonic()))
     codes = [process.exitcode for process in processes]
     for process in processes:
         process.kill()

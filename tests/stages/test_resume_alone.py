@@ -1,9 +1,15 @@
 """A stage resumes from its own checkpoint alone: what the stage before left may be gone."""
 
+import os
+import shutil
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
+from stages.acpt import PromptTuning
 from stages.handoff import read_checkpoint
 
 
@@ -25,3 +31,30 @@ def test_the_checkpoint_of_the_stage_before_may_be_gone(
     assert after["hyper_parameters"]["clap"] == before["hyper_parameters"]["clap"]
     assert after["hyper_parameters"]["labels"] == before["hyper_parameters"]["labels"]
     assert after["hyper_parameters"]["init_from"] == f"{tmp_path}/gone/best.ckpt"
+
+
+def test_a_stopped_run_goes_on_by_itself_without_it(
+    chain, command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, run = tmp_path / "before.ckpt", tmp_path / "acpt"
+    shutil.copy(chain.checkpoint("clep"), before)
+    words = [
+        "fit", "--config", "stages/acpt.yaml", f"--model.init_from={before}", f"--trainer.default_root_dir={run}",
+        "--trainer.max_epochs=3",
+    ]  # fmt: skip
+    inner = PromptTuning.training_step
+
+    def signalled(self: PromptTuning, *batch: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return inner(self, *batch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PromptTuning, "training_step", signalled)
+        assert command(*words) == 143
+    torch.save({**read_checkpoint(before), "more": 1}, before)
+    assert command(*words) != 0
+    assert f"input {before} changed" in capsys.readouterr().err
+    before.unlink()
+    assert command(*words) == 0
+    assert f"goes on from {run}/last.ckpt" in capsys.readouterr().err
+    assert read_checkpoint(run / "best.ckpt")["trained_on"]
