@@ -9,6 +9,7 @@ from lightning_app.chain.matrix import Run
 from lightning_app.config_files import ConfigError
 from lightning_app.done import read_done
 from lightning_app.fingerprint import fingerprint
+from lightning_app.previous import holds_run
 from lightning_app.started import read_started
 
 State = Literal["done", "run", "resume"]
@@ -41,7 +42,7 @@ def plan(runs: Sequence[Run], *, start: str | None = None, until: str | None = N
         force: Run everything, even if it is done.
 
     Raises:
-        ConfigError: If there is no such stage, or a configuration is wrong.
+        ConfigError: If there is no such stage, a configuration is wrong, or a run folder holds what is not the chain's.
     """
     names = list(dict.fromkeys(run.stage.name for run in runs))
     for option, name in (("--from", start), ("--until", until)):
@@ -59,7 +60,11 @@ def plan(runs: Sequence[Run], *, start: str | None = None, until: str | None = N
 
 
 def decide(run: Run, *, forced: bool = False) -> Step:
-    """Decide what to do with one run, as its run folder and its inputs are at this moment."""
+    """Decide what to do with one run, as its run folder and its inputs are at this moment.
+
+    Raises:
+        ConfigError: If the folder holds results of which nothing says what made them, unless the run is forced.
+    """
     if forced:
         return Step(run, "run", "asked for", forced=True)
     now = fingerprint(run.arguments)
@@ -68,6 +73,11 @@ def decide(run: Run, *, forced: bool = False) -> Step:
         reason = next(iter(done.fingerprint.changes(now)), None) or done.damage(run.folder)
         return Step(run, "run", reason) if reason else Step(run, "done", f"finished {done.finished}")
     started = read_started(run.folder)
+    if started is None and holds_run(run.folder):
+        raise ConfigError(
+            f"stage {run.title}: {run.folder} holds results that no stage of this chain has begun; --force replaces "
+            "them, another folder as `runs:` of the chain file keeps both"
+        )
     if started is None:
         return Step(run, "run", "never run")
     changes = started.changes(now)

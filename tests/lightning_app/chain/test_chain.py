@@ -356,3 +356,19 @@ def test_a_second_chain_is_refused_and_a_killed_one_is_no_obstacle(line: Any) ->
         except ConfigError:
             time.sleep(0.05)  # the stage has written its last file, and is about to end
     assert line.folders() == ["classifier", "evaluation"]
+
+
+def test_what_no_stage_has_begun_is_not_replaced_unasked(toy: Any) -> None:
+    toy.write(ALONE)
+    Path("data").mkdir()
+    Path("data/manifest.csv").touch()
+    Path("runs/clep").mkdir(parents=True)
+    Path("runs/clep/best.ckpt").write_text("of weeks of work")
+    for words in ([], ["--dry-run"]):
+        with pytest.raises(ConfigError, match=r"stage clep: runs/clep holds results .*--force replaces them"):
+            toy(*words)
+    assert Path("runs/clep/best.ckpt").read_text() == "of weeks of work"
+    assert not Path("runs/clep/previous").exists()
+    assert toy.folders() == []
+    assert toy("--force") == 0
+    assert toy.folders() == ["clep"]
