@@ -3,6 +3,7 @@
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import GradientAccumulationScheduler
 
 from datamodules.errors import DataError
 from datamodules.stage_data import StageData
@@ -33,15 +34,24 @@ class SameData(Callback):
         if differ:
             raise DataError(
                 f"ckpt_path: its run was trained with other data or settings: {', '.join(differ)}; put them back to "
-                "resume, or start a new run from its weights (--model.init_args.init_from=PATH, without ckpt_path)"
+                "resume, or start a new run, without ckpt_path, in another folder (--trainer.default_root_dir OTHER; "
+                "in a chain: --force), from its weights if you like (--model.init_args.init_from=PATH)"
             )
+
+
+def _accumulation(trainer: Trainer) -> int | dict[int, int]:
+    """What is configured; a scheduler changes the trainer's own value from epoch to epoch."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, GradientAccumulationScheduler):
+            return callback.scheduling
+    return trainer.accumulate_grad_batches
 
 
 def _what_decides(trainer: Trainer) -> dict[str, str]:
     data: StageData = trainer.datamodule  # type: ignore[attr-defined]
     of_the_run = {
         "number of devices": trainer.world_size,
-        "trainer.accumulate_grad_batches": trainer.accumulate_grad_batches,
+        "trainer.accumulate_grad_batches": _accumulation(trainer),
         "trainer.limit_train_batches": trainer.limit_train_batches,
     }
     return {name: str(value) for name, value in {**data.identity(), **of_the_run}.items()}

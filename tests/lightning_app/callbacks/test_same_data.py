@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from lightning.pytorch.callbacks import GradientAccumulationScheduler
 
 from datamodules.augmentation import Augmentation
 from datamodules.clip_data import ClipData
@@ -25,7 +26,7 @@ def stored(data: StageData, **run: Any) -> dict[str, Any]:
 
 
 def trainer(data: StageData, **run: Any) -> Any:
-    how = {"world_size": 1, "accumulate_grad_batches": 1, "limit_train_batches": 1.0, **run}
+    how = {"world_size": 1, "accumulate_grad_batches": 1, "limit_train_batches": 1.0, "callbacks": [], **run}
     return SimpleNamespace(datamodule=data, **how)
 
 
@@ -103,6 +104,15 @@ def test_another_run_is_refused(run: dict[str, Any], said: str) -> None:
         resume(stored(data), PromptData("iemocap4", batch_size=3))
 
 
+def test_a_schedule_of_accumulation_resumes(corpus: Path) -> None:
+    data = PromptData("iemocap4")
+    then, now, other = (GradientAccumulationScheduler({0: 1, epoch: 2}) for epoch in (2, 2, 3))
+    checkpoint = stored(data, accumulate_grad_batches=2, callbacks=[then])
+    resume(checkpoint, data, callbacks=[now])
+    with pytest.raises(DataError, match=r"accumulate_grad_batches \(\{0: 1, 2: 2\} then, \{0: 1, 3: 2\} now\)"):
+        resume(checkpoint, data, callbacks=[other])
+
+
 def test_other_texts_are_refused() -> None:
     texts = Path("configs/texts/emotions.csv")
     resume(stored(TextData(texts, "iemocap4")), TextData(texts, "iemocap4"))
@@ -122,4 +132,6 @@ def test_through_the_command(
         f"--ckpt_path={chain.root / 'clep' / 'last.ckpt'}", f"--trainer.default_root_dir={tmp_path}",
     )  # fmt: skip
     assert code == 3
-    assert "data.batch_size (8 then, 4 now); put them back to resume" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "data.batch_size (8 then, 4 now); put them back to resume" in said
+    assert "in another folder (--trainer.default_root_dir OTHER; in a chain: --force)" in said
