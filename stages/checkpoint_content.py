@@ -1,5 +1,6 @@
 """Whether what a checkpoint holds is what a stage writes: a file may come from anywhere."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def require_content(content: Any, path: Path) -> None:
         "rebuilt, digests by name": _is_mapping(content.get("rebuilt", {}), str),
         "trained_on, a list of speakers": _is_texts(content.get("trained_on", [])),
         "view, a name": isinstance(content.get("view"), str | None),
-        "seconds, a number": isinstance(content.get("seconds"), int | float | None),
+        "seconds, a number above 0": _is_length(content.get("seconds")),
         "crop, a name": isinstance(content.get("crop"), str | None),
         "hyper_parameters.labels and words, two lists of equal length": _are_classes(
             settings.get("labels"), settings.get("words")
@@ -93,6 +94,10 @@ def _is_mapping(value: Any, kind: type) -> bool:
 
 def _are_classes(labels: Any, words: Any) -> bool:
     return labels is None or (_is_texts(labels) and _is_texts(words) and len(labels) == len(words))
+
+
+def _is_length(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and 0 < value < math.inf)
 
 
 def _is_texts(value: Any) -> bool:

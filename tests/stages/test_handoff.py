@@ -1,5 +1,6 @@
 """What a checkpoint hands on, and every way in which it may not."""
 
+import math
 import os
 import pickle
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from stages.checkpoint_content import require_content
 from stages.handoff import (
     CheckpointError,
     digest,
@@ -164,6 +166,13 @@ def test_damaged_and_foreign_files_are_refused(chain, tmp_path: Path, monkeypatc
             read_checkpoint(path)
         assert "bad.ckpt" in str(caught.value)
     assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("seconds", [math.nan, math.inf, 0.0, -1, "3"])
+def test_a_length_that_no_clip_has_is_refused(tmp_path: Path, seconds: Any) -> None:
+    require_content({"state_dict": {}, "hyper_parameters": {}, "seconds": 1.5}, tmp_path)
+    with pytest.raises(CheckpointError, match="expected seconds, a number above 0"):
+        require_content({"state_dict": {}, "hyper_parameters": {}, "seconds": seconds}, tmp_path)
 
 
 def test_one_flipped_bit_anywhere_in_the_weights_is_found(chain, command, corpus, tmp_path, capsys) -> None:
