@@ -77,7 +77,6 @@ class StageCLI(LightningCLI):
         self, arguments: list[str], print_of: Fingerprint, folder: RunFolder, settings: Mapping[str, Any]
     ) -> None:
         self.arguments, self.print_of, self.folder = arguments, print_of, folder
-        self.skipped = ListSkipped()
         self.done = MarkDone(arguments, print_of)
         super().__init__(
             Stage,
@@ -103,6 +102,12 @@ class StageCLI(LightningCLI):
 
     def _parse_ckpt_path(self) -> None:
         """Leave the configuration alone: Lightning's own puts what the checkpoint stores over the user's flags."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether the run folder is the command's: who only looks at a run, or tries a few batches, leaves it alone."""
+        tries = self.config[self.subcommand]["trainer"]["fast_dev_run"]
+        return self.subcommand not in WRITES_NOTHING and not tries
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         try:
@@ -132,7 +137,7 @@ class StageCLI(LightningCLI):
             require_sound_training(config)
             require_possible_optimizer(config["model"])
         require_not_beside(config["data"], self.arguments)
-        if self.subcommand not in WRITES_NOTHING:
+        if self.writes:
             resumed = self.folder.take(Path(config["trainer"]["default_root_dir"] or "."), config.get("ckpt_path"))
             config["ckpt_path"] = str(resumed) if resumed else config.get("ckpt_path")
         if config.get("ckpt_path"):
@@ -149,12 +154,12 @@ class StageCLI(LightningCLI):
         config = self.config[self.subcommand]
         folder, seed = Path(config["trainer"]["default_root_dir"] or "."), int(config["seed_everything"] or 0)
         callbacks = list(self._get(self.config_init, "trainer").get("callbacks") or [])
+        self.skipped = ListSkipped(self.writes)
         callbacks += [StepSeed(seed), FiniteStep(), Preempt(), self.skipped, Provenance(), SameData()]
-        writes = self.subcommand not in WRITES_NOTHING
-        if writes:
+        if self.writes:
             self.folder.begin()
-        callbacks += [WriteCaptions(), self.done] if writes else []
-        if isinstance(self.model, Evaluation) and isinstance(self.datamodule, ClipData):
+            callbacks += [WriteCaptions(), self.done]
+        if self.writes and isinstance(self.model, Evaluation) and isinstance(self.datamodule, ClipData):
             callbacks.append(WriteEvaluation(seed))
         own: dict[str, Any] = {"callbacks": callbacks}
         if not sys.stdout.isatty() and config["trainer"]["enable_progress_bar"] is None:
@@ -162,7 +167,7 @@ class StageCLI(LightningCLI):
             callbacks.append(ProgressLines())
         chosen = self._get(self.config_init, "trainer")
         if chosen.get("logger") in (None, True):
-            own["logger"] = RunLogger(folder, resume=bool(config.get("ckpt_path"))) if writes else False
+            own["logger"] = RunLogger(folder, resume=bool(config.get("ckpt_path"))) if self.writes else False
         plugins = chosen.get("plugins") or []
         own["plugins"] = [*(plugins if isinstance(plugins, list) else [plugins]), AtomicCheckpointIO()]
         trainer = super().instantiate_trainer(**own, **kwargs)
@@ -216,10 +221,11 @@ def _run(words: list[str], print_of: Fingerprint, folder: RunFolder, settings: M
         for callback in cli.trainer.checkpoint_callbacks:
             if isinstance(callback, StageCheckpoint):
                 callback.ensure_best(cli.trainer)
-    if cli.subcommand not in WRITES_NOTHING:
+    if cli.writes:
         cli.done.write(cli.trainer)
-    if cli.skipped.lines:
-        print(f"lightning-cli: {len(cli.skipped.lines)} recordings were skipped; see skipped.csv", file=sys.stderr)
+    if lines := cli.skipped.lines:
+        where = "see skipped.csv" if cli.writes else f"the first: {lines[0]}"
+        print(f"lightning-cli: {len(lines)} recordings were skipped; {where}", file=sys.stderr)
         return SKIPPED
     return 0
 

@@ -86,6 +86,8 @@ class StageCheckpoint(ModelCheckpoint):
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return  # Lightning's own would write last.ckpt here
         super().on_train_end(trainer, pl_module)
         if self.monitor is None:
             self._save_best(trainer)
@@ -96,6 +98,6 @@ class StageCheckpoint(ModelCheckpoint):
             self._save_best(trainer)
 
     def _save_best(self, trainer: Trainer) -> None:
-        if self.dirpath is not None:
+        if self.dirpath is not None and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             trainer.save_checkpoint(Path(self.dirpath) / "best.ckpt", weights_only=False)
             self.saved = True

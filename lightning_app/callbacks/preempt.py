@@ -73,7 +73,7 @@ class Preempt(Callback):
     def _stop_if_asked(self, trainer: Trainer, save: bool = False) -> None:
         if not trainer.strategy.reduce_boolean_decision(stop_signals.asked(), all=False):
             return
-        if not save:
+        if not save or trainer.fast_dev_run:  # type: ignore[attr-defined]
             raise stop_signals.Stopped("stopped by a signal with nothing new to save; the same command starts again")
         trainer.save_checkpoint(Path(trainer.default_root_dir) / "last.ckpt", weights_only=False)
         raise stop_signals.Stopped("preempted; last.ckpt is saved, and the same command goes on from it")

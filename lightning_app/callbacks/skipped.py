@@ -13,15 +13,19 @@ from datamodules.spreadsheet import escaped
 class ListSkipped(Callback):
     """Counts the recordings that could not be read under ``on_bad_audio: skip``, and lists them in ``skipped.csv``.
 
+    Args:
+        writes: Whether the file is the command's to write; otherwise it stays as it is.
+
     Attributes:
         lines: One for each, with its row and what is wrong with it; the command then ends with exit code 5.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, writes: bool) -> None:
+        self.writes = writes
         self.lines: list[str] = []
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if trainer.is_global_zero:
+        if trainer.is_global_zero and self.writes:
             (Path(trainer.default_root_dir) / "skipped.csv").unlink(missing_ok=True)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
@@ -60,7 +64,7 @@ class ListSkipped(Callback):
             torch.distributed.all_gather_object(gathered, self.lines)
             self.lines = sorted({line for lines in gathered for line in lines})
         path = Path(trainer.default_root_dir) / "skipped.csv"
-        if trainer.is_global_zero and self.lines:
+        if trainer.is_global_zero and self.writes and self.lines:
             with path.open("w", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerows([["recording"], *([escaped(line)] for line in sorted(set(self.lines)))])
 
