@@ -92,3 +92,11 @@ def test_ranks_share_the_reading(tmp_path: Path, files: dict[str, str], read: li
         thread.join()
     assert sorted(read) == ["0.wav", "1.wav", "2.wav"]
     assert list(found[0]) == list(found[1]) == [list(files)[2]]
+
+
+def test_a_rank_that_looks_later_reads_its_whole_share(tmp_path: Path, files: dict[str, str], read: list[str]) -> None:
+    """The first of two has finished before the second looks at what is not known yet."""
+    Contents(tmp_path / "cache").changed(dict([*files.items()][::2]))
+    before_barrier: list[str] = []
+    Contents(tmp_path / "cache").changed(files, 1, 2, lambda: before_barrier.extend(read[2:]))
+    assert before_barrier == ["1.wav"]
