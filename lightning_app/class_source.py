@@ -1,8 +1,8 @@
 """What a class takes, read from its source: nothing is imported, so that `chain` is quick and runs nobody's code."""
 
 import ast
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import Any
 from lightning_app.config_files import PACKAGE_ROOT
 from lightning_app.own_packages import OWN
 
+# Bases that take no arguments.
+_BARE = ("object", "ABC", "Generic", "Protocol")
 # Annotations of what is no class, and of files: `a.b` is a text there.
 _PLAIN = {
     *("str", "bytes", "int", "float", "bool", "object", "Any", "Path", "PathLike", "_PATH", "timedelta"),
@@ -47,7 +49,10 @@ def _arguments(module: str, node: ast.ClassDef) -> Arguments:
     for each in node.body:
         if isinstance(each, ast.FunctionDef) and each.name == "__init__":
             return _of_function(module, each.args)
-    bases = [found for base in node.bases if (found := _find(module, ast.unparse(base)))]
+    named = [ast.unparse(base.value if isinstance(base, ast.Subscript) else base) for base in node.bases]
+    bases = [found for name in named if (found := _find(module, name))]
+    # What could not be read may take anything.
+    unread = any(name.rpartition(".")[2] not in _BARE and not _find(module, name) for name in named)
     if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
         inherited = [_arguments(*base) for base in bases]
         own = [each for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)]
@@ -57,8 +62,15 @@ def _arguments(module: str, node: ast.ClassDef) -> Arguments:
         defaults |= {ast.unparse(each.target): _value(module, each.value) for each in own if each.value is not None}
         classes = {name: kind for base in inherited for name, kind in base.classes.items()}
         classes |= _classes(module, {ast.unparse(each.target): each.annotation for each in own})
-        return Arguments(tuple(names), defaults, classes=classes)
-    return _arguments(*bases[0]) if bases else Arguments((), open=bool(node.bases))
+        return Arguments(tuple(names), defaults, unread or any(base.open for base in inherited), classes)
+    first = _first_with_arguments(bases)
+    return replace(first, open=first.open or unread)
+
+
+def _first_with_arguments(classes: Iterable[tuple[str, ast.ClassDef]]) -> Arguments:
+    """The arguments of the first class that has any: a mixin in front of it has none."""
+    found = (_arguments(*each) for each in classes)
+    return next((each for each in found if each.names or each.open), Arguments(()))
 
 
 def _of_function(module: str, args: ast.arguments) -> Arguments:

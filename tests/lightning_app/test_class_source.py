@@ -22,6 +22,10 @@ class Open(Renamed):
     def __init__(self, a, **more): ...
 class Grandchild(Renamed): ...
 class Unknown(somewhere.Base): ...
+class Mixin: ...
+class Mixed(Mixin, Plain): ...
+class Half(somewhere.Mixin, Plain): ...
+class Typed(Plain, Generic[T]): ...
 @dataclass(frozen=True)
 class Data:
     a: int
@@ -30,6 +34,9 @@ class Data:
 class More(Data):
     c: float = LIMIT
 class Nothing: ...
+@dataclass
+class Foreign(somewhere.Data):
+    c: float
 """
 
 
@@ -52,6 +59,10 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("code.Open", "a", {}, True),
         ("code.Grandchild", "", {}, True),
         ("code.Unknown", "", {}, True),
+        ("code.Mixed", "abcdef", {"b": -2, "c": 3.5, "e": ["x", "y"], "f": "make()"}, False),
+        ("code.Half", "abcdef", {"b": -2, "c": 3.5, "e": ["x", "y"], "f": "make()"}, True),
+        ("code.Typed", "abcdef", {"b": -2, "c": 3.5, "e": ["x", "y"], "f": "make()"}, False),
+        ("code.Foreign", "c", {}, True),
         ("code.Data", "ab", {"b": "b"}, False),
         ("code.More", "abc", {"b": "b", "c": 3.5}, False),
         ("code.Nothing", "", {}, False),
