@@ -18,7 +18,7 @@ from stages.release import RELEASE_KEY, release
 
 # Where a run is kept, how it is watched and how fast it reads: none of it changes what it computes.
 _WITHOUT_EFFECT = re.compile(
-    r"weights_only$|print_config$|plugins$|trust$"
+    r"weights_only$|print_config$|plugins$|trust$|no-cache$|overwrite$"
     r"|trainer\.(default_root_dir|logger|enable_progress_bar|enable_model_summary)(\.|$)"
     r"|(.+\.)?(num_workers|persistent_workers|pin_memory|prefetch_factor)$"
 )

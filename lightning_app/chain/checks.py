@@ -1,7 +1,7 @@
 """What is sure to fail is found before anything runs: misspelt keys, and files that nobody makes."""
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,14 @@ from datamodules.whereabouts import making
 from lightning_app.chain.matrix import Run
 from lightning_app.chain.plan import Step
 from lightning_app.class_source import arguments
+from lightning_app.cli import NO_CACHE
 from lightning_app.config_files import ConfigError, is_file
 from lightning_app.fingerprint import command_settings
 from lightning_app.hints import SECTIONS, TOP
+from lightning_app.run_folder import OVERWRITE
 
+# Options of the command itself, which are no settings of a run.
+OF_THE_COMMAND = (NO_CACHE, OVERWRITE, "--plugins", "--trust")
 # Files that a stage reads first of all, and the exit code it would end with without them.
 READ = {"data.manifest": 3, "model.init_from": 4, "model.weights.path": 4, "ckpt_path": 4}
 
@@ -38,8 +42,9 @@ def require_known_keys(runs: Iterable[Run]) -> None:
             continue
         settings = command_settings(run.arguments[1:])
         for word in run.arguments:
-            key = word.partition("=")[0].removeprefix("--").removesuffix("+")
-            if word.startswith("--") and (wrong := _wrong_part(key, settings)):
+            option = word.partition("=")[0]
+            key = option.removeprefix("--").removesuffix("+")
+            if word.startswith("--") and option not in OF_THE_COMMAND and (wrong := _wrong_part(key, settings)):
                 section, name, known = wrong
                 near = difflib.get_close_matches(name, known, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
@@ -79,7 +84,7 @@ def require_inputs(runs: Iterable[Run], steps: Iterable[Step]) -> None:
     Raises:
         MissingInputError: Names each file and the first stage that reads it.
     """
-    made = {path for run in runs for path in (*map(Path, run.stage.outputs), run.folder / "best.ckpt")}
+    made = {path for run in runs for path in (*_outputs(run), run.folder / "best.ckpt")}
     absent: dict[str, tuple[str, str]] = {}
     for step in steps:
         if step.state == "done" or not step.run.stage.lightning:
@@ -92,6 +97,17 @@ def require_inputs(runs: Iterable[Run], steps: Iterable[Step]) -> None:
     if absent:
         lines = [_absence(name, *where) for name, where in absent.items()]
         raise MissingInputError("\n".join(lines), READ[next(iter(absent.values()))[1]])
+
+
+def _outputs(run: Run) -> Iterator[Path]:
+    """What a run says it leaves outside its folder, by ``output`` or by ``--out``."""
+    yield from map(Path, run.stage.outputs)
+    for before, word in zip(["", *run.arguments], run.arguments, strict=False):
+        name, equals, value = word.partition("=")
+        if name == "--out" and equals:
+            yield Path(value)
+        elif before == "--out":
+            yield Path(word)
 
 
 def _absence(name: str, title: str, key: str) -> str:

@@ -1,11 +1,13 @@
 """What is sure to fail is found before anything runs, by --dry-run too."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lightning_app.config_files import ConfigError
+from lightning_app.fingerprint import fingerprint
 
 STAGE = """
 model:
@@ -78,6 +80,24 @@ def test_a_class_in_short_form_has_its_own_options(real: Any) -> None:
     real.write(text.replace("config: stages/clep.yaml", args.replace("gamma", "gama"), 1))
     with pytest.raises(ConfigError, match=r"model\.loss: there is no option 'gama' .*did you mean 'gamma'"):
         real("--dry-run")
+
+
+def test_options_of_the_command_are_no_settings(real: Any) -> None:
+    text = Path("chain.yaml").read_text()
+    args = "config: stages/clep.yaml, args: [--no-cache, --overwrite, --plugins=stages, --trust, mine]"
+    real.write(text.replace("config: stages/clep.yaml", args, 1))
+    assert real("--dry-run") == 0
+    words = ["fit", "--config", "stages/clep.yaml"]
+    assert fingerprint([*words, "--no-cache", "--overwrite", "--plugins=stages"]) == fingerprint(words)
+
+
+@pytest.mark.parametrize("out", ["--out=data/manifest.csv", "--out, data/manifest.csv"])
+def test_a_manifest_that_a_stage_makes_without_saying_so(line: Any, out: str) -> None:
+    text = Path("chain.yaml").read_text()
+    assert "output: data/manifest.csv" in text
+    line.write(re.sub(r"corpus: \{.*\}", f"corpus: {{verb: prepare, args: [demo, {out}]}}", text))
+    assert "output" not in Path("chain.yaml").read_text()
+    assert line("--dry-run") == 0
 
 
 def test_a_manifest_that_nobody_makes(line: Any, capsys: pytest.CaptureFixture[str]) -> None:
