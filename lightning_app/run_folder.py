@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, NamedTuple
 
-from lightning_app.config_files import ConfigError
+from lightning_app.config_files import PACKAGE_ROOT, ConfigError, resolve
 from lightning_app.done import read_done
 from lightning_app.fingerprint import Fingerprint, command_settings
 from lightning_app.lock import locked
@@ -200,7 +200,9 @@ def is_first_process() -> bool:
 
 
 def in_own_folder(words: Sequence[str]) -> list[str]:
-    """Give ``predict`` the folder ``predict`` beside that of its configuration, unless the command line names one.
+    """Give ``predict`` the folder ``predict`` beside that of a stage of ours, which holds what the stage wrote.
+
+    A folder that the command line or a configuration of the user's own names is kept.
 
     >>> in_own_folder(["predict", "--trainer.default_root_dir=mine"])
     ['predict', '--trainer.default_root_dir=mine']
@@ -209,4 +211,13 @@ def in_own_folder(words: Sequence[str]) -> list[str]:
     if words[0] != "predict" or named:
         return list(words)
     folder = Path(str(command_settings(words[1:]).get(ROOT) or "."))
+    if folder.name and not _is_of_a_stage(folder):
+        return list(words)
     return [*words, f"--{ROOT}={folder.with_name('predict') if folder.name else 'predict'}"]
+
+
+def _is_of_a_stage(folder: Path) -> bool:
+    """Whether a stage that comes with this program names the folder."""
+    section, key = ROOT.split(".")
+    files = sorted((PACKAGE_ROOT / "stages").glob("*.yaml"))
+    return any(folder == Path(str(resolve(file).get(section, {}).get(key))) for file in files)

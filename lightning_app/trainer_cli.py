@@ -184,10 +184,13 @@ def run_stage(arguments: Sequence[str]) -> int:
     _quiet()
     words = [word for word in arguments if word != OVERWRITE]
     asks = asks_only(words)
-    words = words if asks else in_own_folder(words)
     settings = {} if asks else command_settings(words[1:])
+    # Of the folder that the configuration names: that of `predict` holds no checkpoint.
     if (checkpoint := checkpoint_file(settings)) is not None:
-        words, settings = [*words, f"--ckpt_path={checkpoint}"], {**settings, "ckpt_path": checkpoint}
+        words = [*words, f"--ckpt_path={checkpoint}"]
+    if not asks:
+        words = in_own_folder(words)
+        settings = command_settings(words[1:])
     print_of = Fingerprint("", {}) if asks else fingerprint(words)
     with RunFolder(words, print_of, overwrite=OVERWRITE in arguments) as folder, Trust.of(settings).enforced():
         own = None if asks or settings.get("ckpt_path") else folder.goes_on_from(Path(settings.get(ROOT) or "."))

@@ -277,6 +277,28 @@ def test_predict_has_a_folder_of_its_own() -> None:
     assert in_own_folder(["test", *words[1:]]) == ["test", *words[1:]]
 
 
+def test_predict_keeps_a_folder_that_a_file_of_ones_own_names(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("trainer: {default_root_dir: out/mine}\n")
+    words = ["predict", "--config", "stages/evaluation.yaml", "--config", str(tmp_path / "mine.yaml")]
+    assert in_own_folder(words) == words
+    assert in_own_folder(["predict", "--config", "stages/clep.yaml"])[-1] == "--trainer.default_root_dir=runs/predict"
+
+
+@pytest.mark.parametrize("folder", ["runs/clep", "out/mine"])
+def test_a_checkpoint_by_a_word_is_that_of_the_configuration(
+    command: Callable[..., int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    folder: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text(f"trainer: {{default_root_dir: {folder}}}\n")
+    words = ["--config", "stages/clep.yaml", "--config", "mine.yaml", "--ckpt_path=last"]
+    assert command("predict", *words) == 4
+    assert f"{folder}/last.ckpt" in capsys.readouterr().err
+
+
 def test_the_command_line_as_a_whole(
     command: Callable[..., int], tiny_yaml: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
