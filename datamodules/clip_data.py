@@ -20,7 +20,7 @@ from datamodules.clips import Clip, Clips, Collate, SplitFeatures
 from datamodules.errors import DataError, naming
 from datamodules.features.loader import keep
 from datamodules.folds import assign_fold, select_split
-from datamodules.identity import digest_of_clips, settings_of
+from datamodules.identity import digest_of_rows, settings_of
 from datamodules.labels import LabelView, resolve_view
 from datamodules.leakage import check_disjoint
 from datamodules.manifest import read_manifest
@@ -156,7 +156,7 @@ class ClipData(StageData):
         dev = self._split("dev") if self.has_dev else self.rows[:0]
         rows = {"training clips": self.train_rows, "validation clips": dev}
         return {
-            **{name: digest_of_clips(self._clips(part), part) for name, part in rows.items()},
+            **{name: digest_of_rows(part) for name, part in rows.items()},
             **{f"data.{name}": getattr(self, name) for name in ("batch_size", "seconds", "crop", "pad")},
             **{f"data.{name}": getattr(self, name) for name in ("sample_rate", "resample_via")},
             "data.augmentation": settings_of(self.augmentation),

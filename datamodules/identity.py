@@ -1,11 +1,13 @@
 """What a run is trained on, in one word: equal rows have an equal digest."""
 
 import hashlib
+import math
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 
-from datamodules.clips import Clip
+from datamodules.checks import RATINGS
 
 
 def digest_of(lines: Iterable[object]) -> str:
@@ -16,20 +18,26 @@ def digest_of(lines: Iterable[object]) -> str:
     return found.hexdigest()[:16]
 
 
-def digest_of_clips(clips: Iterable[Clip], rows: pd.DataFrame) -> str:
+def digest_of_rows(rows: pd.DataFrame) -> str:
     """Digest of what training hears and reads: sounds, texts, classes and ratings, in their order.
 
     Args:
-        clips: One for each row.
-        rows: The manifest's; a file stands for its sound where the manifest has no hash of it.
+        rows: As `datamodules.rows.clips_of` takes them; a path stands for a sound of which the manifest has no hash.
     """
-    return digest_of(
-        (
-            clip.id, clip.sha256 or path, clip.recording.start, clip.recording.end,
-            int(clip.label), tuple(map(float, clip.rating)), clip.caption, clip.tags,
-        )
-        for clip, path in zip(clips, rows.get("path", rows.index), strict=True)
-    )  # fmt: skip
+
+    def cells(name: str, otherwise: object) -> list[Any]:
+        return rows[name].tolist() if name in rows else [otherwise] * len(rows)
+
+    def numbers(name: str) -> list[float]:
+        return list(map(float, cells(name, math.nan)))
+
+    hashes, paths = cells("sha256", ""), rows.get("path", rows.index).tolist()
+    sounds = [sha256 or path for sha256, path in zip(hashes, paths, strict=True)]
+    starts = [0.0 if math.isnan(start) else start for start in numbers("start")]
+    ends = [None if math.isnan(end) else end for end in numbers("end")]
+    ratings = zip(*(numbers(name) for name in RATINGS), strict=True)
+    classes, captions, tags = map(int, cells("target", -1)), cells("caption", ""), cells("tags", "")
+    return digest_of(zip(cells("id", ""), sounds, starts, ends, classes, ratings, captions, tags, strict=True))
 
 
 def settings_of(thing: object) -> str:

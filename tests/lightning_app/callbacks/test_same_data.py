@@ -11,7 +11,9 @@ from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from datamodules.augmentation import Augmentation
 from datamodules.clip_data import ClipData
 from datamodules.errors import DataError
+from datamodules.identity import digest_of
 from datamodules.prompt_data import PromptData
+from datamodules.rows import clips_of
 from datamodules.stage_data import StageData
 from datamodules.text_data import TextData
 from lightning_app.callbacks.same_data import SameData
@@ -43,6 +45,28 @@ def edited(corpus: Path, folder: Path, split: str, column: str, value: object) -
     path = folder / "manifest.csv"
     rows.to_csv(path, index=False)
     return path
+
+
+def test_what_a_run_is_trained_on_is_told_without_making_its_clips(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = pd.read_csv(corpus)
+    rows["path"] = [str(corpus.parent / name) for name in rows["path"]]
+    rows["start"], rows["valence"] = 0.1, 3
+    rows["end"] = [0.7 if place % 2 else None for place in range(len(rows))]
+    rows["sha256"] = [f"{place:064x}" if place % 3 else "" for place in range(len(rows))]
+    rows.to_csv(tmp_path / "manifest.csv", index=False)
+    data = ClipData(tmp_path / "manifest.csv", **LIKE_BEFORE)
+    clips = clips_of(data.train_rows, "", "")
+    expected = digest_of(
+        (
+            clip.id, clip.sha256 or path, clip.recording.start, clip.recording.end,
+            int(clip.label), tuple(map(float, clip.rating)), clip.caption, clip.tags,
+        )
+        for clip, path in zip(clips, data.train_rows["path"], strict=True)
+    )  # fmt: skip
+    monkeypatch.setattr(ClipData, "_clips", None)
+    assert data.identity()["training clips"] == expected
 
 
 @pytest.mark.parametrize(
