@@ -145,7 +145,10 @@ class ClipData(StageData):
         sizes = self.rows["split"].value_counts().sort_index() if "split" in self.rows else pd.Series()
         splits = ", ".join(f"{name or 'no split'} {size}" for name, size in sizes.items())
         counted = f"{len(self.rows) + self.outside_view} rows: {splits or len(self.rows)}"
-        outside = f"; left out {self.outside_view} of other emotions than {self.view.name}" if self.outside_view else ""
+        unlabelled = int((self.all_rows["emotion"] == "").sum()) if "emotion" in self.all_rows else self.outside_view
+        others = self.outside_view - unlabelled
+        outside = f"; left out {others} of other emotions than {self.view.name}" if others else ""
+        outside += f"; left out {unlabelled} without an emotion" if unlabelled else ""
         unchecked = "".join(
             f"; {count} without a {column} could not be checked for leaks" for column, count in self.unchecked.items()
         )

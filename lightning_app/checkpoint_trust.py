@@ -63,7 +63,8 @@ def require_trusted(tree: Any, path: Path, trust: Trust, key: str = "model") -> 
 
 
 def _stranger(name: str, path: Path, key: str) -> CheckpointError:
-    trusting = "" if is_pythons(name) else f"add --trust {name.partition('.')[0]}, or "
+    package = name.partition(".")[0]
+    trusting = "" if is_pythons(name) else f"add --trust {package}, --plugins and the folder of its module, or "
     return CheckpointError(
         f"{path}: asks for the class {name[:200]} in {key}; a checkpoint may name classes of this program, of "
         f"torch, and of what the command itself names. If you trust it, {trusting}say {key} in a --config of your own"

@@ -26,6 +26,8 @@ def find_config(name: str | Path) -> Path:
         for file in sorted((PACKAGE_ROOT / folder).rglob("*.yaml"))
     ]
     near = difflib.get_close_matches(str(name), shipped, n=3, cutoff=0.5)
+    if Path(name).is_dir():
+        raise ConfigError(f"{name}: is a folder; expected a YAML file")
     raise ConfigError(f"{name}: no such file" + (f"; did you mean {' or '.join(near)}?" if near else ""))
 
 

@@ -57,7 +57,9 @@ def inherited_settings(arguments: list[str], settings: Mapping[str, Any]) -> lis
         return arguments
     trust, path = Trust.of(settings), Path(named)
     if not resumed and not path.is_file():
-        raise CheckpointError(f"model.init_args.init_from: {path} is not there{near_checkpoints(path)}{_remedy(path)}")
+        what = "is no checkpoint" if path.is_dir() else "is not there"
+        remedy = "" if path.is_dir() else _remedy(path)
+        raise CheckpointError(f"model.init_args.init_from: {path} {what}{near_checkpoints(path)}{remedy}")
     verify(path)
     checkpoint = read_checkpoint(path)
     if resumed:

@@ -21,6 +21,8 @@ OVERWRITE = "--overwrite"
 ROOT = "trainer.default_root_dir"
 # Checkpoints of the run folder itself, in Lightning's words.
 IN_THE_FOLDER = ("last", "best", "hpc")
+# What a folder says of its run, as far as a command that is refused later may have changed it.
+RECORDS = ("started.json", "config.yaml", "done.json", "skipped.csv")
 # Seconds; moving an old run away takes far less.
 SETTLED = 1.0
 
@@ -52,6 +54,7 @@ class RunFolder:
         self.overwrite = overwrite and os.environ.get("SLURM_RESTART_COUNT", "0") == "0"
         self.path: Path | None = None
         self._afresh, self._begun = True, False
+        self._record: dict[Path, bytes] = {}
         self._held = ExitStack()
 
     def __enter__(self) -> "RunFolder":
@@ -64,6 +67,9 @@ class RunFolder:
             kept = self.path / PREVIOUS
             if kept.is_dir():
                 print(f"lightning-cli {self.words[0]}: what {self.path} held before lies in {kept}", file=sys.stderr)
+        if error is not None:
+            for file, content in self._record.items():
+                file.write_bytes(content)
         self._held.close()
 
     def take(self, path: Path, ckpt_path: str | None) -> Path | None:
@@ -106,12 +112,22 @@ class RunFolder:
         return last if self._resumes(path) and self._look(path).state == "begun" else None
 
     def begin(self) -> None:
-        """Clear the folder and say what is in it from now on; call it when no more mistakes are to be found."""
+        """Clear the folder and say what is in it from now on; call it when the configuration has no more mistakes.
+
+        A run that goes on may still be refused, by its checkpoint: until `accept`, what it was is remembered.
+        """
         if self.path is not None and is_first_process():
             if self._afresh:
                 set_aside(self.path)
+            else:
+                files = [self.path / name for name in RECORDS]
+                self._record = {file: file.read_bytes() for file in files if file.is_file()}
             self._begun = True
             write_started(self.path, ["lightning-cli", *self.words], self.mark)
+
+    def accept(self) -> None:
+        """Note that the checkpoint to go on from fits: the folder's files are this command's from now on."""
+        self._record = {}
 
     def way_on(self) -> str:
         """Say what the same command does after an interruption, as the end of a sentence."""

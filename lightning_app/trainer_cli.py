@@ -77,7 +77,7 @@ class StageCLI(LightningCLI):
         self, arguments: list[str], print_of: Fingerprint, folder: RunFolder, settings: Mapping[str, Any]
     ) -> None:
         self.arguments, self.print_of, self.folder = arguments, print_of, folder
-        self.done = MarkDone(arguments, print_of)
+        self.done = MarkDone(arguments, print_of, folder.accept)
         super().__init__(
             Stage,
             StageData,

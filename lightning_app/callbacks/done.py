@@ -1,6 +1,6 @@
 """The mark of success."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,16 +17,21 @@ class MarkDone(Callback):
     Args:
         command: The command line, from the verb on.
         fingerprint: Of that command line, computed before anything ran.
+        accepted: Called when nothing refuses the run any more, its checkpoint neither.
     """
 
-    def __init__(self, command: Sequence[str], fingerprint: Fingerprint) -> None:
-        self.command, self.fingerprint = list(command), fingerprint
+    def __init__(self, command: Sequence[str], fingerprint: Fingerprint, accepted: Callable[[], None]) -> None:
+        self.command, self.fingerprint, self.accepted = list(command), fingerprint, accepted
         self.started = datetime.now(UTC)
         self.outputs: list[str] = []
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if trainer.is_global_zero:
             (Path(trainer.default_root_dir) / "done.json").unlink(missing_ok=True)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # The trainer has read the checkpoint to resume from, and every callback has looked at it.
+        self.accepted()
 
     def write(self, trainer: Trainer) -> None:
         """Write ``done.json``; called by the command when the trainer has returned in peace."""

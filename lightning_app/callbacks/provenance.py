@@ -85,7 +85,8 @@ def _rate(data: ClipData, pl_module: LightningModule) -> int:
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if names[5:] else "")
+    """The first of them; a speaker of no corpus is kept as "/name"."""
+    return ", ".join(name.removeprefix("/") for name in names[:5]) + (", ..." if names[5:] else "")
 
 
 def _speakers(rows: Any) -> set[str]:

@@ -171,7 +171,9 @@ def test_messages_name_the_manifest_and_what_mends_it(corpus: Path, tmp_path: Pa
         data(manifest, protocol="speaker", labels=["anger", "boredom"]).setup("fit")
     checked = data(manifest, protocol="speaker", disjoint=("speaker", "transcript"))
     assert checked.summary().endswith("; 72 without a transcript could not be checked for leaks")
-    assert "of other emotions" in data(manifest, protocol="speaker", labels=["anger", "sadness"]).summary()
+    two = data(manifest, protocol="speaker", labels=["anger", "sadness"])
+    assert "; left out 36 of other emotions than anger+sadness" in two.summary()
+    assert "without an emotion" not in two.summary()
 
 
 def test_a_manifest_that_is_no_file(corpus: Path, tmp_path: Path) -> None:

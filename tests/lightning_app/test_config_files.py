@@ -82,6 +82,8 @@ def test_another_class_in_place_of_the_bases_brings_its_own_arguments(tmp_path: 
 
 def test_a_name_that_is_longer_than_names_can_be(tmp_path: Path) -> None:
     name = "a" * 5000 + ".yaml"
+    with pytest.raises(ConfigError, match="stages: is a folder; expected a YAML file"):
+        find_config(PACKAGE_ROOT / "stages")
     with pytest.raises(ConfigError, match="no such file"):
         find_config(name)
     (tmp_path / "a.yaml").write_text(f"a: {name}\n")

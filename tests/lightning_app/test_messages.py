@@ -322,6 +322,13 @@ class TestCheckpoints:
         said = fails(4, "fit", "--config", "stages/acpt.yaml", f"--model.init_from={chain.root / typo}")
         assert said.startswith(f"model.init_args.init_from: {chain.root / typo} is not there; there is {best}")
 
+    def test_a_run_folder_in_place_of_its_checkpoint(self, fails: Fails, chain) -> None:
+        best = chain.checkpoint("clep")
+        said = fails(4, "fit", "--config", "stages/acpt.yaml", f"--model.init_from={best.parent}")
+        assert said.startswith(
+            f"model.init_args.init_from: {best.parent} is no checkpoint; it is a folder, which holds {best}, "
+        )
+
     def test_of_a_stage_without_the_part(self, fails: Fails, chain) -> None:
         source = chain.checkpoint("clep")
         words = ["fit", "--config", "stages/classifier.yaml", f"--model.init_from={source}"]
@@ -354,7 +361,10 @@ class TestCheckpoints:
         path = altered(chain, tmp_path, lambda content: content["hyper_parameters"].__setitem__("clap", change))
         said = fails(4, "fit", "--config", "stages/acpt.yaml", f"--model.init_from={path}")
         assert said.startswith(f"{path}: asks for the class stranger.Clap in model.clap; a checkpoint may name classes")
-        assert "add --trust stranger, or say model.clap in a --config of your own" in said
+        assert (
+            "add --trust stranger, --plugins and the folder of its module, or say model.clap in a --config of your own"
+            in said
+        )
         assert "stranger" not in sys.modules
 
     def test_with_other_classes_than_the_evaluation(self, fails: Fails, chain, corpus: Path) -> None:

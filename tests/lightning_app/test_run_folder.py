@@ -320,6 +320,22 @@ def test_the_command_line_as_a_whole(
     assert "--overwrite" not in json.loads((tmp_path / "done.json").read_text())["command"]
 
 
+def test_a_resume_that_is_refused_changes_no_record_of_the_run(
+    command: Callable[..., int], tiny_yaml: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit = ["fit", "--config", "stages/clep.yaml", "--config", tiny_yaml, f"--trainer.default_root_dir={run}"]
+    assert command(*fit, "--trainer.max_epochs=1") == 0
+    before = {name: (run / name).read_bytes() for name in ("started.json", "config.yaml", "done.json")}
+    more = [f"--ckpt_path={run / 'last.ckpt'}", "--trainer.max_epochs=2"]
+    assert command(*fit, *more, "--data.batch_size=6") == 3
+    assert "data.batch_size (8 then, 6 now)" in capsys.readouterr().err
+    assert {name: (run / name).read_bytes() for name in before} == before
+    assert command(*fit, "--trainer.max_epochs=1") == 0
+    assert "nothing to do" in capsys.readouterr().err
+    assert command(*fit, *more) == 0
+    assert (run / "done.json").read_bytes() != before["done.json"]
+
+
 def test_a_stopped_run_with_a_damaged_checkpoint_is_refused_with_the_file_to_take(
     command: Callable[..., int], tiny_yaml: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
