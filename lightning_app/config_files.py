@@ -1,6 +1,7 @@
 """Configuration files: where they are found, what they include, and how several become one."""
 
 import difflib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def find_config(name: str | Path) -> Path:
         for file in sorted((PACKAGE_ROOT / folder).rglob("*.yaml"))
     ]
     near = difflib.get_close_matches(str(name), shipped, n=3, cutoff=0.5)
-    if Path(name).is_dir():
+    if os.path.isdir(name):  # unlike a Path, it says False to a name that is too long
         raise ConfigError(f"{name}: is a folder; expected a YAML file")
     raise ConfigError(f"{name}: no such file" + (f"; did you mean {' or '.join(near)}?" if near else ""))
 

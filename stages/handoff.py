@@ -54,7 +54,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def near_checkpoints(path: Path) -> str:
-    """The end of a message that lists what lies where a checkpoint is missing: in it, beside it, or in a folder like its."""
+    """The end of a message about a missing checkpoint: which ones lie in it, beside it, or in a folder like its."""
     if path.is_dir():
         inside = sorted(path.glob("*.ckpt"))
         return f"; it is a folder, which holds {', '.join(map(str, inside)) or 'no checkpoint'}"
