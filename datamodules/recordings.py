@@ -9,8 +9,9 @@ from typing import Literal
 from datamodules.decoder_noise import decoder_noise
 from datamodules.errors import DataError
 from datamodules.hearing import hear
+from datamodules.mp3 import mp3_fault
 from datamodules.ogg import ogg_fault
-from datamodules.opening import open_audio
+from datamodules.opening import converting, open_audio
 from datamodules.patience import patiently
 
 SHORTEST_SECONDS = 0.025
@@ -88,6 +89,10 @@ def _describe(path: Path, hashed: bool) -> Recording:
         with path.open("rb") as stream:
             if fault := ogg_fault(stream):
                 raise DataError(f"{path}: {fault}; copy the file again")
+    if form == "MP3":
+        with path.open("rb") as stream:
+            if fault := mp3_fault(stream, frames / rate):
+                raise DataError(f"{path}: {fault}; convert it: {converting(path)}")
     if frames < SHORTEST_SECONDS * rate:
         raise DataError(f"{path}: {too_short(frames / rate)}")
     return Recording(frames / rate, rate, sha256_of(path) if hashed else "", oddity)

@@ -2,6 +2,7 @@ import errno
 import hashlib
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -115,6 +116,25 @@ def test_what_a_decoder_says_of_texts_in_tags_is_no_damage(tmp_path, capfd):
     path.write_bytes(tag + data)
     assert "damaged" in refusal(path)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (16000, 2), (44100, 1)])
+def test_an_mp3_of_which_only_the_beginning_is_decoded(tmp_path, rate, channels):
+    """Variable bit rate without the frame that says how long it is: what comes after a quiet beginning is not heard."""
+    path = tmp_path / "a.mp3"
+    noise = 0.3 * np.random.default_rng(0).standard_normal((10 * rate, channels))
+    soundfile.write(path, noise * np.repeat([0.001, 1.0], 5 * rate)[:, None], rate, subtype="MPEG_LAYER_III")
+    data = path.read_bytes()
+    tag = id3((b"TIT2", b"\0title"))
+    path.write_bytes(tag + data + b"TAG" + bytes(125))
+    assert describe(path).duration == 10.0
+    path.write_bytes(data + data)
+    assert "its decoder stops after 10.0 of 20." in refusal(path)
+    path.write_bytes(tag + data[data.find(data[:2], 4) :])
+    said = refusal(path)
+    total = float(re.search(r"its decoder stops after [\d.]+ of ([\d.]+) s", said)[1])
+    assert 10.0 <= total <= 10.2  # with what the encoder adds
+    assert "convert it: ffmpeg -i a.mp3 a.wav" in said
 
 
 def test_a_header_that_promises_more_than_there_is(tmp_path):
