@@ -5,19 +5,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PREVIOUS = "previous"
+STARTED = "started.json"
 CHECKPOINTS = ("best.ckpt", "last.ckpt", "hpc_ckpt_*")
+EVALUATED = ("predictions.parquet", "results.csv", "trials.csv", "embeddings.npz")
+# What done.json vouches for.
+OUTPUTS = ("best.ckpt", *EVALUATED, "skipped.csv")
 # done.json goes first: a folder that has it has the rest, too.
-RESULTS = ("done.json", *CHECKPOINTS, "predictions.parquet", "results.csv", "embeddings.npz")
-# Whatever else lies in the folder is not a run's, and stays.
+RESULTS = ("done.json", *CHECKPOINTS, *EVALUATED)
+# Whatever else lies in the folder is not a run's, and stays. started.json goes last: where it lies, all does.
 BESIDE = (
     "best.ckpt.sha256*",
     "last.ckpt.sha256*",
-    "started.json",
     "config.yaml",
     "metrics.csv",
     "captions.csv",
     "bins.json",
     "skipped.csv",
+    STARTED,
 )
 
 
@@ -29,16 +33,19 @@ def holds_run(folder: Path) -> bool:
 def set_aside(folder: Path) -> None:
     """Move the files of the run that a folder holds into its folder ``previous``.
 
-    A run that lies there already has not been replaced by a successful one: it stays, and what came after it goes.
+    A run that had succeeded and lies there already has not been replaced by a successful one: it stays, and what came
+    after it goes. One that had not succeeded goes itself. So the folder ``previous`` holds files of one run alone.
     """
     if not holds_run(folder):
         return
     kept = folder / PREVIOUS
-    if (folder / "done.json").is_file():
+    moved, succeeded = (kept / STARTED).exists(), (kept / "done.json").exists()
+    if (folder / "done.json").is_file() or (moved and not succeeded):
         shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir(exist_ok=True)
+    whole = (kept / STARTED).exists()
     for path in list(_files(folder, (*RESULTS, *BESIDE))):
-        if (kept / path.name).exists():
+        if whole or (kept / path.name).exists():
             path.unlink(missing_ok=True)
         elif path.exists():
             path.rename(kept / path.name)

@@ -9,9 +9,8 @@ from pathlib import Path
 from lightning_app.config_files import ConfigError
 from lightning_app.done import read_json, write_json
 from lightning_app.fingerprint import Fingerprint, read_fingerprint
+from lightning_app.previous import STARTED
 from lightning_app.secrets import masked_words
-
-STARTED = "started.json"
 
 
 def write_started(folder: Path, command: Sequence[str], mark: Fingerprint) -> None:

@@ -9,6 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning_app.done import write_done
 from lightning_app.fingerprint import Fingerprint
 from lightning_app.plugins import plugin_words
+from lightning_app.previous import OUTPUTS
 
 
 class MarkDone(Callback):
@@ -38,12 +39,11 @@ class MarkDone(Callback):
         if not trainer.is_global_zero:
             return
         folder = Path(trainer.default_root_dir)
-        names = ("best.ckpt", "predictions.parquet", "results.csv", "embeddings.npz", "skipped.csv")
         write_done(
             folder,
             command=["lightning-cli", *self.command, *plugin_words()],
             fingerprint=self.fingerprint,
             started=self.started,
-            outputs=[folder / name for name in names if (folder / name).is_file()],
+            outputs=[folder / name for name in OUTPUTS if (folder / name).is_file()],
             metrics={name: float(value) for name, value in trainer.callback_metrics.items()},
         )

@@ -11,6 +11,7 @@ import pytest
 from lightning_app.config_files import ConfigError
 from lightning_app.done import write_done
 from lightning_app.fingerprint import Fingerprint
+from lightning_app.previous import EVALUATED, OUTPUTS, holds_run
 from lightning_app.run_folder import AlreadyDone, RunFolder, in_own_folder
 from lightning_app.started import write_started
 
@@ -128,6 +129,38 @@ def test_overwriting_keeps_the_old_run_until_the_new_one_has_succeeded(run: Path
     assert (run / "previous/best.ckpt").read_text() == "weights"
     finish(run, ONE)
     assert names(run) == {"best.ckpt", "done.json", "mine.txt", "mine.ckpt", "seed=1"}
+
+
+def test_what_failed_later_does_not_mix_into_a_whole_run(run: Path) -> None:
+    write_started(run, FIT, ONE)
+    finish(run, ONE)
+    take(run, TWO, overwrite=True)
+    whole = {path.name: path.read_bytes() for path in (run / "previous").iterdir()}
+    assert set(whole) == {"best.ckpt", "done.json", "started.json"}
+    for name in ("last.ckpt", "hpc_ckpt_1.ckpt", "metrics.csv", "config.yaml"):
+        (run / name).write_text("half trained")
+    take(run, ONE, overwrite=True)
+    assert {path.name: path.read_bytes() for path in (run / "previous").iterdir()} == whole
+    assert names(run) == {"previous"}
+
+
+def test_of_two_runs_that_failed_the_later_one_is_kept(run: Path) -> None:
+    for mark, name in ((ONE, "last.ckpt"), (TWO, "hpc_ckpt_1.ckpt"), (Fingerprint("3", {}, {}), "best.ckpt")):
+        take(run, mark, overwrite=True)
+        (run / name).touch()
+    take(run, ONE, overwrite=True)
+    assert names(run / "previous") == {"best.ckpt"}
+
+
+def test_every_file_of_an_evaluation_is_set_aside_and_vouched_for(run: Path) -> None:
+    write_started(run, FIT, ONE)
+    for name in EVALUATED:
+        (run / name).touch()
+        assert holds_run(run)
+        take(run, ONE, overwrite=True)
+        assert names(run) == {"previous"}
+        assert names(run / "previous") == {name}
+    assert set(EVALUATED) == {"predictions.parquet", "results.csv", "trials.csv", "embeddings.npz"} <= set(OUTPUTS)
 
 
 def test_a_run_that_fails_says_where_the_old_one_is(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
