@@ -59,9 +59,11 @@ def check_disjoint(rows: pd.DataFrame, manifest: Path, by: Sequence[str] = ("spe
     if found:
         listed = "\n".join(f"  {text}" for text in found[:5])
         more = f"\n  ... and {len(found) - 5} more" if len(found) > 5 else ""
+        same = any(text.startswith("the same audio") for text in found)
+        audio = ", and leave each recording in the table once" if same else ""
         raise DataError(
             f"{manifest}: splits are not independent, {len(found)} overlap{'s' * (len(found) > 1)}\n{listed}{more}\n"
-            f"  correct the column 'split'{_other_folds(rows, by)}; "
+            f"  correct the column 'split'{_other_folds(rows, by)}{audio}; "
             "what splits may share is left out of data.init_args.disjoint"
         )
     return unknown

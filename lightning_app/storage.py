@@ -72,4 +72,7 @@ def refusal(error: OSError, path: Path) -> str:
     if error.errno in FULL:
         free = shutil.disk_usage(folder).free / 1e6
         return f"cannot be written: {reason} ({free:,.0f} MB free in {folder}); make room and run the command again"
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        file = next((each for each in (path, *path.absolute().parents) if each.is_file()), path)
+        return f"cannot be written: {file} is a file; name another folder"
     return f"cannot be written: {reason}; make {folder} writable, or name another folder"

@@ -66,6 +66,7 @@ def test_a_file_in_two_splits_is_always_refused():
 def test_equal_contents_under_two_names_are_refused():
     rows = rows_of(("train", "a"), ("test", "b"), sha256=["f" * 64] * 2)
     assert "the same audio, " + "f" * 64 in refusal(rows)
+    assert "leave each recording in the table once" in refusal(rows)
     assert check_disjoint(rows.assign(sha256=""), MANIFEST) == {}
 
 

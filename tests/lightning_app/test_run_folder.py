@@ -294,12 +294,13 @@ def test_what_a_killed_save_left_is_taken_away(run: Path) -> None:
     assert names(run) == {".hidden"}
 
 
-@pytest.mark.parametrize("place", ["file/run", "/proc/none/run"])
-def test_a_folder_that_cannot_be_made(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize(
+    ("place", "why"), [("file/run", "file is a file"), ("file", "file is a file"), ("/proc/none/run", "No such file")]
+)
+def test_a_folder_that_cannot_be_made(tmp_path: Path, place: str, why: str) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(
-        ConfigError, match=r"the run folder cannot be written: .* name another folder with --trainer\.default_root_dir"
-    ):
+    remedy = r"name another folder with --trainer\.default_root_dir"
+    with pytest.raises(ConfigError, match=f"the run folder cannot be written: .*{why}.*; .*{remedy}"):
         take(tmp_path / place, ONE)
 
 
