@@ -4,6 +4,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
+from lightning.pytorch.trainer.states import TrainerFn
 
 from datamodules.errors import DataError
 from datamodules.stage_data import StageData
@@ -25,9 +26,11 @@ class SameData(Callback):
         checkpoint[KEY] = _what_decides(trainer)
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        then, now = checkpoint.get(KEY), _what_decides(trainer)
-        if not isinstance(then, dict):
-            return  # of a release that did not keep it
+        then = checkpoint.get(KEY)
+        # Who validates or tests goes on with nothing; releases before this one did not keep it.
+        if trainer.state.fn != TrainerFn.FITTING or not isinstance(then, dict):
+            return
+        now = _what_decides(trainer)
         differ = [
             f"{name} ({then[name]} then, {now[name]} now)" for name in now if then.get(name) not in (None, now[name])
         ]

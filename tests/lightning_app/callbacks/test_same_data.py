@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
+from lightning.pytorch.trainer.states import TrainerFn
 
 from datamodules.augmentation import Augmentation
 from datamodules.clip_data import ClipData
@@ -29,6 +30,7 @@ def stored(data: StageData, **run: Any) -> dict[str, Any]:
 
 def trainer(data: StageData, **run: Any) -> Any:
     how = {"world_size": 1, "accumulate_grad_batches": 1, "limit_train_batches": 1.0, "callbacks": [], **run}
+    how["state"] = SimpleNamespace(fn=TrainerFn.FITTING)
     return SimpleNamespace(datamodule=data, **how)
 
 
@@ -151,11 +153,12 @@ def test_a_checkpoint_that_says_nothing_of_it_resumes(corpus: Path) -> None:
 def test_through_the_command(
     chain: Any, tiny_yaml: Path, command: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = command(
-        "fit", "--config", "stages/clep.yaml", "--config", tiny_yaml, "--trainer.max_epochs=3", "--data.batch_size=4",
+    words = [
+        "--config", "stages/clep.yaml", "--config", tiny_yaml, "--data.batch_size=4",
         f"--ckpt_path={chain.root / 'clep' / 'last.ckpt'}", f"--trainer.default_root_dir={tmp_path}",
-    )  # fmt: skip
-    assert code == 3
+    ]  # fmt: skip
+    assert command("validate", *words) == 0  # goes on with nothing
+    assert command("fit", *words, "--trainer.max_epochs=3") == 3
     said = capsys.readouterr().err
     assert "data.batch_size (8 then, 4 now); put them back to resume" in said
     assert "in another folder (--trainer.default_root_dir OTHER; in a chain: --force)" in said
