@@ -24,7 +24,6 @@ class MarkDone(Callback):
     def __init__(self, command: Sequence[str], fingerprint: Fingerprint, accepted: Callable[[], None]) -> None:
         self.command, self.fingerprint, self.accepted = list(command), fingerprint, accepted
         self.started = datetime.now(UTC)
-        self.outputs: list[str] = []
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if trainer.is_global_zero:

@@ -130,6 +130,15 @@ def test_odd_sounds_are_counted_and_kept(corpus: Path, tmp_path: Path) -> None:
         data(tmp_path / "m.csv")
 
 
+def test_clips_without_an_emotion_are_not_counted_as_of_another(corpus: Path) -> None:
+    def empty(table: pd.DataFrame) -> None:
+        table.loc[table["speaker"] == "finn", "emotion"] = ""
+
+    said = data(edited(corpus, "unlabelled.csv", empty)).summary()
+    assert said.endswith("; left out 12 without an emotion")
+    assert "of other emotions" not in said
+
+
 def test_a_speaker_in_training_and_testing_is_refused(corpus: Path) -> None:
     def leak(table: pd.DataFrame) -> None:
         table.loc[table["speaker"] == "eve", "speaker"] = "ann"
