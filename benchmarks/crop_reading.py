@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 
 from benchmarks.timing import Row, compare
-from datamodules.audio import AudioFormat, Recording, Wave, read_crop
+from datamodules.audio.reading import AudioFormat, Recording, Wave, read_crop
 
 RATE = 16000
 # A decoder that starts inside an mp3 lacks the bits that earlier frames keep for it, so its first frames differ.

@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.timing import Row, compare
+from losses.batch import ContrastiveBatch
 from losses.infonce import InfoNCE
-from losses.pairs import Pairs
 
 
 def run(sizes: tuple[int, ...] = (64, 512, 4096), captions: int = 8, width: int = 512, rounds: int = 6) -> list[Row]:
@@ -26,7 +26,7 @@ def _compare(clips: int, captions: int, width: int, rounds: int) -> Row:
     text_UE = F.normalize(torch.randn(captions, width, generator=draw), dim=-1).requires_grad_()
     caption_N = torch.randint(captions, (clips,), generator=draw)
     scale = torch.tensor(14.3, requires_grad=True)
-    loss, pairs, pair_N = InfoNCE(), Pairs(audio_NE, text_UE, caption_N, scale), torch.arange(clips)
+    loss, pairs, pair_N = InfoNCE(), ContrastiveBatch(audio_NE, text_UE, caption_N, scale), torch.arange(clips)
 
     def distinct() -> list[Tensor]:
         return _with_gradients(loss(pairs), audio_NE, text_UE, scale)

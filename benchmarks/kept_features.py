@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.timing import Row, compare
-from datamodules.audio import AudioFormat, Recording, read_crop
-from datamodules.clips import Clip
+from datamodules.audio.reading import AudioFormat, Recording, read_crop
+from datamodules.clips.dataset import Clip
 from datamodules.features import FeatureKeeper, clip_key
 from models.audio import Cnn14
 from models.projection import ResidualProjection

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmarks.memory import peak_bytes
 from benchmarks.timing import Row, compare
-from losses.pairs import Pairs
+from losses.batch import ContrastiveBatch
 from losses.rank_n_contrast import RankNContrast
 
 Terms = Callable[[Tensor, Tensor], Tensor]
@@ -101,7 +101,7 @@ def _batch(
     text_NE = F.normalize(torch.randn(clips, width, generator=draw), dim=-1).requires_grad_()
     scale = torch.tensor(14.3, requires_grad=True)
     rating_NR = torch.randint(5, 36, (clips, 3), generator=draw) / 5
-    pairs, loss = Pairs(audio_NE, text_NE, torch.arange(clips), scale, rating_NR=rating_NR), RankNContrast()
+    pairs, loss = ContrastiveBatch(audio_NE, text_NE, torch.arange(clips), scale, rating_NR=rating_NR), RankNContrast()
 
     def with_gradients(value: Tensor) -> list[Tensor]:
         return [value.detach(), *torch.autograd.grad(value, (audio_NE, text_NE, scale))]

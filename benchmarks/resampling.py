@@ -9,7 +9,7 @@ import torch
 import torchaudio.functional
 
 from benchmarks.timing import Row, compare
-from datamodules.audio import AudioFormat, Recording, Wave, read_crop
+from datamodules.audio.reading import AudioFormat, Recording, Wave, read_crop
 
 SOURCE, TARGET = 24414, 16000
 # Up to here both filters pass everything; above it the transition bands differ by design.

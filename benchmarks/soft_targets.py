@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.timing import Row, compare
-from losses.pairs import Pairs
+from losses.batch import ContrastiveBatch
 from losses.soft_targets import SoftTargets
 
 GAMMA, BETA, TEMPERATURE = 0.5, 0.1, 0.2
@@ -30,7 +30,7 @@ def _compare(clips: int, width: int, rounds: int) -> Row:
     audio_NE.requires_grad_()
     text_NE.requires_grad_()
     scale = torch.tensor(14.3, requires_grad=True)
-    pairs = Pairs(audio_NE, text_NE, torch.arange(clips), scale, local_NL=local_NL, tag_NE=tag_NE)
+    pairs = ContrastiveBatch(audio_NE, text_NE, torch.arange(clips), scale, local_NL=local_NL, tag_NE=tag_NE)
     loss = SoftTargets(GAMMA, BETA, TEMPERATURE, TEMPERATURE)
 
     def with_gradients(value: Tensor) -> list[Tensor]:

@@ -10,11 +10,11 @@ from torch import Tensor
 from benchmarks.timing import Row, compare
 from datamodules.batch import ClipBatch
 from datamodules.labels import EMOTIONS, VIEWS
-from lightning_app.config_files import load_yaml
+from lightning_app.config.files import load_yaml
 from models.audio import Cnn14
 from models.clap import Clap
 from models.text import TextEncoder
-from stages.clap import ContrastiveTraining
+from stages.clap import ClapTraining
 
 LABELS = VIEWS["demo6"].labels
 
@@ -31,7 +31,7 @@ def run(clap: Clap | None = None, clips: int = 64, seconds: float = 5.0, rounds:
     """Forward and backward of a batch of noise; loss and gradients of both forms are shown to be equal first."""
     clap = clap or demo_clap()
     words = [EMOTIONS[label].adjective for label in LABELS]
-    stage = ContrastiveTraining(clap, list(LABELS), words)
+    stage = ClapTraining(clap, list(LABELS), words)
     batch = _batch(clips, round(seconds * clap.sample_rate), words)
 
     def kept() -> Tensor:

@@ -45,7 +45,7 @@ EMOTIONS: dict[str, Emotion] = {
 
 
 @dataclass(frozen=True)
-class LabelView:
+class LabelSet:
     """The classes of one evaluation.
 
     Args:
@@ -68,17 +68,17 @@ _FOUR = ("anger", "happiness", "neutral", "sadness")
 _SIX = ("anger", "disgust", "fear", "happiness", "neutral", "sadness")
 
 # Labels stand in alphabetical order, so that the order of the logits can be told from the names alone.
-VIEWS: dict[str, LabelView] = {
+VIEWS: dict[str, LabelSet] = {
     view.name: view
     for view in (
-        LabelView("iemocap4", _FOUR, MappingProxyType({"excitement": "happiness"})),
-        LabelView("iemocap5", tuple(sorted((*_FOUR, "excitement")))),
-        LabelView("demo6", ("anger", "fear", "happiness", "neutral", "sadness", "surprise")),
-        LabelView("six", _SIX),
-        LabelView("emodb7", tuple(sorted((*_SIX, "boredom")))),
-        LabelView("seven", (*_SIX, "surprise")),
-        LabelView("eight", tuple(sorted((*_SIX, "calm", "surprise")))),
-        LabelView("mead8", tuple(sorted((*_SIX, "contempt", "surprise")))),
+        LabelSet("iemocap4", _FOUR, MappingProxyType({"excitement": "happiness"})),
+        LabelSet("iemocap5", tuple(sorted((*_FOUR, "excitement")))),
+        LabelSet("demo6", ("anger", "fear", "happiness", "neutral", "sadness", "surprise")),
+        LabelSet("six", _SIX),
+        LabelSet("emodb7", tuple(sorted((*_SIX, "boredom")))),
+        LabelSet("seven", (*_SIX, "surprise")),
+        LabelSet("eight", tuple(sorted((*_SIX, "calm", "surprise")))),
+        LabelSet("mead8", tuple(sorted((*_SIX, "contempt", "surprise")))),
     )
 }
 
@@ -105,7 +105,7 @@ def nearest_emotion(word: str) -> str | None:
     return nouns[match] if match else None
 
 
-def resolve_view(labels: str | Sequence[str]) -> LabelView:
+def resolve_label_set(labels: str | Sequence[str]) -> LabelSet:
     """The view of that name, or a view made of an explicit list of canonical nouns in logit order.
 
     Raises:
@@ -128,7 +128,7 @@ def resolve_view(labels: str | Sequence[str]) -> LabelView:
         raise DataError(f"labels: {', '.join(repeated)} stands twice; name every emotion once")
     if len(labels) < 2:
         raise DataError(f"labels: found {list(labels)}, expected at least two emotions")
-    return LabelView("+".join(labels), tuple(labels))
+    return LabelSet("+".join(labels), tuple(labels))
 
 
 def did_you_mean(word: str | None) -> str:

@@ -6,16 +6,16 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from lightning_app.own_packages import current_folder_unsearched
+from lightning_app.config.own_packages import current_folder_unsearched
 
 NO_CACHE = "--no-cache"
 LONGEST = 4000  # characters of a message: a value that is quoted may be of any length
 CLOSED_PIPE = 141  # what a shell says of a program that was ended by a closed pipe
 VERBS = {
-    "prepare": ("lightning_app.prepare", "Turn a corpus, or a table of your recordings, into a manifest."),
-    "caption": ("lightning_app.caption", "Write the captions and tags of a stage's data as a table."),
-    "chain": ("lightning_app.chain", "Run several stages, each from the checkpoint of the one before."),
-    "report": ("lightning_app.report", "Make one HTML page of a chain's results."),
+    "prepare": ("lightning_app.commands.prepare", "Turn a corpus, or a table of your recordings, into a manifest."),
+    "caption": ("lightning_app.commands.caption", "Write the captions and tags of a stage's data as a table."),
+    "chain": ("lightning_app.commands.chain", "Run several stages, each from the checkpoint of the one before."),
+    "report": ("lightning_app.commands.report", "Make one HTML page of a chain's results."),
 }
 LIGHTNING_VERBS = {
     "fit": "Train a stage.",
@@ -68,7 +68,7 @@ def _main(arguments: list[str], whole_process: bool) -> int:
         return _fail("lightning-cli", f"no verb {verb!r}; expected {', '.join([*LIGHTNING_VERBS, *VERBS])}{hint}", 2)
     try:
         from datamodules import stop_signals
-        from lightning_app.plugins import plugin_options
+        from lightning_app.config.plugins import plugin_options
         from lightning_app.releases import require_sound_releases
 
         require_sound_releases()
@@ -77,7 +77,7 @@ def _main(arguments: list[str], whole_process: bool) -> int:
                 return _run_own(verb, words)
             # Before torch is imported, which takes its time.
             with stop_signals.noted(for_good=whole_process):
-                from lightning_app.trainer_cli import run_stage
+                from lightning_app.commands.stage import run_stage
 
                 return run_stage([verb, *words])
     except KeyboardInterrupt:
@@ -88,8 +88,8 @@ def _main(arguments: list[str], whole_process: bool) -> int:
             return _fail(f"lightning-cli {verb}", "interrupted", 130)
         raise
     except Exception as error:
-        from lightning_app.messages import users_mistake
-        from lightning_app.storage import as_mistake
+        from lightning_app.config.messages import users_mistake
+        from lightning_app.runs.storage import as_mistake
 
         mistake = users_mistake(error) or as_mistake(error)
         if mistake is None or os.environ.get("EMOCLAP_DEBUG"):

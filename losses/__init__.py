@@ -1,11 +1,11 @@
 """Objectives: tensors in, a scalar out. Nothing here knows a corpus, a configuration or a logger."""
 
 from losses.arcface import ArcFaceLoss
+from losses.batch import ContrastiveBatch, ContrastiveLoss
 from losses.ccc import ConcordanceLoss
 from losses.diversity import ContextDiversity, mean_pairwise_cosine
 from losses.gather import gather
 from losses.infonce import InfoNCE
-from losses.pairs import ContrastiveLoss, Pairs
 from losses.prompt_ranking import PromptCrossEntropy, PromptRanking
 from losses.rank_n_contrast import RankNContrast
 from losses.siglip import SigLip
@@ -16,9 +16,9 @@ __all__ = [
     "ArcFaceLoss",
     "ConcordanceLoss",
     "ContextDiversity",
+    "ContrastiveBatch",
     "ContrastiveLoss",
     "InfoNCE",
-    "Pairs",
     "PromptCrossEntropy",
     "PromptRanking",
     "RankNContrast",

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losses.pairs import Pairs
+from losses.batch import ContrastiveBatch
 from losses.similarity import similarity
 
 
@@ -30,7 +30,7 @@ class CaptionLogits:
     audio_N: Tensor
 
     @classmethod
-    def of(cls, pairs: Pairs) -> "CaptionLogits":
+    def of(cls, pairs: ContrastiveBatch) -> "CaptionLogits":
         """Compute them from gathered pairs."""
         logit_NU = pairs.scale * similarity(pairs.audio_NE, pairs.text_UE)
         paired_NU = F.one_hot(pairs.caption_N, len(pairs.text_UE)).to(logit_NU.dtype)

@@ -4,10 +4,10 @@ from typing import Literal
 
 from torch import Tensor
 
+from losses.batch import ContrastiveBatch, ContrastiveLoss
 from losses.caption_logits import CaptionLogits
 from losses.checks import one_of
 from losses.errors import LossInputError
-from losses.pairs import ContrastiveLoss, Pairs
 
 
 class InfoNCE(ContrastiveLoss):
@@ -39,7 +39,7 @@ class InfoNCE(ContrastiveLoss):
         self.targets = targets
         self.needs = ("label",) if targets == "label" else ()
 
-    def forward(self, pairs: Pairs) -> Tensor:
+    def forward(self, pairs: ContrastiveBatch) -> Tensor:
         """Return a non-negative scalar, the same on every rank.
 
         Raises:

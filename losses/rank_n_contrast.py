@@ -5,9 +5,9 @@ from typing import Literal, get_args
 
 from torch import Tensor
 
+from losses.batch import ContrastiveBatch, ContrastiveLoss
 from losses.checks import one_of, within
 from losses.errors import LossInputError, LossSettingError
-from losses.pairs import ContrastiveLoss, Pairs
 from losses.ranked_terms import Ranking, ranked_terms
 from losses.similarity import similarity
 
@@ -73,7 +73,7 @@ class RankNContrast(ContrastiveLoss):
         self.standardize = standardize
         self.ranking = Ranking(distance, negatives == "strict", tie_eps, block_rows)
 
-    def forward(self, pairs: Pairs) -> Tensor:
+    def forward(self, pairs: ContrastiveBatch) -> Tensor:
         """Return a scalar, the same on every rank; 0 without gradient when there is nothing to rank.
 
         Raises:
@@ -90,7 +90,7 @@ class RankNContrast(ContrastiveLoss):
         terms = count.clamp(min=1) if self.normalizer == "valid" else max(logit_NN.numel(), 1)
         return total / terms
 
-    def _ratings(self, pairs: Pairs) -> Tensor:
+    def _ratings(self, pairs: ContrastiveBatch) -> Tensor:
         """Return the ratings that distances are taken over."""
         mend = f"set data.init_args.require to [{', '.join(self.attributes)}] to leave out the clips without"
         if pairs.rating_NR is None:

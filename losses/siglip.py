@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from losses.batch import ContrastiveBatch, ContrastiveLoss
 from losses.checks import one_of
-from losses.pairs import ContrastiveLoss, Pairs
 from losses.similarity import similarity
 
 # Of unit vectors: far above what ranks differ by in rounding, far below what two texts differ by.
@@ -40,7 +40,7 @@ class SigLip(ContrastiveLoss):
         self.duplicates = duplicates
         self.bias = nn.Parameter(torch.tensor(float(bias)))
 
-    def forward(self, pairs: Pairs) -> Tensor:
+    def forward(self, pairs: ContrastiveBatch) -> Tensor:
         """Return a non-negative scalar, the same on every rank."""
         pairs = pairs.gathered()
         logit_NU = pairs.scale * similarity(pairs.audio_NE, pairs.text_UE) + self.bias

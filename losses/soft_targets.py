@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from losses.batch import ContrastiveBatch, ContrastiveLoss, FieldName
 from losses.checks import one_of, positive, within
 from losses.errors import LossInputError
-from losses.pairs import ContrastiveLoss, Knowledge, Pairs
 from losses.similarity import similarity
 
 
@@ -85,11 +85,11 @@ class SoftTargets(ContrastiveLoss):
         self.normalize_local = normalize_local
         self.center_local = center_local
         self.log_floor = math.log(floor) if floor else -math.inf
-        local: tuple[Knowledge, ...] = ("local",) if beta > 0 and gamma < 1 else ()
-        tags: tuple[Knowledge, ...] = ("tag",) if beta > 0 and gamma > 0 and t2t != "caption" else ()
+        local: tuple[FieldName, ...] = ("local",) if beta > 0 and gamma < 1 else ()
+        tags: tuple[FieldName, ...] = ("tag",) if beta > 0 and gamma > 0 and t2t != "caption" else ()
         self.needs = local + tags
 
-    def forward(self, pairs: Pairs) -> Tensor:
+    def forward(self, pairs: ContrastiveBatch) -> Tensor:
         """Return a non-negative scalar, the same on every rank.
 
         Raises:
@@ -110,7 +110,7 @@ class SoftTargets(ContrastiveLoss):
         """Return ``KL(y|p) + KL(p|y)``, which is ``sum (y - p) (log y - log p)``, of each row."""
         return ((log_y_NN.exp() - log_p_NN.exp()) * (log_y_NN.clamp(min=self.log_floor) - log_p_NN)).sum(1)
 
-    def _log_target(self, pairs: Pairs) -> Tensor:
+    def _log_target(self, pairs: ContrastiveBatch) -> Tensor:
         parts = []
         if self.gamma < 1:
             parts.append(math.log(1 - self.gamma) + self._of_local(pairs))
@@ -124,7 +124,7 @@ class SoftTargets(ContrastiveLoss):
         own_N = torch.logaddexp(log_y_NN.diagonal(), identity_N)
         return log_y_NN.diagonal_scatter(own_N)
 
-    def _of_local(self, pairs: Pairs) -> Tensor:
+    def _of_local(self, pairs: ContrastiveBatch) -> Tensor:
         if pairs.local_NL is None:
             raise LossInputError("SoftTargets: gamma < 1 needs local audio features; the model gives none")
         local_NL = _wide(pairs.local_NL)
@@ -134,7 +134,7 @@ class SoftTargets(ContrastiveLoss):
             local_NL = F.normalize(local_NL, dim=1)
         return (similarity(local_NL, local_NL) / self.a2a_temperature).log_softmax(1)
 
-    def _of_text(self, pairs: Pairs) -> Tensor:
+    def _of_text(self, pairs: ContrastiveBatch) -> Tensor:
         parts = []
         if self.t2t != "caption":
             if pairs.tag_NE is None:

@@ -4,10 +4,10 @@ from typing import Literal
 
 from torch import Tensor
 
+from losses.batch import ContrastiveBatch, ContrastiveLoss
 from losses.caption_logits import CaptionLogits
 from losses.checks import one_of
 from losses.errors import LossInputError
-from losses.pairs import ContrastiveLoss, Pairs
 
 
 class SupCon(ContrastiveLoss):
@@ -35,7 +35,7 @@ class SupCon(ContrastiveLoss):
         one_of("SupCon: directions", directions, ("audio_to_text", "both"))
         self.directions = directions
 
-    def forward(self, pairs: Pairs) -> Tensor:
+    def forward(self, pairs: ContrastiveBatch) -> Tensor:
         """Return a non-negative scalar, the same on every rank. A clip without a label (-1) has its own caption.
 
         Raises:

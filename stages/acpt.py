@@ -18,7 +18,7 @@ from stages.stage import Stage
 PromptCallable = Callable[[int, int], SoftPrompt]
 
 
-class PromptTuning(Stage):
+class ACPT(Stage):
     """Tune K contexts so that, under each, a text about an emotion lies nearest to that emotion's prompt.
 
     One training step sees the whole text set and all contexts.

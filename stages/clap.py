@@ -8,9 +8,9 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from datamodules.batch import ClipBatch
+from losses.batch import ContrastiveBatch, ContrastiveLoss
 from losses.gather import gather
 from losses.infonce import InfoNCE
-from losses.pairs import ContrastiveLoss, Pairs
 from losses.similarity import similarity
 from models.audio.encoder import AudioEncoder
 from models.clap import Clap
@@ -29,7 +29,7 @@ class ReleasedWeights(Protocol):
         """Load them, and say in one line what was loaded."""
 
 
-class ContrastiveTraining(Stage):
+class ClapTraining(Stage):
     """Bring clips and captions that belong together close in the shared space; what belongs together is the loss's.
 
     Args:
@@ -133,7 +133,7 @@ class ContrastiveTraining(Stage):
             self.log("train/target_entropy", entropy, on_step=False, on_epoch=True, batch_size=size)
         return loss
 
-    def pairs(self, batch: ClipBatch) -> Pairs:
+    def pairs(self, batch: ClipBatch) -> ContrastiveBatch:
         """What the loss may look at, of this rank's batch."""
         pooled_ND = self._pooled_audio(batch)
         known: dict[str, Tensor] = {"label_N": batch["label"], "rating_NR": batch["rating"]}
@@ -143,7 +143,7 @@ class ContrastiveTraining(Stage):
         # A rank without clips takes part with no rows: what one rank gathers, all must.
         if "tag" in self.loss.needs and (batch["tags"] or not batch["id"]):
             known["tag_NE"] = self.clap.project_text(self._pooled_texts(batch, "tag"))[batch["tag"]]
-        return Pairs(
+        return ContrastiveBatch(
             audio_NE=self.clap.project_audio(pooled_ND),
             text_UE=self.clap.project_text(self._pooled_texts(batch, "caption")),
             caption_N=batch["caption"],

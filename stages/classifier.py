@@ -19,7 +19,7 @@ from stages.stage import Stage
 ClassifierCallable = Callable[[int, int], nn.Module]
 
 
-class TextClassification(Stage):
+class TextClassifier(Stage):
     """Train a linear layer on the unit embeddings of the learned prompts, K contexts x C classes. It hears no audio.
 
     Args:

@@ -66,7 +66,7 @@ def near_checkpoints(path: Path) -> str:
 
 
 def stage_of(checkpoint: Mapping[str, Any]) -> str:
-    """The class of the stage that wrote a checkpoint, such as ``stages.acpt.PromptTuning``."""
+    """The class of the stage that wrote a checkpoint, such as ``stages.acpt.ACPT``."""
     return str(checkpoint["hyper_parameters"].get("_class_path", "an unknown class"))
 
 

@@ -134,7 +134,7 @@ model:
           init_args: {{source: {tiny_bert}, pooling: mean, sha256: null}}
     groups: []
 data:
-  class_path: datamodules.clip_data.ClipData
+  class_path: datamodules.clips.data.ClipData
   init_args: {{manifest: {corpus}, labels: iemocap4, disjoint: [speaker], batch_size: 8, seconds: 1.2, num_workers: 0}}
 """)
     return path

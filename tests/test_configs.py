@@ -14,7 +14,7 @@ import yaml
 from safetensors import safe_open
 
 from datamodules.captions.descriptions import SOUNDSCAPES, describe_emotions
-from lightning_app.config_files import flatten, load_yaml, resolve
+from lightning_app.config.files import flatten, load_yaml, resolve
 
 ROOT = Path(__file__).parents[1]
 STAGES = sorted((ROOT / "stages").glob("*.yaml"))
@@ -66,7 +66,7 @@ def _made_for(overlay: Path) -> str | None:
 def test_every_stage_parses_with_every_configuration_made_for_it(
     stage: Path, overlays: tuple[Path, ...], chain, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from lightning_app.trainer_cli import run_stage
+    from lightning_app.commands.stage import run_stage
 
     verb = "test" if stage.name == "evaluation.yaml" else "fit"
     words = [verb, *(word for path in (stage, *overlays) for word in ("--config", str(path)))]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lightning_app.cli import LIGHTNING_VERBS, VERBS
-from lightning_app.config_files import find_config
+from lightning_app.config.files import find_config
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("datamodules", "losses", "models", "stages", "lightning_app")
@@ -62,7 +62,7 @@ def parse(verb: str, words: list[str]) -> None:
         module.add_arguments(parser)
         parser.parse_args(module.as_options(words) if hasattr(module, "as_options") else words)
         return
-    from lightning_app.fingerprint import fingerprint
+    from lightning_app.runs.fingerprint import fingerprint
 
     settings = fingerprint([verb, *words]).settings
     assert "model.class_path" in settings, (verb, words)

@@ -9,16 +9,16 @@ import yaml
 
 from lightning_app.chain.file import read_chain
 from lightning_app.chain.matrix import Run, expand
-from lightning_app.config_files import flatten
+from lightning_app.config.files import flatten
 
 CHAINS = Path(__file__).parents[1] / "configs" / "chains"
 CAPTIONS = {
     "clap_template": "speech has {noun} emotion",
-    "clap4emo": "LexiconGuided",
-    "paraclap": "AcousticPhrases",
-    "clap_sce": "ValenceArousal",
-    "supcon_clap": "ValenceArousal",
-    "emotionrankclap": "ValenceArousal",
+    "clap4emo": "LexiconCaptions",
+    "paraclap": "ParaClapCaptions",
+    "clap_sce": "ValenceArousalCaptions",
+    "supcon_clap": "ValenceArousalCaptions",
+    "emotionrankclap": "ValenceArousalCaptions",
 }
 LOSSES = {"supcon_clap": "SupCon", "emotionrankclap": "RankNContrast"}
 
@@ -31,7 +31,7 @@ def runs(name: str, stage: str) -> dict[str, Run]:
 
 def parsed(run: Run, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """What the program makes of a run's command line, as if the run started from no checkpoint."""
-    from lightning_app.trainer_cli import run_stage
+    from lightning_app.commands.stage import run_stage
 
     words = [re.sub(r"(init_from)=.*", r"\1=null", word) for word in run.arguments]
     capsys.readouterr()
@@ -70,7 +70,7 @@ def test_they_are_measured_on_test1(capsys: pytest.CaptureFixture[str]) -> None:
     said = parsed(runs("emotionrankclap_msp_podcast", "evaluation")["emotionrankclap"], capsys)
     assert (said["data.manifest"], said["data.test_on"]) == ("data/msp_podcast/manifest.csv", "test")
     assert said["data.seconds"] == 10.0
-    assert named(said, "data.caption").endswith("ValenceArousal")
+    assert named(said, "data.caption").endswith("ValenceArousalCaptions")
     assert said["model.measures"][0]["init_args"]["pairs"] == 5000
 
 
@@ -80,7 +80,7 @@ def test_they_are_measured_on_test1(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_smoothclap_trains(model: str, loss: str, capsys: pytest.CaptureFixture[str]) -> None:
     said = parsed(runs("smoothclap_msp_podcast", "train")[model], capsys)
     assert named(said, "model.loss").endswith(loss)
-    assert named(said, "data.caption").endswith("AcousticPhrases")
+    assert named(said, "data.caption").endswith("ParaClapCaptions")
     assert (named(said, "data.tags") == "None") == (model == "paraclap")
     assert (said["data.seconds"], said["data.batch_size"], said["trainer.max_epochs"]) == (5.0, 32, 10)
     assert said["data.manifest"] == "data/msp_podcast/manifest.csv"

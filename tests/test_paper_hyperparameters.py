@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lightning_app.config_files import flatten, load_yaml, resolve
+from lightning_app.config.files import flatten, load_yaml, resolve
 from stages.metrics.ordinal import VALUES
 
 ROOT = Path(__file__).parents[1]
@@ -119,7 +119,7 @@ TABLE: dict[str, Rows] = {
     },
     "stages/emotionrankclap.yaml": EMOTIONRANKCLAP
     | {
-        "data.caption.class_path": ("datamodules.captions.ValenceArousal", "EmotionRankCLAP 3.4"),
+        "data.caption.class_path": ("datamodules.captions.ValenceArousalCaptions", "EmotionRankCLAP 3.4"),
         "model.loss.class_path": ("losses.RankNContrast", "EmotionRankCLAP 3.2"),
         "model.loss.attributes": (ON_AXIS, "EmotionRankCLAP 3.2"),
         "model.loss.distance": ("l2", "EmotionRankCLAP 3.2"),
@@ -129,13 +129,13 @@ TABLE: dict[str, Rows] = {
     },
     "stages/clap_sce.yaml": EMOTIONRANKCLAP
     | {
-        "data.caption.class_path": ("datamodules.captions.ValenceArousal", "EmotionRankCLAP 4.1"),
+        "data.caption.class_path": ("datamodules.captions.ValenceArousalCaptions", "EmotionRankCLAP 4.1"),
         "model.loss.class_path": ("losses.InfoNCE", "EmotionRankCLAP 4.1"),
         "model.loss.targets": ("identity", "EmotionRankCLAP 4.1"),
     },
     "stages/supcon_clap.yaml": EMOTIONRANKCLAP
     | {
-        "data.caption.class_path": ("datamodules.captions.ValenceArousal", "EmotionRankCLAP 4.1"),
+        "data.caption.class_path": ("datamodules.captions.ValenceArousalCaptions", "EmotionRankCLAP 4.1"),
         "model.loss.class_path": ("losses.SupCon", "EmotionRankCLAP 4.1"),
     },
     "stages/clap_template.yaml": EMOTIONRANKCLAP
@@ -145,12 +145,12 @@ TABLE: dict[str, Rows] = {
     },
     "stages/clap4emo.yaml": EMOTIONRANKCLAP
     | {
-        "data.caption.class_path": ("datamodules.captions.LexiconGuided", "EmotionRankCLAP 4.1"),
+        "data.caption.class_path": ("datamodules.captions.LexiconCaptions", "EmotionRankCLAP 4.1"),
         "model.loss.class_path": ("losses.InfoNCE", "EmotionRankCLAP 4.1"),
     },
     "stages/paraclap.yaml configs/recipes/emotionrankclap.yaml": EMOTIONRANKCLAP
     | {
-        "data.caption.class_path": ("datamodules.captions.AcousticPhrases", "EmotionRankCLAP 4.1"),
+        "data.caption.class_path": ("datamodules.captions.ParaClapCaptions", "EmotionRankCLAP 4.1"),
         "model.groups": ([], "EmotionRankCLAP 4.1: one learning rate"),
     },
     "stages/emotionrankclap.yaml configs/encoders/wavlm_ser.yaml": EMOTIONRANKCLAP
@@ -166,7 +166,7 @@ TABLE: dict[str, Rows] = {
         "model.loss.prediction_temperature": (1.0, "SmoothCLAP 2, eq. 9: the scale is learned already"),
         "model.loss.a2a_temperature": (0.05, "SmoothCLAP is silent; ours"),
         "model.loss.t2t_temperature": (0.05, "SmoothCLAP is silent; ours"),
-        "data.caption.class_path": ("datamodules.captions.AcousticPhrases", "SmoothCLAP 2"),
+        "data.caption.class_path": ("datamodules.captions.ParaClapCaptions", "SmoothCLAP 2"),
         "data.tags.class_path": ("datamodules.captions.Tags", "SmoothCLAP 2"),
     },
     "stages/smoothclap.yaml configs/presets/smoothclap_setup.yaml": SMOOTHCLAP
@@ -179,7 +179,7 @@ TABLE: dict[str, Rows] = {
     "stages/paraclap.yaml": SMOOTHCLAP
     | {
         "model.loss.class_path": ("losses.InfoNCE", "SmoothCLAP 3.1"),
-        "data.caption.class_path": ("datamodules.captions.AcousticPhrases", "SmoothCLAP 3.1"),
+        "data.caption.class_path": ("datamodules.captions.ParaClapCaptions", "SmoothCLAP 3.1"),
         "data.tags": (None, "ParaCLAP has none"),
     },
     "stages/paraclap.yaml configs/presets/paraclap_code.yaml": {
@@ -245,7 +245,7 @@ OWN: dict[str, set[str]] = {
 @cache
 def parsed(files: str) -> dict[str, Any]:
     """What the program makes of these files, defaults included, as if a run started from no checkpoint."""
-    from lightning_app.trainer_cli import run_stage
+    from lightning_app.commands.stage import run_stage
 
     names = files.split()
     words = ["test" if "evaluation" in names[0] else "fit"]

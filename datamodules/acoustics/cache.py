@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from datamodules.acoustics.measures import Acoustics
-from datamodules.tables import write_table
+from datamodules.manifest.tables import write_table
 
 
 class MeasureCache:

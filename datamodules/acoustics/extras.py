@@ -21,6 +21,6 @@ def version_of(package: str, extra: str, licence: str) -> str:
     except PackageNotFoundError:
         raise MissingExtra(
             f"acoustics: {package} is not installed ({licence}). "
-            f'Install it with: pip install "emoclap[{extra}]"; or measure with datamodules.acoustics.OwnAcoustics, '
-            "which needs no further package"
+            f'Install it with: pip install "emoclap[{extra}]"; or measure with '
+            "datamodules.acoustics.AutocorrelationAcoustics, which needs no further package"
         ) from None

@@ -16,10 +16,10 @@ import soundfile
 from datamodules import stop_signals
 from datamodules.acoustics.cache import MeasureCache
 from datamodules.acoustics.measures import Acoustics
-from datamodules.audio import AudioFormat, Recording, read_crop
+from datamodules.audio.reading import AudioFormat, Recording, read_crop
 from datamodules.cache_folder import cache_folder
-from datamodules.contents import Contents
 from datamodules.errors import DataError
+from datamodules.manifest.contents import Contents
 
 SAMPLE_RATE = 16_000
 """All clips are measured at this rate in Hz, so that the rate of a recording says nothing about its voice."""

@@ -8,11 +8,11 @@ import pandas as pd
 import torch
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
-from datamodules.captions.checks import CaptionRules, caption_problem, count_kinds, require_sound
 from datamodules.captions.choice import number_of
 from datamodules.captions.ratings import require_ratings
 from datamodules.captions.source import CaptionSource
-from datamodules.captions.valence_arousal import ValenceArousal
+from datamodules.captions.valence_arousal import ValenceArousalCaptions
+from datamodules.captions.validation import CaptionRules, caption_problem, count_kinds, require_sound
 
 PREFIX = "The person is speaking"
 PROMPT = (
@@ -38,7 +38,7 @@ class LanguageModel(CaptionSource):
     """One sentence for each distinct pair of valence and arousal, by any causal language model of transformers.
 
     It writes when the data are made, in every run. Let it write once: ``lightning-cli caption --out captions.csv``, and
-    train with `Table`.
+    train with `CaptionFile`.
 
     Args:
         source: Name on the Hugging Face hub, or a folder that ``save_pretrained`` wrote.
@@ -52,7 +52,8 @@ class LanguageModel(CaptionSource):
         batch_size: Prompts at a time.
         temperature: Of sampling; null takes the most probable token, and samples only to try again.
         retries: How often an answer that cannot be used is asked for again.
-        on_bad: What becomes of an answer that still cannot be used: ``raise``, or the sentence of ``ValenceArousal``.
+        on_bad: What becomes of an answer that still cannot be used: ``raise``, or the sentence of
+            ``ValenceArousalCaptions``.
 
     Raises:
         ValueError: If the prompt does not name ``{valence}`` and ``{arousal}``, or a number is out of range.
@@ -133,7 +134,7 @@ class LanguageModel(CaptionSource):
         rank_zero_warn(
             f"{self.source}: the grammar wrote {len(bad)} of {len(sentences)} captions in its place ({kinds})"
         )
-        grammar = ValenceArousal(self.seed, paraphrases=1)
+        grammar = ValenceArousalCaptions(self.seed, paraphrases=1)
         return {(valence, arousal): grammar.describe(valence, arousal) for valence, arousal in bad}
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from datamodules.captions.choice import draw, number_of
+from datamodules.captions.lexicons import nrc_words, own_words
 from datamodules.captions.source import CaptionSource
-from datamodules.captions.word_lists import nrc_words, own_words
 from datamodules.errors import DataError
 from datamodules.labels import EMOTIONS
 
@@ -23,7 +23,7 @@ WITHOUT_DEGREE = ("neutral", "other")
 WORDS = 3
 
 
-class LexiconGuided(CaptionSource):
+class LexiconCaptions(CaptionSource):
     """A sentence on the clip's class with words that a lexicon gives for it: CLAP4emo's idea, without its ChatGPT.
 
     The lexicon's words are split into three grades of intensity. A hash of the seed, the class and the clip's id

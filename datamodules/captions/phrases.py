@@ -9,8 +9,8 @@ from typing import Literal
 
 import pandas as pd
 
+from datamodules.acoustics.autocorrelation import AutocorrelationAcoustics
 from datamodules.acoustics.measures import Acoustics
-from datamodules.acoustics.own import OwnAcoustics
 from datamodules.captions.quantities import Quantities, require_texts
 from datamodules.captions.source import CaptionSource
 from datamodules.captions.wording import ACOUSTIC, DEGREE, EMOTION, GENDER, RATING
@@ -22,7 +22,7 @@ _VARIED_IN_CODE = ("duration", "intensity_mean")
 _WITHOUT_DEGREE = ("neutral", "other")
 
 
-class AcousticPhrases(CaptionSource):
+class ParaClapCaptions(CaptionSource):
     """Captions such as "speaker has a high-pitched voice and speaks loudly and sounds angry and is full of energy".
 
     The phrases stand in a fixed order: pitch and its variation, intensity, duration, jitter, shimmer, emotion, arousal,
@@ -57,7 +57,7 @@ class AcousticPhrases(CaptionSource):
         if sample is not None and sample < 1:
             raise ValueError(f"sample must be at least 1, or null for all phrases; got {sample}")
         self.preset, self.sample, self.seed = preset, sample, seed
-        self.quantities = Quantities(acoustics or OwnAcoustics(), True, bins, workers)
+        self.quantities = Quantities(acoustics or AutocorrelationAcoustics(), True, bins, workers)
 
     def write(self, rows: pd.DataFrame, train: pd.DataFrame) -> list[str]:
         levels = self.quantities.levels(rows, train)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from datamodules.acoustics.autocorrelation import AutocorrelationAcoustics
 from datamodules.acoustics.measures import Acoustics
-from datamodules.acoustics.own import OwnAcoustics
 from datamodules.captions.quantities import SPOKEN_RATINGS, Quantities, require_texts
 from datamodules.captions.source import CaptionSource
 from datamodules.labels import EMOTIONS
@@ -54,7 +54,9 @@ class Tags(CaptionSource):
         workers: int | None = None,
     ) -> None:
         self.labels = labels
-        self.quantities = Quantities((acoustics or OwnAcoustics()) if measured else None, labels, bins, workers)
+        self.quantities = Quantities(
+            (acoustics or AutocorrelationAcoustics()) if measured else None, labels, bins, workers
+        )
 
     def write(self, rows: pd.DataFrame, train: pd.DataFrame) -> list[str]:
         levels = self.quantities.levels(rows, train)

@@ -49,7 +49,7 @@ FRAMES = (
 LEVELS = 2 * (len(MOODS) - 1)
 
 
-class ValenceArousal(CaptionSource):
+class ValenceArousalCaptions(CaptionSource):
     """One sentence a clip, "The person is speaking ...", by a deterministic grammar in place of a language model.
 
     Thirteen levels of each attribute, half a point apart on the scale from 1 to 7. The frame of the sentence is chosen
@@ -85,7 +85,7 @@ class ValenceArousal(CaptionSource):
             arousal: 1 (very calm) to 7 (very active), likewise.
             variant: Which paraphrase; counted around.
 
-        >>> ValenceArousal().describe(6.5, 6.5)
+        >>> ValenceArousalCaptions().describe(6.5, 6.5)
         'The person is speaking in an ecstatic voice, sounding overjoyed and affectionate, with explosive energy \
 and a fast, forceful delivery.'
         """

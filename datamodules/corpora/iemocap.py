@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from datamodules.checks import RATINGS
 from datamodules.corpora.layout import find_clips
 from datamodules.errors import DataError
+from datamodules.manifest.checks import RATINGS
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from datamodules.corpora.layout import find_clips
 from datamodules.errors import DataError
-from datamodules.tables import read_table
+from datamodules.manifest.tables import read_table
 
 logger = logging.getLogger(__name__)
 

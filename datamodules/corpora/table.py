@@ -8,8 +8,8 @@ import pandas as pd
 
 from datamodules.errors import DataError
 from datamodules.labels import EMOTIONS, did_you_mean, nearest_emotion
-from datamodules.manifest import check_manifest
-from datamodules.tables import read_table
+from datamodules.manifest.reading import check_manifest
+from datamodules.manifest.tables import read_table
 
 
 def table_rows(path: Path, mapping: Mapping[str, str], check_files: bool = True) -> pd.DataFrame:

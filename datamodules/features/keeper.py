@@ -13,13 +13,13 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
 from datamodules import stop_signals
-from datamodules.audio import AudioFormat
-from datamodules.clips import Clip, Clips, Item
+from datamodules.audio.reading import AudioFormat
+from datamodules.clips.dataset import Clip, Clips, Item
+from datamodules.clips.loader import Loader
 from datamodules.errors import DataError
 from datamodules.features.keys import text_key, transform_key
 from datamodules.features.rows import Features, StoredRows
 from datamodules.features.store import FeatureStore
-from datamodules.workers import Loader
 
 # A run that is cut off loses no more than this.
 SHARD_ROWS = 4096

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import soundfile
 
-from datamodules.audio import AudioFormat, Recording
+from datamodules.audio.reading import AudioFormat, Recording
 
 # To be raised whenever `read_crop` or the form of a shard changes: features of before are then left alone.
 READING = 1
@@ -19,9 +19,9 @@ def clip_key(recording: Recording, sha256: str = "") -> bytes:
 
     Args:
         recording: Where it is.
-        sha256: Of the whole file, as the manifest says and `datamodules.contents` has seen, so that a moved or copied
-            corpus keeps its features. Without it
-            the file's path, size and time of change stand in, so that a file written anew is another file.
+        sha256: Of the whole file, as the manifest says and `datamodules.manifest.contents` has seen, so that a moved or
+            copied corpus keeps its features. Without it the file's path, size and time of change stand in, so that a
+            file written anew is another file.
     """
     if sha256:
         return _digest("sha256", sha256.strip().lower(), recording.start, recording.end)

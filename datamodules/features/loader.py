@@ -8,13 +8,13 @@ from typing import Any, Literal
 from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_info
 
-from datamodules.audio import AudioFormat
+from datamodules.audio.reading import AudioFormat
 from datamodules.cache_folder import cache_folder
-from datamodules.clips import Clip, SplitFeatures
-from datamodules.contents import Contents
+from datamodules.clips.dataset import Clip, SplitFeatures
 from datamodules.errors import DataError
 from datamodules.features.keeper import FeatureKeeper
 from datamodules.features.keys import clip_key
+from datamodules.manifest.contents import Contents
 
 
 def keep(
@@ -37,7 +37,7 @@ def keep(
         clips: The split.
         form: What the towers hear.
         same_sound: Whether a clip is heard in the same way in every epoch.
-        on_bad_audio: As `datamodules.clips.Clips` has it.
+        on_bad_audio: As `datamodules.clips.dataset.Clips` has it.
         num_workers: Loader processes for what has to be read.
 
     Raises:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from datamodules.clip_data import ClipData
-from datamodules.spreadsheet import escaped_table
+from datamodules.clips.data import ClipData
+from datamodules.manifest.spreadsheet import escaped_table
 
 
 class WriteCaptions(Callback):

@@ -6,8 +6,8 @@ from typing import Literal
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from datamodules.stage_data import StageData
-from lightning_app.config_files import ConfigError
+from datamodules.emotion_data import EmotionDataModule
+from lightning_app.config.files import ConfigError
 
 
 class StageCheckpoint(ModelCheckpoint):
@@ -51,7 +51,7 @@ class StageCheckpoint(ModelCheckpoint):
         """
         if self.monitor is not None and self.monitor.startswith("val/") and trainer.max_epochs != 0:
             data = getattr(trainer, "datamodule", None)
-            if isinstance(data, StageData) and not data.has_dev:
+            if isinstance(data, EmotionDataModule) and not data.has_dev:
                 raise ConfigError(
                     f"monitor {self.monitor} needs a dev split: set data.init_args.dev to next, or checkpoint.monitor "
                     "to null"

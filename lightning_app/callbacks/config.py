@@ -6,7 +6,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, SaveConfigCallback
 
-from lightning_app.secrets import masked
+from lightning_app.config.secrets import masked
 
 
 class SaveConfig(SaveConfigCallback):

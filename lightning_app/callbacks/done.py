@@ -6,13 +6,13 @@ from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from lightning_app.done import write_done
-from lightning_app.fingerprint import Fingerprint
-from lightning_app.plugins import plugin_words
-from lightning_app.previous import OUTPUTS
+from lightning_app.config.plugins import plugin_words
+from lightning_app.runs.done import write_done
+from lightning_app.runs.fingerprint import Fingerprint
+from lightning_app.runs.previous import OUTPUTS
 
 
-class MarkDone(Callback):
+class WriteDone(Callback):
     """Removes ``done.json`` when a stage starts, and writes it when the stage has done all of its work.
 
     Args:

@@ -8,9 +8,9 @@ import pandas as pd
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from datamodules.clip_data import ClipData
+from datamodules.clips.data import ClipData
 from datamodules.errors import DataError
-from datamodules.spreadsheet import escaped_table
+from datamodules.manifest.spreadsheet import escaped_table
 from stages.evaluation import ClipScores, Evaluation
 from stages.metrics import confusion_matrix, scores
 

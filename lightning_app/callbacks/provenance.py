@@ -7,10 +7,10 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
-from datamodules.clip_data import ClipData
+from datamodules.clips.data import ClipData
+from datamodules.emotion_data import EmotionDataModule
 from datamodules.errors import DataError
-from datamodules.folds import speaker_keys
-from datamodules.stage_data import StageData
+from datamodules.manifest.folds import speaker_keys
 from stages.handoff import read_checkpoint
 
 
@@ -73,7 +73,7 @@ class Provenance(Callback):
             )
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        data: StageData = trainer.datamodule  # type: ignore[attr-defined]
+        data: EmotionDataModule = trainer.datamodule  # type: ignore[attr-defined]
         checkpoint["trained_on"] = sorted(self._heard)
         checkpoint["view"] = data.view.name
         checkpoint["seconds"], checkpoint["crop"], checkpoint["sample_rate"] = self._seconds, self._crop, self._rate

@@ -6,8 +6,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.trainer.states import TrainerFn
 
+from datamodules.emotion_data import EmotionDataModule
 from datamodules.errors import DataError
-from datamodules.stage_data import StageData
 
 KEY = "trained_with"
 
@@ -51,7 +51,7 @@ def _accumulation(trainer: Trainer) -> int | dict[int, int]:
 
 
 def _what_decides(trainer: Trainer) -> dict[str, str]:
-    data: StageData = trainer.datamodule  # type: ignore[attr-defined]
+    data: EmotionDataModule = trainer.datamodule  # type: ignore[attr-defined]
     of_the_run = {
         "number of devices": trainer.world_size,
         "trainer.accumulate_grad_batches": _accumulation(trainer),

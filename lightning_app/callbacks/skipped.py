@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from datamodules.spreadsheet import escaped
+from datamodules.manifest.spreadsheet import escaped
 
 
 class ListSkipped(Callback):

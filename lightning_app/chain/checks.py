@@ -5,15 +5,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from datamodules.whereabouts import making
+from datamodules.manifest.whereabouts import making
 from lightning_app.chain.matrix import Run
 from lightning_app.chain.plan import Step
-from lightning_app.class_source import arguments
 from lightning_app.cli import NO_CACHE
-from lightning_app.config_files import ConfigError, is_file
-from lightning_app.fingerprint import command_settings
-from lightning_app.hints import SECTIONS, TOP
-from lightning_app.run_folder import OVERWRITE
+from lightning_app.config.class_source import arguments
+from lightning_app.config.files import ConfigError, is_file
+from lightning_app.config.hints import SECTIONS, TOP
+from lightning_app.runs.fingerprint import command_settings
+from lightning_app.runs.folder import OVERWRITE
 
 # Options of the command itself, which are no settings of a run.
 OF_THE_COMMAND = (NO_CACHE, OVERWRITE, "--plugins", "--trust")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lightning_app.cli import LIGHTNING_VERBS
-from lightning_app.config_files import ConfigError, find_config, is_file, load_yaml, merge, where
+from lightning_app.config.files import ConfigError, find_config, is_file, load_yaml, merge, where
 
 VERBS = (*LIGHTNING_VERBS, "prepare")
 Setting = tuple[str, str]  # stage, or "*", and dotted key

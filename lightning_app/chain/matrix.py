@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_app.chain.file import Chain, Setting, Stage, is_file_name
-from lightning_app.config_files import ConfigError, flatten, merge, resolve
+from lightning_app.config.files import ConfigError, flatten, merge, resolve
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 from lightning_app.chain.matrix import Run
-from lightning_app.config_files import ConfigError
-from lightning_app.done import read_done
-from lightning_app.fingerprint import fingerprint
-from lightning_app.previous import holds_run
-from lightning_app.started import read_started
+from lightning_app.config.files import ConfigError
+from lightning_app.runs.done import read_done
+from lightning_app.runs.fingerprint import fingerprint
+from lightning_app.runs.previous import holds_run
+from lightning_app.runs.started import read_started
 
 State = Literal["done", "run", "resume"]
 

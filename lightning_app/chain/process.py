@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
-from lightning_app.own_packages import SAFE_PATH
+from lightning_app.config.own_packages import SAFE_PATH
 
 _ESCAPE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 

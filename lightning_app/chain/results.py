@@ -5,9 +5,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from datamodules.spreadsheet import escaped
+from datamodules.manifest.spreadsheet import escaped
 from lightning_app.chain.matrix import Run
-from lightning_app.config_files import ConfigError
+from lightning_app.config.files import ConfigError
 
 COLUMNS = ("system", "corpus", "view", "metric", "seed", "fold", "value", "n")
 

@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lightning_app.chain.launch import Launcher, is_active
 from lightning_app.chain.matrix import Run
 from lightning_app.chain.plan import Step, decide
 from lightning_app.chain.process import run_process
-from lightning_app.config_files import ConfigError
-from lightning_app.done import read_done, read_json, write_done
-from lightning_app.fingerprint import Fingerprint, fingerprint
-from lightning_app.launch import Launcher, is_active
-from lightning_app.plugins import plugin_words
-from lightning_app.previous import set_aside
-from lightning_app.run_folder import in_use
-from lightning_app.started import write_started
+from lightning_app.config.files import ConfigError
+from lightning_app.config.plugins import plugin_words
+from lightning_app.runs.done import read_done, read_json, write_done
+from lightning_app.runs.fingerprint import Fingerprint, fingerprint
+from lightning_app.runs.folder import in_use
+from lightning_app.runs.previous import set_aside
+from lightning_app.runs.started import write_started
 
 INTERRUPTED, PREEMPTED, NOTHING_SAVED, SOME_SKIPPED = 130, 143, 75, 5
 

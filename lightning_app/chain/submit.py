@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from lightning_app.chain.launch import Local, Slurm, is_active
 from lightning_app.chain.plan import Step
 from lightning_app.chain.run import Worker, prepare_folder, say
-from lightning_app.done import read_json, write_json
-from lightning_app.fingerprint import fingerprint
-from lightning_app.launch import Local, Slurm, is_active
+from lightning_app.runs.done import read_json, write_json
+from lightning_app.runs.fingerprint import fingerprint
 
 
 def submit(name: str, steps: Sequence[Step], slurm: Slurm, keep_open: Sequence[int]) -> bool:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from models.audio.cnn14 import Cnn14
 from models.audio.logmel import LogMel
 from models.errors import WeightsError
-from models.released.install import Rule
+from models.released.load_state import Rule
 
 FIXED = r"(spectrogram_extractor|logmel_extractor)\."
 """The tensors of the fixed spectrogram, which our encoder rebuilds from numbers."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from models.audio.htsat import Htsat, HtsatInput
 from models.audio.logmel import LogMel
 from models.errors import WeightsError
-from models.released.install import Rule
+from models.released.load_state import Rule
 
 TOWER = "audio.model.audio_encoder."
 # The spectrogram follows from numbers, the masks from the size; the rest tags AudioSet.

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from models.audio.htsat import Htsat, read_input
 from models.errors import WeightsError
 from models.pretrained import from_pretrained
-from models.released.install import install, rename
+from models.released.load_state import install, rename
 
 PARTS = ["audio.", "text.model.", "audio_projection.", "text_projection.", "log_scale"]
 # The second scale takes part only in a training objective that no released model uses.

@@ -6,9 +6,9 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from models.released.cnn14_front_end import FIXED, check_front_end, cnn14_rules
+from models.released.detect import require_kind
 from models.released.files import read_state
-from models.released.install import install, rename
-from models.released.recognise import require_kind
+from models.released.load_state import install, rename
 
 ORIGIN = "LAION has released no Cnn14; this is a checkpoint trained with LAION-AI/CLAP and --amodel PANN-14"
 PARTS = ["audio.", "text.model.", "audio_projection.", "text_projection.", "log_scale"]

@@ -6,10 +6,10 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from models.audio.htsat import HtsatInput
+from models.released.detect import require_kind
 from models.released.files import read_state
 from models.released.htsat_tensors import UNUSED, check_htsat, htsat_rules, split_qkv
-from models.released.install import install, rename
-from models.released.recognise import require_kind
+from models.released.load_state import install, rename
 
 ORIGIN = (
     "630k-audioset-best.pt, music_speech_audioset_epoch_15_esc_89.98.pt and others are at "

@@ -6,10 +6,10 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from models.audio.htsat import HtsatInput
+from models.released.detect import require_kind
 from models.released.files import read_state
 from models.released.htsat_tensors import UNUSED, check_htsat, htsat_rules, split_qkv
-from models.released.install import install, rename
-from models.released.recognise import require_kind
+from models.released.load_state import install, rename
 
 ORIGIN = "CLAP_weights_2023.pth is at https://huggingface.co/microsoft/msclap"
 PARTS = ["audio.", "text.model.", "audio_projection.", "text_projection.", "log_scale"]

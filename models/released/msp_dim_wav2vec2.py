@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from models.audio.pooling import MeanPooling, PoolingName
 from models.audio.speech import Normalize, SpeechEncoder
 from models.released.hub import hub_weights
-from models.released.install import NOTHING, install, rename
+from models.released.load_state import NOTHING, install, rename
 
 HEAD = "classifier."
 RULES = ((r"classifier\.dense\.", "hidden."), (r"classifier\.out_proj\.", "out."))

@@ -9,7 +9,7 @@ from models.audio.pooling import AttentiveStatistics, MeanPooling
 from models.audio.speech import SpeechTower
 from models.errors import WeightsError
 from models.released.hub import hub_config, hub_weights
-from models.released.install import install, rename
+from models.released.load_state import install, rename
 
 PARTS = ["tower.", "statistics.", "hidden.", "out."]
 # Blanks frames in training alone; some releases leave it out.

@@ -6,9 +6,9 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from models.released.cnn14_front_end import FIXED, check_front_end, cnn14_rules
+from models.released.detect import require_kind
 from models.released.files import read_state
-from models.released.install import install, rename
-from models.released.recognise import require_kind
+from models.released.load_state import install, rename
 
 ORIGIN = "Cnn14_16k_mAP=0.438.pth (16 kHz) and Cnn14_mAP=0.431.pth (32 kHz) are at https://zenodo.org/records/3987831"
 SPARE = r"^audio\.fc_audioset\."

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from models.audio.resnet18 import ResNet18
 from models.errors import WeightsError
 from models.pretrained import from_pretrained
+from models.released.detect import require_kind
 from models.released.files import read_state
-from models.released.install import install, rename
-from models.released.recognise import require_kind
+from models.released.load_state import install, rename
 
 ORIGIN = "Wav2CLIP.pt is at https://github.com/descriptinc/lyrebird-wav2clip/releases/tag/v0.1.0-alpha"
 PARTS = ["audio.", "audio_projection.", "text.model.", "text_projection."]

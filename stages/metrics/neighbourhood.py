@@ -18,7 +18,7 @@ class OrdinalSimilarity(RowMeasure):
     captions are the further from a clip the further they are in emotion. Clips without both ratings take no part.
 
     Args:
-        pairs: Pairs (i, j) drawn with replacement; all of them where there are no more than this.
+        pairs: ContrastiveBatch (i, j) drawn with replacement; all of them where there are no more than this.
         seed: Of the draw.
 
     Raises:

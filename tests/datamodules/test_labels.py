@@ -1,7 +1,7 @@
 import pytest
 
 from datamodules.errors import DataError
-from datamodules.labels import EMOTIONS, VIEWS, nearest, nearest_emotion, resolve_view
+from datamodules.labels import EMOTIONS, VIEWS, nearest, nearest_emotion, resolve_label_set
 
 
 def test_every_emotion_has_an_adjective_and_five_distinct_synonyms():
@@ -69,8 +69,8 @@ def test_nearest_returns_the_word_as_it_is_known():
 
 
 def test_resolve_view_takes_names_and_lists():
-    assert resolve_view("seven") is VIEWS["seven"]
-    assert resolve_view(["sadness", "anger"]).labels == ("sadness", "anger")
+    assert resolve_label_set("seven") is VIEWS["seven"]
+    assert resolve_label_set(["sadness", "anger"]).labels == ("sadness", "anger")
 
 
 @pytest.mark.parametrize(
@@ -85,5 +85,5 @@ def test_resolve_view_takes_names_and_lists():
 )
 def test_resolve_view_refuses_and_helps(labels, words):
     with pytest.raises(DataError) as error:
-        resolve_view(labels)
+        resolve_label_set(labels)
     assert all(word in str(error.value) for word in words), str(error.value)

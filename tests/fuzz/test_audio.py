@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from datamodules.audio import AudioFormat, Recording, read_crop
-from datamodules.recordings import SHORTEST_SECONDS, describe
+from datamodules.audio.header import SHORTEST_SECONDS, describe
+from datamodules.audio.reading import AudioFormat, Recording, read_crop
 
 KINDS = [
     *(("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAVEX", "PCM_24"), ("WAV", "IMA_ADPCM"), ("AIFF", "PCM_16")),

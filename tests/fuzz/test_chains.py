@@ -13,18 +13,18 @@ from lightning_app.chain.checks import require_inputs, require_known_keys
 from lightning_app.chain.file import read_chain
 from lightning_app.chain.matrix import expand
 from lightning_app.chain.plan import plan
-from lightning_app.config_files import ConfigError
+from lightning_app.config.files import ConfigError
 
 SEED, SECONDS = 7_919, 60
 STAGE = """
-model: {class_path: stages.clap.ContrastiveTraining, init_args: {init_from: null, loss: {class_path: losses.InfoNCE}}}
-data: {class_path: datamodules.clip_data.ClipData, init_args: {manifest: m.csv, labels: six, fold: 0}}
+model: {class_path: stages.clap.ClapTraining, init_args: {init_from: null, loss: {class_path: losses.InfoNCE}}}
+data: {class_path: datamodules.clips.data.ClipData, init_args: {manifest: m.csv, labels: six, fold: 0}}
 """
 WORDS: list[Any] = [
     None, True, 0, -1, 3.5, float("nan"), 10**30, "", " ", "a", "clep", "acpt", "a.yaml", "b.yaml", "none.yaml",
     "m.csv", "x" * 300,
     "x/" * 2500, "\0", "..", "/", "/dev/zero", "a.ckpt", "*", "*.seed_everything", "clep.data.fold", "fit",
-    "prepare", "stages.clap.ContrastiveTraining", "os.system", "🙂", "=", "a=b", "{", "--x", "run\nning", [], {}, [[]],
+    "prepare", "stages.clap.ClapTraining", "os.system", "🙂", "=", "a=b", "{", "--x", "run\nning", [], {}, [[]],
     [None], [{}], {"": 1}, {"a": None}, {"values": [1], "keys": ["clep.data.fold"]}, {"values": [], "keys": []}, [1, 1],
 ]  # fmt: skip
 WHOLE: dict[str, Any] = {

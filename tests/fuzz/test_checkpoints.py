@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from lightning_app.checkpoint_io import digest_file, verify
-from lightning_app.config_files import ConfigError
-from lightning_app.handover import inherited_settings, require_same_stage
+from lightning_app.config.files import ConfigError
+from lightning_app.runs.checkpoint_io import digest_file, verify
+from lightning_app.runs.inherit import inherited_settings, require_same_stage
 from stages.handoff import CheckpointError, read_checkpoint, stage_of
 
 SEED = 20_262
@@ -23,7 +23,7 @@ TEXT = {"class_path": "models.text.TextEncoder", "init_args": {"source": "nobody
 SOUND: dict[str, Any] = {
     "state_dict": {"clap.audio.a": torch.zeros(2, 2), "prompt.context_KCLD": torch.ones(3)},
     "hyper_parameters": {
-        "_class_path": "stages.acpt.PromptTuning",
+        "_class_path": "stages.acpt.ACPT",
         "clap": {"class_path": "models.clap.Clap", "init_args": {"dim": 16, "audio": AUDIO, "text": TEXT}},
         "prompt": {"class_path": "models.soft_prompt.SoftPrompt", "init_args": {"contexts": 12}},
         "labels": ["anger", "sadness"],
@@ -39,15 +39,15 @@ SOUND: dict[str, Any] = {
     "loops": {"a": [1, (2, 3)]},
 }
 COMMANDS: list[dict[str, Any]] = [
-    {"model.class_path": "stages.acpt.PromptTuning", "model.init_from": "FILE"},
-    {"model.class_path": "stages.acpt.PromptTuning", "ckpt_path": "FILE", "model.prompt.class_path": "SoftPrompt"},
-    {"model": "stages.classifier.TextClassification", "model.init_from": "FILE"},
+    {"model.class_path": "stages.acpt.ACPT", "model.init_from": "FILE"},
+    {"model.class_path": "stages.acpt.ACPT", "ckpt_path": "FILE", "model.prompt.class_path": "SoftPrompt"},
+    {"model": "stages.classifier.TextClassifier", "model.init_from": "FILE"},
     {
         "model.class_path": "stages.evaluation.Evaluation",
         "model.init_from": "FILE",
-        "data": "datamodules.clip_data.ClipData",
+        "data": "datamodules.clips.data.ClipData",
     },
-    {"model.class_path": "stages.clap.ContrastiveTraining", "model.init_from": "FILE", "model.take": "audio"},
+    {"model.class_path": "stages.clap.ClapTraining", "model.init_from": "FILE", "model.take": "audio"},
 ]
 endless: list[Any] = []
 endless.append(endless)

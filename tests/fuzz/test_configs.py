@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lightning_app.config_files import PACKAGE_ROOT, ConfigError, find_config, resolve
-from lightning_app.fingerprint import fingerprint
-from lightning_app.trust import Trust
+from lightning_app.config.files import PACKAGE_ROOT, ConfigError, find_config, resolve
+from lightning_app.config.trust import Trust
+from lightning_app.runs.fingerprint import fingerprint
 
 SEED = 20_261
 SHIPPED = [PACKAGE_ROOT / "stages", PACKAGE_ROOT / "configs"]
@@ -66,7 +66,7 @@ PIECES = [
     ),
     *("class_path: os.system\n", "init_args: {}\n", "config: a.yaml\n", "config: [a]\n", "x.yaml", "a" * 300 + ".yaml"),
     *(
-        "model: stages.clap.ContrastiveTraining\n",
+        "model: stages.clap.ClapTraining\n",
         "callbacks+: [1]\n",
         "a.b: 1\n",
         ".: 1\n",

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datamodules.manifest import read_manifest
+from datamodules.manifest.reading import read_manifest
 
 CELLS = [
     *(

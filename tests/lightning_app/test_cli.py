@@ -73,7 +73,7 @@ def test_a_bug_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> N
     def bug(arguments: list[str]) -> int:
         raise IndexError("ours")
 
-    monkeypatch.setattr("lightning_app.trainer_cli.run_stage", bug)
+    monkeypatch.setattr("lightning_app.commands.stage.run_stage", bug)
     with pytest.raises(IndexError):
         main(["fit"])
 
@@ -124,7 +124,7 @@ def test_ctrl_c_before_training(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     def interrupted(arguments: list[str]) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lightning_app.trainer_cli.run_stage", interrupted)
+    monkeypatch.setattr("lightning_app.commands.stage.run_stage", interrupted)
     assert main(["fit"]) == 130
     assert "interrupted" in capsys.readouterr().err
 
@@ -159,7 +159,7 @@ def test_a_disk_that_is_full_ends_the_run_with_one_sentence(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("lightning_app.checkpoint_io._flush", full)
+    monkeypatch.setattr("lightning_app.runs.checkpoint_io._flush", full)
     words = ["fit", "--config", "stages/clep.yaml", "--config", tiny_yaml, "--trainer.limit_train_batches=1"]
     assert command(*words, "--trainer.limit_val_batches=0", f"--trainer.default_root_dir={tmp_path}") == 1
     said = capsys.readouterr().err.splitlines()[-1]

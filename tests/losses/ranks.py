@@ -14,7 +14,7 @@ from torch import Tensor, multiprocessing, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-from losses import ConcordanceLoss, InfoNCE, Pairs, RankNContrast, SigLip, SoftTargets, SupCon, gather
+from losses import ConcordanceLoss, ContrastiveBatch, InfoNCE, RankNContrast, SigLip, SoftTargets, SupCon, gather
 
 # How the clips of one batch lie on the ranks.
 SHARDS = [[4, 4], [5, 2], [6, 0], [3, 3, 3], [0, 2, 3], [2, 0, 5, 1]]
@@ -59,7 +59,7 @@ class Projections(nn.Module):
             return self.loss(audio + 0 * (self.text.sum() + self.log_scale), clips["some ratings"])
         # Each process has a table of its own, with the captions that its clips have.
         rows, caption = clips["caption"].unique(return_inverse=True)
-        pairs = Pairs(
+        pairs = ContrastiveBatch(
             audio_NE=F.normalize(audio, dim=1),
             text_UE=F.normalize(captions()[rows] @ self.text, dim=1),
             caption_N=caption,

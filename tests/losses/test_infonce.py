@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
+from losses.batch import ContrastiveBatch
 from losses.errors import LossInputError, LossSettingError
 from losses.infonce import InfoNCE
-from losses.pairs import Pairs
 
 
 def unit(*shape: int, seed: int) -> Tensor:
@@ -17,7 +17,7 @@ def unit(*shape: int, seed: int) -> Tensor:
     return F.normalize(x, dim=-1)
 
 
-def literal(pairs: Pairs, targets: str) -> Tensor:
+def literal(pairs: ContrastiveBatch, targets: str) -> Tensor:
     """Section 3.3 term by term, one text per clip; with labels, the positives of a clip share its mass."""
     audio, scale, n = pairs.audio_NE, pairs.scale, len(pairs.audio_NE)
     paired = [pairs.text_UE[int(c)] for c in pairs.caption_N]
@@ -50,7 +50,7 @@ def test_equals_the_literal_square_in_value_and_gradients(caption, targets):
     for loss in (InfoNCE(targets), lambda pairs: literal(pairs, targets)):
         audio, text = unit(len(caption), 5, seed=0).requires_grad_(), unit(4, 5, seed=1).requires_grad_()
         scale = torch.tensor(7.3, dtype=torch.float64, requires_grad=True)
-        value = loss(Pairs(audio, text, torch.tensor(caption), scale, label_N=label))
+        value = loss(ContrastiveBatch(audio, text, torch.tensor(caption), scale, label_N=label))
         values.append(value.item())
         gradients.append(torch.autograd.grad(value, (audio, text, scale)))
     assert values[0] == pytest.approx(values[1], abs=1e-10)
@@ -61,7 +61,7 @@ def test_equals_the_literal_square_in_value_and_gradients(caption, targets):
 def test_sharing_the_mass_changes_nothing_when_captions_are_the_labels():
     """The columns of equal captions are equal, so the negatives among them cancel."""
     caption, scale = torch.tensor([0, 1, 1, 2, 2, 2, 0, 0, 1]), torch.tensor(20.0, dtype=torch.float64)
-    pairs = Pairs(unit(9, 4, seed=2), unit(3, 4, seed=3), caption, scale, label_N=caption)
+    pairs = ContrastiveBatch(unit(9, 4, seed=2), unit(3, 4, seed=3), caption, scale, label_N=caption)
     shared = literal(pairs, "label").item()
     assert literal(pairs, "identity").item() == pytest.approx(shared, abs=1e-10)
     for targets in ("identity", "label"):
@@ -70,21 +70,21 @@ def test_sharing_the_mass_changes_nothing_when_captions_are_the_labels():
 
 def test_labels_with_several_captions_make_a_difference():
     scale, label = torch.tensor(20.0, dtype=torch.float64), torch.tensor([0, 0, 1, 1])
-    pairs = Pairs(unit(4, 4, seed=2), unit(4, 4, seed=3), torch.arange(4), scale, label_N=label)
+    pairs = ContrastiveBatch(unit(4, 4, seed=2), unit(4, 4, seed=3), torch.arange(4), scale, label_N=label)
     identity, shared = (InfoNCE(targets)(pairs) for targets in ("identity", "label"))
     assert abs(identity.item() - shared.item()) > 0.1
 
 
 def test_a_clip_without_a_label_has_its_own_caption():
     scale, unknown = torch.tensor(20.0, dtype=torch.float64), torch.full((4,), -1)
-    pairs = Pairs(unit(4, 4, seed=2), unit(4, 4, seed=3), torch.arange(4), scale, label_N=unknown)
+    pairs = ContrastiveBatch(unit(4, 4, seed=2), unit(4, 4, seed=3), torch.arange(4), scale, label_N=unknown)
     assert InfoNCE("label")(pairs).item() == pytest.approx(InfoNCE("identity")(pairs).item(), abs=1e-12)
 
 
 def test_labels_are_asked_for_where_they_are_used():
     assert InfoNCE().needs == ()
     assert InfoNCE("label").needs == ("label",)
-    pairs = Pairs(unit(4, 4, seed=2), unit(4, 4, seed=3), torch.arange(4), torch.tensor(20.0))
+    pairs = ContrastiveBatch(unit(4, 4, seed=2), unit(4, 4, seed=3), torch.arange(4), torch.tensor(20.0))
     with pytest.raises(LossInputError, match="'label' needs the class of each clip"):
         InfoNCE("label")(pairs)
 
@@ -92,14 +92,14 @@ def test_labels_are_asked_for_where_they_are_used():
 def test_perfect_embeddings_reach_the_floor_of_repeated_captions():
     text = torch.eye(4, dtype=torch.float64)
     caption = torch.arange(64) % 4
-    loss = InfoNCE()(Pairs(text[caption], text, caption, torch.tensor(100.0, dtype=torch.float64)))
+    loss = InfoNCE()(ContrastiveBatch(text[caption], text, caption, torch.tensor(100.0, dtype=torch.float64)))
     assert loss.item() == pytest.approx(math.log(64 / 4), abs=1e-12)
 
 
 def test_uninformative_embeddings_cost_the_logarithm_of_the_batch():
     same = torch.ones(6, 1, dtype=torch.float64)
     scale = torch.tensor(5.0, dtype=torch.float64)
-    loss = InfoNCE()(Pairs(same, same[:3], torch.tensor([0, 1, 2, 0, 1, 2]), scale))
+    loss = InfoNCE()(ContrastiveBatch(same, same[:3], torch.tensor([0, 1, 2, 0, 1, 2]), scale))
     assert loss.item() == pytest.approx(math.log(6), abs=1e-12)
 
 
@@ -114,9 +114,9 @@ def test_order_of_clips_and_of_captions_is_irrelevant_and_gradients_are_finite(c
     text.requires_grad_()
     scale = torch.tensor(scale, dtype=torch.float64, requires_grad=True)
     captions = torch.tensor(caption)
-    loss = InfoNCE()(Pairs(audio, text, captions, scale))
+    loss = InfoNCE()(ContrastiveBatch(audio, text, captions, scale))
     renamed = torch.tensor(table).argsort()[captions]
-    mixed = Pairs(audio[clips], text[table], renamed[clips], scale)
+    mixed = ContrastiveBatch(audio[clips], text[table], renamed[clips], scale)
     assert InfoNCE()(mixed).item() == pytest.approx(loss.item(), abs=1e-10)
     counts = captions.bincount()
     assert loss.item() >= (counts / counts.sum() * counts.clamp(min=1).log()).sum().item() - 1e-6
@@ -127,7 +127,7 @@ def test_order_of_clips_and_of_captions_is_irrelevant_and_gradients_are_finite(c
 def test_gradients_are_finite_at_cosines_of_one_and_minus_one(scale):
     audio = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [1.0, 0.0]], requires_grad=True)
     text = torch.tensor([[1.0, 0.0], [-1.0, 0.0]], requires_grad=True)
-    loss = InfoNCE()(Pairs(audio, text, torch.tensor([0, 0, 1]), torch.tensor(scale)))
+    loss = InfoNCE()(ContrastiveBatch(audio, text, torch.tensor([0, 0, 1]), torch.tensor(scale)))
     assert all(g.isfinite().all() for g in torch.autograd.grad(loss, (audio, text)))
 
 
@@ -135,15 +135,15 @@ def test_gradients_are_finite_at_cosines_of_one_and_minus_one(scale):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float16, 5e-4), (torch.bfloat16, 5e-3)])
 def test_precision(dtype, tolerance):
     audio, text, caption = unit(64, 32, seed=5), unit(8, 32, seed=6), torch.arange(64) % 8
-    exact = InfoNCE()(Pairs(audio, text, caption, torch.tensor(20.0, dtype=torch.float64))).item()
-    rounded = InfoNCE()(Pairs(audio.to(dtype), text.to(dtype), caption, torch.tensor(20.0)))
+    exact = InfoNCE()(ContrastiveBatch(audio, text, caption, torch.tensor(20.0, dtype=torch.float64))).item()
+    rounded = InfoNCE()(ContrastiveBatch(audio.to(dtype), text.to(dtype), caption, torch.tensor(20.0)))
     assert rounded.dtype is torch.float32
     assert rounded.item() == pytest.approx(exact, rel=tolerance)
 
 
 def test_autocast_does_not_touch_the_logits():
     audio, text, caption = unit(16, 8, seed=5).float(), unit(4, 8, seed=6).float(), torch.arange(16) % 4
-    pairs = Pairs(audio, text, caption, torch.tensor(100.0))
+    pairs = ContrastiveBatch(audio, text, caption, torch.tensor(100.0))
     outside = InfoNCE()(pairs)
     with torch.autocast("cpu", torch.bfloat16):
         inside = InfoNCE()(pairs)

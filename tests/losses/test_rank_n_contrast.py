@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
+from losses.batch import ContrastiveBatch
 from losses.errors import LossInputError, LossSettingError
-from losses.pairs import Pairs
 from losses.rank_n_contrast import RankNContrast
 
 COLUMN = {"valence": 0, "arousal": 1, "dominance": 2}
@@ -22,10 +22,12 @@ def unit(*shape: int, seed: int) -> Tensor:
     return F.normalize(x, dim=-1)
 
 
-def pairs_of(rating: list[list[float]], seed: int = 0, scale: float = 7.3, captions: list[int] | None = None) -> Pairs:
+def pairs_of(
+    rating: list[list[float]], seed: int = 0, scale: float = 7.3, captions: list[int] | None = None
+) -> ContrastiveBatch:
     n = len(rating)
     caption = torch.arange(n) if captions is None else torch.tensor(captions, dtype=torch.int64)
-    return Pairs(
+    return ContrastiveBatch(
         audio_NE=unit(n, 5, seed=seed).requires_grad_(),
         text_UE=unit(n if captions is None else 4, 5, seed=seed + 1).requires_grad_(),
         caption_N=caption,
@@ -34,11 +36,11 @@ def pairs_of(rating: list[list[float]], seed: int = 0, scale: float = 7.3, capti
     )
 
 
-def learnt(pairs: Pairs) -> tuple[Tensor, Tensor, Tensor]:
+def learnt(pairs: ContrastiveBatch) -> tuple[Tensor, Tensor, Tensor]:
     return pairs.audio_NE, pairs.text_UE, pairs.scale
 
 
-def literal(pairs: Pairs, loss: RankNContrast) -> Tensor:
+def literal(pairs: ContrastiveBatch, loss: RankNContrast) -> Tensor:
     """Equations 3 and 4 term by term."""
     rating, n = pairs.rating_NR[:, [COLUMN[name] for name in loss.attributes]].tolist(), len(pairs.rating_NR)
     if loss.standardize:
@@ -73,7 +75,7 @@ def literal(pairs: Pairs, loss: RankNContrast) -> Tensor:
     return (one_way(pairs.audio_NE, text) + one_way(text, pairs.audio_NE)) / 2
 
 
-def require_equal(pairs: Pairs, loss: RankNContrast) -> None:
+def require_equal(pairs: ContrastiveBatch, loss: RankNContrast) -> None:
     ours, theirs = loss(pairs), literal(pairs, loss)
     assert ours.item() == pytest.approx(theirs.item(), abs=1e-10)
     if theirs.requires_grad:
@@ -129,7 +131,7 @@ def test_beyond_the_exponential_the_farthest_candidates_still_count():
     """Two clips opposite: the farther caption is 2000 below the nearer, and alone in its own denominator."""
     axis = torch.tensor([[1.0, 0.0], [-1.0, 0.0]], dtype=torch.float64)
     rating, scale = torch.tensor([[1.0, 1, 1], [7, 7, 7]]), torch.tensor(1000.0, dtype=torch.float64)
-    right = Pairs(axis, axis, torch.arange(2), scale, rating_NR=rating)
+    right = ContrastiveBatch(axis, axis, torch.arange(2), scale, rating_NR=rating)
     assert RankNContrast()(right).item() == 0
     assert RankNContrast()(replace(right, text_UE=-axis)).item() == 2000 / 2
     assert RankNContrast(negatives="strict")(right).item() == -2000
@@ -179,7 +181,7 @@ def test_the_strict_loss_has_no_bound_and_the_inclusive_one_has():
     rating = torch.linspace(1, 7, 6)[:, None].expand(6, 3)
     angle = (rating[:, 0] - 1) / 6 * math.pi / 2
     axis = torch.stack([angle.cos(), angle.sin()], 1).double()
-    pairs = Pairs(axis, axis, torch.arange(6), torch.tensor(100.0, dtype=torch.float64), rating_NR=rating)
+    pairs = ContrastiveBatch(axis, axis, torch.arange(6), torch.tensor(100.0, dtype=torch.float64), rating_NR=rating)
     assert RankNContrast(negatives="strict")(pairs).item() < -5
     assert 0 <= RankNContrast()(pairs).item() < 1
 
@@ -236,7 +238,7 @@ def test_gradients_are_finite_at_the_extremes(scale, negatives):
     text = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [-1.0, 0.0], [0.0, 0.0]], requires_grad=True)
     scale = torch.tensor(scale, requires_grad=True)
     rating = torch.tensor([[1.0, 2, 3], [7, 2, 3], [2, 6, 3], [2, 6, 3]])
-    pairs = Pairs(audio, text, torch.arange(4), scale, rating_NR=rating)
+    pairs = ContrastiveBatch(audio, text, torch.arange(4), scale, rating_NR=rating)
     loss = RankNContrast(negatives=negatives)(pairs)
     assert loss.isfinite()
     assert all(g.isfinite().all() for g in torch.autograd.grad(loss, learnt(pairs)))
@@ -246,7 +248,7 @@ def test_gradients_are_finite_at_the_extremes(scale, negatives):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float16, 5e-4), (torch.bfloat16, 5e-3)])
 def test_precision(dtype, tolerance):
     rating = (torch.rand(48, 3, generator=torch.Generator().manual_seed(0)) * 6 + 1).round(decimals=1)
-    exact = Pairs(
+    exact = ContrastiveBatch(
         unit(48, 32, seed=5), unit(48, 32, seed=6), torch.arange(48), torch.tensor(20.0).double(), rating_NR=rating
     )
     rounded = replace(

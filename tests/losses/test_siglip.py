@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
+from losses.batch import ContrastiveBatch
 from losses.errors import LossSettingError
-from losses.pairs import Pairs
 from losses.siglip import SigLip
 
 CAPTION = {
@@ -25,8 +25,8 @@ def unit(*shape: int, seed: int) -> Tensor:
     return F.normalize(x, dim=-1)
 
 
-def pairs_of(caption: list[int], seed: int = 0, scale: float = 7.3) -> Pairs:
-    return Pairs(
+def pairs_of(caption: list[int], seed: int = 0, scale: float = 7.3) -> ContrastiveBatch:
+    return ContrastiveBatch(
         audio_NE=unit(len(caption), 5, seed=seed).requires_grad_(),
         text_UE=unit(4, 5, seed=seed + 1).requires_grad_(),
         caption_N=torch.tensor(caption),
@@ -34,11 +34,11 @@ def pairs_of(caption: list[int], seed: int = 0, scale: float = 7.3) -> Pairs:
     )
 
 
-def learnt(pairs: Pairs, loss: SigLip) -> tuple[Tensor, ...]:
+def learnt(pairs: ContrastiveBatch, loss: SigLip) -> tuple[Tensor, ...]:
     return pairs.audio_NE, pairs.text_UE, pairs.scale, loss.bias
 
 
-def literal(pairs: Pairs, loss: SigLip) -> Tensor:
+def literal(pairs: ContrastiveBatch, loss: SigLip) -> Tensor:
     """Section 3.2 term by term, one caption per clip."""
     caption, n = pairs.caption_N.tolist(), len(pairs.audio_NE)
     total = torch.zeros((), dtype=torch.float64)
@@ -96,7 +96,7 @@ def test_order_of_clips_and_of_captions_is_irrelevant(caption, seed, shuffle):
 @pytest.mark.parametrize("scale", [0.0, 0.01, 1.0, 100.0, 1e4])
 def test_gradients_are_finite_at_the_extremes(scale):
     axis = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
-    pairs = Pairs(
+    pairs = ContrastiveBatch(
         axis.clone().requires_grad_(),
         axis.clone().requires_grad_(),
         torch.tensor([0, 0, 1, 3]),
@@ -111,7 +111,9 @@ def test_gradients_are_finite_at_the_extremes(scale):
 # Error relative to float64 on the unrounded embeddings, at a scale of 20; what is left is the rounding of the inputs.
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float16, 1e-3), (torch.bfloat16, 1e-2)])
 def test_precision(dtype, tolerance):
-    exact = Pairs(unit(64, 32, seed=5), unit(8, 32, seed=6), torch.arange(64) % 8, torch.tensor(20.0).double())
+    exact = ContrastiveBatch(
+        unit(64, 32, seed=5), unit(8, 32, seed=6), torch.arange(64) % 8, torch.tensor(20.0).double()
+    )
     rounded = replace(
         exact, audio_NE=exact.audio_NE.to(dtype), text_UE=exact.text_UE.to(dtype), scale=torch.tensor(20.0)
     )

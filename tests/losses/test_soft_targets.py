@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
+from losses.batch import ContrastiveBatch
 from losses.errors import LossInputError, LossSettingError
 from losses.infonce import InfoNCE
-from losses.pairs import Pairs
 from losses.soft_targets import SoftTargets
 
 CAPTION = {
@@ -30,9 +30,9 @@ def unit(*shape: int, seed: int) -> Tensor:
     return F.normalize(normal(*shape, seed=seed), dim=-1)
 
 
-def pairs_of(caption: list[int], seed: int = 0, scale: float = 7.3) -> Pairs:
+def pairs_of(caption: list[int], seed: int = 0, scale: float = 7.3) -> ContrastiveBatch:
     n = len(caption)
-    return Pairs(
+    return ContrastiveBatch(
         audio_NE=unit(n, 5, seed=seed).requires_grad_(),
         text_UE=unit(4, 5, seed=seed + 1).requires_grad_(),
         caption_N=torch.tensor(caption),
@@ -42,7 +42,7 @@ def pairs_of(caption: list[int], seed: int = 0, scale: float = 7.3) -> Pairs:
     )
 
 
-def learnt(pairs: Pairs) -> tuple[Tensor, ...]:
+def learnt(pairs: ContrastiveBatch) -> tuple[Tensor, ...]:
     return pairs.audio_NE, pairs.text_UE, pairs.scale, pairs.local_NL, pairs.tag_NE
 
 
@@ -51,7 +51,7 @@ def softmax(row: list[Tensor]) -> list[Tensor]:
     return [torch.exp(x) / total for x in row]
 
 
-def literal(pairs: Pairs, loss: SoftTargets, floor: float) -> tuple[Tensor, Tensor | None]:
+def literal(pairs: ContrastiveBatch, loss: SoftTargets, floor: float) -> tuple[Tensor, Tensor | None]:
     """Equations 4 to 11 term by term; with the mean entropy of q."""
     n, text = len(pairs.audio_NE), pairs.text_UE[pairs.caption_N]
     s = [[pairs.scale * (a @ t) / loss.prediction_temperature for t in text] for a in pairs.audio_NE]
@@ -89,7 +89,7 @@ def literal(pairs: Pairs, loss: SoftTargets, floor: float) -> tuple[Tensor, Tens
     return total / (2 * n), -sum(x * torch.log(x) for row in q for x in row) / n
 
 
-def gradients(value: Tensor, pairs: Pairs) -> list[Tensor]:
+def gradients(value: Tensor, pairs: ContrastiveBatch) -> list[Tensor]:
     found = torch.autograd.grad(value, learnt(pairs), allow_unused=True)
     return [torch.zeros_like(x) if g is None else g for x, g in zip(learnt(pairs), found, strict=True)]
 
@@ -150,7 +150,7 @@ def test_the_floor_is_out_of_reach_of_ordinary_targets():
 def test_underflowing_targets_cost_a_finite_sum_with_a_finite_gradient(floor, scale, detach):
     """Local features of length 100 make off-diagonal targets of exp(-20,000 / 0.05), which no float holds."""
     axis = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
-    pairs = Pairs(
+    pairs = ContrastiveBatch(
         audio_NE=axis.clone().requires_grad_(),
         text_UE=axis.clone().requires_grad_(),
         caption_N=torch.tensor([0, 0, 1, 3]),
@@ -248,7 +248,7 @@ def test_it_asks_for_what_it_uses_and_no_more(kwargs, needs):
 # Error relative to float64 on the unrounded embeddings, at a scale of 20; what is left is the rounding of the inputs.
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float16, 2e-3), (torch.bfloat16, 2e-2)])
 def test_precision(dtype, tolerance):
-    exact = Pairs(
+    exact = ContrastiveBatch(
         unit(48, 32, seed=5),
         unit(8, 32, seed=6),
         torch.arange(48) % 8,

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
+from losses.batch import ContrastiveBatch
 from losses.errors import LossInputError, LossSettingError
 from losses.infonce import InfoNCE
-from losses.pairs import Pairs
 from losses.supcon import SupCon
 
 
@@ -18,8 +18,8 @@ def unit(*shape: int, seed: int) -> Tensor:
     return F.normalize(x, dim=-1)
 
 
-def pairs_of(caption: list[int], label: list[int], seed: int = 0, scale: float = 7.3) -> Pairs:
-    return Pairs(
+def pairs_of(caption: list[int], label: list[int], seed: int = 0, scale: float = 7.3) -> ContrastiveBatch:
+    return ContrastiveBatch(
         audio_NE=unit(len(caption), 5, seed=seed).requires_grad_(),
         text_UE=unit(7, 5, seed=seed + 1).requires_grad_(),
         caption_N=torch.tensor(caption),
@@ -28,11 +28,11 @@ def pairs_of(caption: list[int], label: list[int], seed: int = 0, scale: float =
     )
 
 
-def learnt(pairs: Pairs) -> tuple[Tensor, ...]:
+def learnt(pairs: ContrastiveBatch) -> tuple[Tensor, ...]:
     return pairs.audio_NE, pairs.text_UE, pairs.scale
 
 
-def literal(pairs: Pairs, directions: str) -> Tensor:
+def literal(pairs: ContrastiveBatch, directions: str) -> Tensor:
     """L_out term by term, one caption per clip."""
     audio, text, label = pairs.audio_NE, pairs.text_UE[pairs.caption_N], pairs.label_N.tolist()
     n = len(label)
@@ -113,7 +113,7 @@ def test_order_of_clips_captions_and_classes_is_irrelevant(clips, seed, shuffle)
 @pytest.mark.parametrize("scale", [0.0, 0.01, 1.0, 100.0, 1e4])
 def test_gradients_are_finite_at_the_extremes(scale):
     axis = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
-    pairs = Pairs(
+    pairs = ContrastiveBatch(
         axis.clone().requires_grad_(),
         axis.clone().requires_grad_(),
         torch.tensor([0, 0, 1, 3]),
@@ -129,7 +129,9 @@ def test_gradients_are_finite_at_the_extremes(scale):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float16, 5e-4), (torch.bfloat16, 5e-3)])
 def test_precision(dtype, tolerance):
     label, scale = torch.arange(64) % 4, torch.tensor(20.0)
-    exact = Pairs(unit(64, 32, seed=5), unit(8, 32, seed=6), torch.arange(64) % 8, scale.double(), label_N=label)
+    exact = ContrastiveBatch(
+        unit(64, 32, seed=5), unit(8, 32, seed=6), torch.arange(64) % 8, scale.double(), label_N=label
+    )
     rounded = replace(exact, audio_NE=exact.audio_NE.to(dtype), text_UE=exact.text_UE.to(dtype), scale=scale)
     value = SupCon()(rounded)
     assert value.dtype is torch.float32

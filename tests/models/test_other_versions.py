@@ -19,7 +19,7 @@ from transformers import (
 
 from models.audio import SpeechEncoder
 from models.other_versions import named_as_here
-from models.released.install import install
+from models.released.load_state import install
 from models.text import TextEncoder
 from stages.handoff import CheckpointError, load_part
 

@@ -10,8 +10,8 @@ from torch.distributed import destroy_process_group, init_process_group
 
 from losses import SoftTargets
 from models.audio import AudioEncoder
-from stages.attributes import AttributeRegression
-from stages.clap import ContrastiveTraining
+from stages.clap import ClapTraining
+from stages.ser import DimensionalSER
 
 SHARDS = {"uneven": [5, 2], "empty": [7, 0]}
 LABELS = ["anger", "sadness"]
@@ -77,7 +77,7 @@ def validated(stage: object, batches: list[dict[str, object]]) -> dict[str, floa
 
 def regression(batches: list[dict[str, object]]) -> dict[str, float]:
     torch.manual_seed(0)
-    return validated(AttributeRegression(Linear(), LABELS, LABELS).eval(), batches)
+    return validated(DimensionalSER(Linear(), LABELS, LABELS).eval(), batches)
 
 
 def smooth(batches: list[dict[str, object]]) -> dict[str, float]:
@@ -85,7 +85,7 @@ def smooth(batches: list[dict[str, object]]) -> dict[str, float]:
 
     torch.manual_seed(0)
     clap = Clap(Linear(), Letters(), dim=6, freeze_audio=True)  # type: ignore[arg-type]
-    return validated(ContrastiveTraining(clap, LABELS, ["angry", "sad"], SoftTargets()).eval(), batches)
+    return validated(ClapTraining(clap, LABELS, ["angry", "sad"], SoftTargets()).eval(), batches)
 
 
 def run(rank: int, name: str, folder: Path) -> None:

@@ -12,7 +12,7 @@ from models.audio import AudioEncoder
 from models.clap import Clap
 from models.soft_prompt import SoftPrompt
 from models.text import TextEncoder
-from stages.acpt import PromptTuning
+from stages.acpt import ACPT
 
 
 class Nothing(AudioEncoder):
@@ -28,7 +28,7 @@ def test_a_fixed_temperature_divides_the_cosines(tiny_bert: Path, temperature: f
     torch.manual_seed(0)
     clap = Clap(Nothing(), TextEncoder(str(tiny_bert)), dim=16, temperature=0.07)
     prompt = partial(SoftPrompt, contexts=3, std=1.0)
-    stage = PromptTuning(clap, ["anger", "sadness"], ["angry", "sad"], prompt=prompt, temperature=temperature)
+    stage = ACPT(clap, ["anger", "sadness"], ["angry", "sad"], prompt=prompt, temperature=temperature)
     logged: dict[str, Tensor] = {}
     stage.log = lambda name, value, **_: None  # type: ignore[method-assign, assignment]
     stage.log_dict = lambda values, **_: logged.update(values)  # type: ignore[method-assign, assignment]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from lightning_app.config_files import load_yaml
+from lightning_app.config.files import load_yaml
 from stages.handoff import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -120,7 +120,7 @@ def test_a_second_run_touches_neither_audio_nor_tower(tiny, tower, command, tmp_
     def refuse(*_: object) -> None:
         raise AssertionError("was run")
 
-    monkeypatch.setattr("datamodules.clips.read_crop", refuse)
+    monkeypatch.setattr("datamodules.clips.dataset.read_crop", refuse)
     monkeypatch.setattr(Cnn14, "forward", refuse)
     # The six prompts of the validation are read anew.
     read: list[str] = []
@@ -182,12 +182,12 @@ def smooth(tiny, tower, tmp_path_factory) -> object:
     from models.audio import Cnn14
     from models.clap import Clap
     from models.text import TextEncoder
-    from stages.clap import ContrastiveTraining
+    from stages.clap import ClapTraining
 
     source = load_yaml(tiny["system"])["model"]["init_args"]["clap"]["init_args"]["text"]["init_args"]["source"]
     small = {"width_multiplier": 0.03125, "stem_stride": 2}
     clap = Clap(Cnn14(**small), TextEncoder(source, truncate=True), dim=8, freeze_audio=True)
-    return ContrastiveTraining(clap, ["anger", "sadness"], ["angry", "sad"], SoftTargets(), local=Cnn14(**small))
+    return ClapTraining(clap, ["anger", "sadness"], ["angry", "sad"], SoftTargets(), local=Cnn14(**small))
 
 
 def a_batch() -> dict[str, object]:
@@ -223,11 +223,11 @@ def test_gradient_flows_through_tags_only_where_the_loss_lets_it(smooth) -> None
 
 def test_two_towers_of_different_rates_are_refused(smooth) -> None:
     from models.audio import Cnn14
-    from stages.clap import ContrastiveTraining, RateError
+    from stages.clap import ClapTraining, RateError
 
     slow = Cnn14(sample_rate=8000, fmax=4000.0, width_multiplier=0.03125, stem_stride=2)
     with pytest.raises(RateError, match="local hears 8000 Hz and the audio tower 16000 Hz"):
-        ContrastiveTraining(smooth.clap, ["anger"], ["angry"], local=slow)
+        ClapTraining(smooth.clap, ["anger"], ["angry"], local=slow)
 
 
 def test_what_a_frozen_tower_is_told_and_how_it_reads_are_in_its_digest(smooth, tiny_bert) -> None:
@@ -247,9 +247,9 @@ def test_what_a_frozen_tower_is_told_and_how_it_reads_are_in_its_digest(smooth, 
 
 def test_an_attribute_that_nobody_rated_is_not_perfect(tower) -> None:
     from models.audio import Cnn14
-    from stages.attributes import AttributeRegression
+    from stages.ser import DimensionalSER
 
-    stage = AttributeRegression(Cnn14(width_multiplier=0.03125, stem_stride=2), ["anger"], ["angry"])
+    stage = DimensionalSER(Cnn14(width_multiplier=0.03125, stem_stride=2), ["anger"], ["angry"])
     logged: dict[str, torch.Tensor] = {}
     stage.log_dict = lambda values, **_: logged.update(values)  # type: ignore[method-assign, assignment]
     rating = torch.tensor([[2.0, 5.0, float("nan")], [6.0, 3.0, float("nan")]])

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from losses import InfoNCE, SoftTargets
-from losses.pairs import ContrastiveLoss
+from losses.batch import ContrastiveLoss
 from models.audio import AudioEncoder
 from models.clap import Clap
 from models.text import TextEncoder
 from models.unit import unit
-from stages.clap import ContrastiveTraining
+from stages.clap import ClapTraining
 
 WORDS = ["angry", "happy", "neutral", "sad"]
 
@@ -31,9 +31,9 @@ class Linear(AudioEncoder):
         return nn.functional.linear(wave_NT[:, :50], self.weight)
 
 
-def stage(tiny_bert: Path, loss: ContrastiveLoss, *, local: bool = False, **more: object) -> ContrastiveTraining:
+def stage(tiny_bert: Path, loss: ContrastiveLoss, *, local: bool = False, **more: object) -> ClapTraining:
     clap = Clap(Linear(32, 0), TextEncoder(str(tiny_bert)), dim=32, freeze_audio=True, **more)  # type: ignore[arg-type]
-    made = ContrastiveTraining(clap, ["a", "h", "n", "s"], WORDS, loss, local=Linear(6, 1) if local else None)
+    made = ClapTraining(clap, ["a", "h", "n", "s"], WORDS, loss, local=Linear(6, 1) if local else None)
     made.logged = {}  # type: ignore[assignment]
     made.log = lambda name, value, **_: made.logged.update({name: value})  # type: ignore
     return made

@@ -46,7 +46,7 @@ def checkpoint(part: Part, rebuilt: bool = True) -> dict[str, Any]:
         weights = {name: tensor for name, tensor in weights.items() if not name.startswith("clap.tower.")}
     return {
         "state_dict": weights,
-        "hyper_parameters": {"_class_path": "stages.clap.ContrastiveTraining"},
+        "hyper_parameters": {"_class_path": "stages.clap.ClapTraining"},
         "rebuilt": {"clap.tower": digest(part.tower)} if rebuilt else {},
     }
 
@@ -67,7 +67,7 @@ def test_a_part_that_is_not_there_lists_those_that_are() -> None:
     saved["state_dict"]["prompt.context"] = torch.zeros(2)
     with pytest.raises(
         CheckpointError,
-        match=r"somewhere\.ckpt: has no part 'classifier' \(stages\.clap\.ContrastiveTraining wrote it, with the parts "
+        match=r"somewhere\.ckpt: has no part 'classifier' \(stages\.clap\.ClapTraining wrote it, with the parts "
         r"clap, prompt\)",
     ) as caught:
         load_part(saved, "classifier", Part(), HERE)
@@ -146,7 +146,7 @@ class Mischief:
 def test_damaged_and_foreign_files_are_refused(chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     sound = chain.checkpoint("classifier").read_bytes()
-    assert stage_of(read_checkpoint(chain.checkpoint("classifier"))) == "stages.classifier.TextClassification"
+    assert stage_of(read_checkpoint(chain.checkpoint("classifier"))) == "stages.classifier.TextClassifier"
     path = tmp_path / "bad.ckpt"
     torch.save({"state_dict": Mischief(), "hyper_parameters": {}}, tmp_path / "mischief.pt")
     torch.save(torch.zeros(3), tmp_path / "tensor.pt")

@@ -15,7 +15,7 @@ def test_resuming_from_another_stage_is_refused_by_name(chain, command, capsys: 
     )  # fmt: skip
     said = capsys.readouterr().err
     assert code == 4
-    assert "is a checkpoint of stages.clap.ContrastiveTraining, and this stage is stages.acpt.PromptTuning" in said
+    assert "is a checkpoint of stages.clap.ClapTraining, and this stage is stages.acpt.ACPT" in said
     assert "--model.init_args.init_from=" in said
 
 

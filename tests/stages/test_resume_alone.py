@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from stages.acpt import PromptTuning
+from stages.acpt import ACPT
 from stages.handoff import read_checkpoint
 
 
@@ -42,14 +42,14 @@ def test_a_stopped_run_goes_on_by_itself_without_it(
         "fit", "--config", "stages/acpt.yaml", f"--model.init_from={before}", f"--trainer.default_root_dir={run}",
         "--trainer.max_epochs=3",
     ]  # fmt: skip
-    inner = PromptTuning.training_step
+    inner = ACPT.training_step
 
-    def signalled(self: PromptTuning, *batch: Any) -> Any:
+    def signalled(self: ACPT, *batch: Any) -> Any:
         os.kill(os.getpid(), signal.SIGUSR1)
         return inner(self, *batch)
 
     with monkeypatch.context() as patched:
-        patched.setattr(PromptTuning, "training_step", signalled)
+        patched.setattr(ACPT, "training_step", signalled)
         assert command(*words) == 143
     torch.save({**read_checkpoint(before), "more": 1}, before)
     assert command(*words) != 0

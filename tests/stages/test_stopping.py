@@ -13,12 +13,12 @@ import pytest
 import torch
 
 from datamodules import stop_signals
-from datamodules.clip_data import ClipData
+from datamodules.clips.data import ClipData
 from datamodules.features.keeper import _fill
 from datamodules.features.store import FeatureStore
-from stages.acpt import PromptTuning
-from stages.clap import ContrastiveTraining
-from stages.classifier import TextClassification
+from stages.acpt import ACPT
+from stages.clap import ClapTraining
+from stages.classifier import TextClassifier
 from stages.handoff import read_checkpoint
 
 EPOCHS = 3  # of four steps; then two batches of validation
@@ -127,7 +127,7 @@ def test_stopped_anywhere_and_resumed(
 ) -> None:  # fmt: skip
     reference = uninterrupted(whole, fit, tmp_path_factory, *how)
     with monkeypatch.context():
-        signals(ContrastiveTraining, method, number)
+        signals(ClapTraining, method, number)
         assert fit(tmp_path, *how) == 143
     assert "preempted; last.ckpt is saved, and the same command goes on from it" in capsys.readouterr().err
     assert not (tmp_path / "done.json").exists()
@@ -150,7 +150,7 @@ def test_stops_between_steps_and_between_epochs(
     chain: Any, command: Callable[..., int], signals: Callable[..., None], monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path, stage: str, number: int, stops_at: int, how: list[str],
 ) -> None:  # fmt: skip
-    owner, before = {"classifier": (TextClassification, "acpt"), "acpt": (PromptTuning, "clep")}[stage]
+    owner, before = {"classifier": (TextClassifier, "acpt"), "acpt": (ACPT, "clep")}[stage]
     words = [
         "fit", "--config", f"stages/{stage}.yaml", f"--model.init_from={chain.checkpoint(before)}",
         "--trainer.max_epochs=3", *how,
@@ -169,7 +169,7 @@ def test_before_training_there_is_nothing_to_save(
     fit: Fit, signals: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """While the data are read, in the sanity check, and before the first step."""
-    for owner, method in ((ClipData, "setup"), (ContrastiveTraining, "validation_step")):
+    for owner, method in ((ClipData, "setup"), (ClapTraining, "validation_step")):
         signals(owner, method, 1)
         assert fit(tmp_path) == 143
         said = capsys.readouterr().err
@@ -204,9 +204,9 @@ GROUP = """
 import os, signal, sys
 import torch
 from lightning_app.cli import main
-from stages.acpt import PromptTuning
-from stages.clap import ContrastiveTraining
-from stages.classifier import TextClassification
+from stages.acpt import ACPT
+from stages.clap import ClapTraining
+from stages.classifier import TextClassifier
 from stages.evaluation import Evaluation
 
 def signalling(owner, method, number, sign):
@@ -254,12 +254,12 @@ def test_a_signal_to_the_whole_group_with_loader_processes(
     run = tmp_path / "run"
     words = fit_words(tiny_yaml, run)
     # The second checkpoint after the best of the first epoch is the one that the signal asks for.
-    code, said = in_a_group("ContrastiveTraining:training_step:6:SIGTERM,torch:save:3:SIGUSR1", *words)
+    code, said = in_a_group("ClapTraining:training_step:6:SIGTERM,torch:save:3:SIGUSR1", *words)
     assert (code, said.splitlines()[-1]) == (
         143, "lightning-cli: preempted; last.ckpt is saved, and the same command goes on from it",
     ), said  # fmt: skip
     assert read_checkpoint(run / "last.ckpt")["global_step"] == 6
-    code, said = in_a_group("ContrastiveTraining:validation_step:1:SIGUSR1", *words, f"--ckpt_path={run}/last.ckpt")
+    code, said = in_a_group("ClapTraining:validation_step:1:SIGUSR1", *words, f"--ckpt_path={run}/last.ckpt")
     assert code == 143, said
     assert read_checkpoint(run / "last.ckpt")["global_step"] == 8
     assert fit(run, f"--ckpt_path={run / 'last.ckpt'}") == 0
@@ -278,7 +278,7 @@ def test_killed_and_resumed(
     reference = uninterrupted(whole, fit, tmp_path_factory)
     run = tmp_path / "run"
     how = ["--checkpoint.every_n_train_steps=1", "--checkpoint.monitor=null"]
-    orders = f"ContrastiveTraining:{method}:{number}:SIGKILL"
+    orders = f"ClapTraining:{method}:{number}:SIGKILL"
     assert in_a_group(orders, *fit_words(tiny_yaml, run), *how)[0] == -signal.SIGKILL
     assert read_checkpoint(run / "last.ckpt")["global_step"] == (2 if method == "training_step" else 4)
     assert fit(run, *how, f"--ckpt_path={run / 'last.ckpt'}") == 0

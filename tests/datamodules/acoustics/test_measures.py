@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamodules.acoustics import Acoustics, Egemaps, MissingExtra, OwnAcoustics, Praat
+from datamodules.acoustics import Acoustics, AutocorrelationAcoustics, Egemaps, MissingExtra, Praat
 from datamodules.acoustics.measures import COLUMNS, REFERENCE_HZ
 
 RATE = 16_000
@@ -22,7 +22,7 @@ def available(acoustics: type[Acoustics]) -> Acoustics:
     return acoustics()
 
 
-@pytest.fixture(params=[OwnAcoustics, Praat, Egemaps], ids=lambda acoustics: acoustics.name)
+@pytest.fixture(params=[AutocorrelationAcoustics, Praat, Egemaps], ids=lambda acoustics: acoustics.name)
 def acoustics(request) -> Acoustics:
     return available(request.param)
 
@@ -99,7 +99,7 @@ def test_praats_mean_jitter_and_shimmer_are_praats():
 def test_intensity_of_a_tone_is_its_level_and_pauses_do_not_count():
     speech = tone(250, 1.0, 0.5)
     level = 10 * np.log10(0.5**2 / 2)
-    own = OwnAcoustics()
+    own = AutocorrelationAcoustics()
     assert own.measure(speech, RATE)["intensity_mean"] == pytest.approx(level, abs=0.05)
     with_pause = np.concatenate([speech, np.zeros(RATE, np.float32)])
     assert own.measure(with_pause, RATE)["intensity_mean"] == pytest.approx(level, abs=0.3)
@@ -125,8 +125,8 @@ def test_a_missing_package_is_named_with_command_and_licence(monkeypatch, acoust
 def test_neither_package_is_imported_before_it_measures():
     program = (
         "import sys\n"
-        "from datamodules.acoustics import Egemaps, OwnAcoustics, Praat\n"
-        "for made in (Egemaps(), OwnAcoustics(), Praat()):\n"
+        "from datamodules.acoustics import Egemaps, AutocorrelationAcoustics, Praat\n"
+        "for made in (Egemaps(), AutocorrelationAcoustics(), Praat()):\n"
         "    try:\n        made.version\n    except RuntimeError:\n        pass\n"
         "found = {'parselmouth', 'opensmile', 'torch'} & set(sys.modules)\n"
         "assert not found, found\n"

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 import soundfile
 
-from datamodules.acoustics import MeasureCache, OwnAcoustics, Praat, measure_clips, parallel
+from datamodules.acoustics import AutocorrelationAcoustics, MeasureCache, Praat, measure_clips, parallel
 from datamodules.cache_folder import cache_folder
 from datamodules.errors import DataError
 
 
-class Counting(OwnAcoustics):
+class Counting(AutocorrelationAcoustics):
     """Our own estimate, which remembers how often it was asked."""
 
     name = "counting"
@@ -43,23 +43,23 @@ def rows(tmp_path) -> pd.DataFrame:
 
 
 def test_numbers_stand_in_the_order_of_the_rows(rows):
-    found = measure_clips(OwnAcoustics(), rows, workers=0)
+    found = measure_clips(AutocorrelationAcoustics(), rows, workers=0)
     assert list(found.index) == [7, 3, 5]
-    assert tuple(found) == OwnAcoustics.columns
+    assert tuple(found) == AutocorrelationAcoustics.columns
     np.testing.assert_allclose(found["pitch_mean"], [24, 36, 12 * np.log2(6)], atol=0.05)
     np.testing.assert_allclose(found["duration"], 1.0)
 
 
 def test_any_number_of_processes_gives_the_same(rows):
     many = pd.concat([rows] * 7).assign(end=np.linspace(0.4, 1.0, 21))  # two chunks of clips that differ
-    alone = measure_clips(OwnAcoustics(), many, 0, MeasureCache(OwnAcoustics(), None))
-    together = measure_clips(OwnAcoustics(), many, 2, MeasureCache(OwnAcoustics(), None))
+    alone = measure_clips(AutocorrelationAcoustics(), many, 0, MeasureCache(AutocorrelationAcoustics(), None))
+    together = measure_clips(AutocorrelationAcoustics(), many, 2, MeasureCache(AutocorrelationAcoustics(), None))
     pd.testing.assert_frame_equal(alone, together)
 
 
 def test_start_and_end_are_heeded(rows):
     part = rows.assign(start=0.25, end=0.75)
-    assert list(measure_clips(OwnAcoustics(), part, 0)["duration"]) == [0.5] * 3
+    assert list(measure_clips(AutocorrelationAcoustics(), part, 0)["duration"]) == [0.5] * 3
 
 
 def test_a_clip_is_measured_once(rows):
@@ -135,7 +135,7 @@ def test_nan_is_kept(rows, folder):
 def test_a_folder_that_cannot_be_written_is_done_without(rows, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("EMOCLAP_CACHE", str(tmp_path / "file"))
-    assert len(measure_clips(OwnAcoustics(), rows, 0)) == 3
+    assert len(measure_clips(AutocorrelationAcoustics(), rows, 0)) == 3
 
 
 def test_where_the_cache_lies(monkeypatch):
@@ -152,12 +152,12 @@ def test_where_the_cache_lies(monkeypatch):
 def test_bad_recordings_are_listed_and_good_ones_kept(rows, folder):
     broken = rows.assign(file=[rows["file"].iloc[0], "/no/such.wav", "/nor/this.wav"])
     with pytest.raises(DataError, match=r"2 of 3 clips cannot be measured\n  /no/such.wav: no such file"):
-        measure_clips(OwnAcoustics(), broken, 0)
-    assert len(MeasureCache(OwnAcoustics(), folder).known) == 1
+        measure_clips(AutocorrelationAcoustics(), broken, 0)
+    assert len(MeasureCache(AutocorrelationAcoustics(), folder).known) == 1
 
 
 def test_nothing_to_measure_is_an_empty_table(rows):
-    assert measure_clips(OwnAcoustics(), rows.iloc[:0]).shape == (0, 5)
+    assert measure_clips(AutocorrelationAcoustics(), rows.iloc[:0]).shape == (0, 5)
 
 
 def test_praat_stays_out_of_this_process(rows, tmp_path):

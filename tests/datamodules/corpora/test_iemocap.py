@@ -6,8 +6,8 @@ import pytest
 
 from datamodules.corpora import CORPORA, corpus_rows
 from datamodules.errors import DataError
-from datamodules.manifest import check_manifest, write_manifest
-from datamodules.tables import read_table, table_of
+from datamodules.manifest.reading import check_manifest, write_manifest
+from datamodules.manifest.tables import read_table, table_of
 
 HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n"
 LISTENERS = "C-E2:\tNeutral;\t()\nA-E3:\tval 3; act 2; dom  2;\t()\n"

@@ -6,8 +6,8 @@ import pytest
 from datamodules.corpora import corpus_rows
 from datamodules.errors import DataError
 from datamodules.labels import VIEWS
-from datamodules.manifest import check_manifest, write_manifest
-from datamodules.tables import read_table, table_of
+from datamodules.manifest.reading import check_manifest, write_manifest
+from datamodules.manifest.tables import read_table, table_of
 
 SAMPLE = Path(__file__).parents[3].parent / "shared" / "corpora" / "msp_podcast" / "labels_consensus.sample.csv"
 HEADER = "FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set"

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from datamodules.audio.header import describe
 from datamodules.corpora import CORPORA, corpus_rows
 from datamodules.errors import DataError
 from datamodules.labels import EMOTIONS
-from datamodules.recordings import describe
 
 REAL = Path(__file__).parents[3].parent / "shared" / "corpora"
 

@@ -15,11 +15,11 @@ import soundfile
 import torch
 from torch import Tensor
 
-from datamodules.audio import AudioFormat
-from datamodules.clips import SplitFeatures
+from datamodules.audio.reading import AudioFormat
+from datamodules.clips.dataset import SplitFeatures
+from datamodules.clips.rows import clips_of
 from datamodules.errors import DataError
 from datamodules.features.loader import keep
-from datamodules.rows import clips_of
 
 
 def test_a_replaced_recording_is_refused_or_skipped_and_never_heard_as_the_old_one(

@@ -11,8 +11,8 @@ import soundfile
 import torch
 from torch import Tensor
 
-from datamodules.audio import AudioFormat, Recording, read_crop
-from datamodules.clips import Clip
+from datamodules.audio.reading import AudioFormat, Recording, read_crop
+from datamodules.clips.dataset import Clip
 from datamodules.errors import DataError
 from datamodules.features import keeper as keeper_module
 from datamodules.features.keeper import FeatureKeeper

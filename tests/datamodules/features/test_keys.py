@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.audio import AudioFormat, Recording
+from datamodules.audio.reading import AudioFormat, Recording
 from datamodules.cache_folder import cache_folder
 from datamodules.features import keys
 from datamodules.features.keys import clip_key, text_key, transform_key

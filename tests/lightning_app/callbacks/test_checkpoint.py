@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from stages.clap import ContrastiveTraining
+from stages.clap import ClapTraining
 from stages.handoff import read_checkpoint
 
 SCORES = [0.3, 0.9, 0.5]
@@ -14,11 +14,11 @@ SCORES = [0.3, 0.9, 0.5]
 
 @pytest.fixture
 def fit(tiny_yaml: Path, command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def scored(stage: ContrastiveTraining) -> None:
+    def scored(stage: ClapTraining) -> None:
         stage.log("val/UA", torch.tensor(SCORES[stage.current_epoch]))
         stage.metrics.reset()
 
-    monkeypatch.setattr(ContrastiveTraining, "on_validation_epoch_end", scored)
+    monkeypatch.setattr(ClapTraining, "on_validation_epoch_end", scored)
 
     def run(*words: object) -> Path:
         code = command(
@@ -77,7 +77,7 @@ def test_what_cannot_be_monitored_is_found_before_the_first_epoch(
     def trained(*_: object) -> None:
         raise AssertionError("an epoch has begun")
 
-    monkeypatch.setattr(ContrastiveTraining, "on_train_epoch_start", trained)
+    monkeypatch.setattr(ClapTraining, "on_train_epoch_start", trained)
     words = ["--config", "stages/clep.yaml", "--config", tiny_yaml, f"--trainer.default_root_dir={tmp_path}", *words]
     assert command("fit", *words) == 2
     assert said in capsys.readouterr().err
@@ -93,11 +93,11 @@ def test_last_is_renewed_after_every_epoch(
 ) -> None:
     found = []
 
-    def look(stage: ContrastiveTraining) -> None:
+    def look(stage: ClapTraining) -> None:
         last = tmp_path / "last.ckpt"
         found.append(read_checkpoint(last)["global_step"] if last.exists() else None)
 
-    monkeypatch.setattr(ContrastiveTraining, "on_train_epoch_start", look)
+    monkeypatch.setattr(ClapTraining, "on_train_epoch_start", look)
     fit("--trainer.max_epochs=3", "--trainer.limit_val_batches=1", *words)
     assert found == [None, 1, 2]
 
@@ -105,7 +105,7 @@ def test_last_is_renewed_after_every_epoch(
 def test_last_is_renewed_as_often_as_asked(fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     monkeypatch.setattr(
-        ContrastiveTraining, "on_train_epoch_start", lambda stage: found.append((tmp_path / "last.ckpt").exists())
+        ClapTraining, "on_train_epoch_start", lambda stage: found.append((tmp_path / "last.ckpt").exists())
     )
     fit("--trainer.max_epochs=3", "--checkpoint.every_n_epochs=2")
     assert found == [False, False, True]

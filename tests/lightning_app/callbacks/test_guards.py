@@ -11,7 +11,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 from lightning_app.callbacks.guards import FiniteStep, NonFiniteError, StepSeed, overflow
 from losses.infonce import InfoNCE
 from models.audio import SpeechTower
-from stages.clap import ContrastiveTraining
+from stages.clap import ClapTraining
 from stages.handoff import read_checkpoint
 
 
@@ -130,16 +130,16 @@ def test_the_run_ends_before_the_step_and_names_its_clips(
     step: int,
 ) -> None:
     batches: list[list[str]] = []
-    forward, training_step = InfoNCE.forward, ContrastiveTraining.training_step
+    forward, training_step = InfoNCE.forward, ClapTraining.training_step
 
-    def noted(stage: ContrastiveTraining, batch: Any, index: int) -> torch.Tensor:
+    def noted(stage: ClapTraining, batch: Any, index: int) -> torch.Tensor:
         batches.append(batch["id"])
         return training_step(stage, batch, index)
 
     def broken(loss: InfoNCE, *args: Any) -> torch.Tensor:
         return forward(loss, *args) * (float("nan") if len(batches) == step + 1 else 1)
 
-    monkeypatch.setattr(ContrastiveTraining, "training_step", noted)
+    monkeypatch.setattr(ClapTraining, "training_step", noted)
     monkeypatch.setattr(InfoNCE, "forward", broken)
     code = command(
         "fit", "--config", "stages/clep.yaml", "--config", tiny_yaml, "--trainer.max_epochs=2",

@@ -9,32 +9,32 @@ import pytest
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.trainer.states import TrainerFn
 
-from datamodules.augmentation import Augmentation
-from datamodules.clip_data import ClipData
+from datamodules.audio.augmentation import Augmentation
+from datamodules.clips.data import ClipData
+from datamodules.clips.rows import clips_of
+from datamodules.emotion_data import EmotionDataModule
 from datamodules.errors import DataError
-from datamodules.identity import digest_of
-from datamodules.prompt_data import PromptData
-from datamodules.rows import clips_of
-from datamodules.stage_data import StageData
-from datamodules.text_data import TextData
+from datamodules.manifest.identity import digest_of
+from datamodules.texts.prompt_data import PromptData
+from datamodules.texts.text_data import TextData
 from lightning_app.callbacks.same_data import SameData
 
 LIKE_BEFORE: dict[str, Any] = {"labels": "iemocap4", "batch_size": 8, "num_workers": 0, "disjoint": ["speaker"]}
 
 
-def stored(data: StageData, **run: Any) -> dict[str, Any]:
+def stored(data: EmotionDataModule, **run: Any) -> dict[str, Any]:
     checkpoint: dict[str, Any] = {}
     SameData().on_save_checkpoint(trainer(data, **run), None, checkpoint)  # type: ignore[arg-type]
     return checkpoint
 
 
-def trainer(data: StageData, **run: Any) -> Any:
+def trainer(data: EmotionDataModule, **run: Any) -> Any:
     how = {"world_size": 1, "accumulate_grad_batches": 1, "limit_train_batches": 1.0, "callbacks": [], **run}
     how["state"] = SimpleNamespace(fn=TrainerFn.FITTING)
     return SimpleNamespace(datamodule=data, **how)
 
 
-def resume(checkpoint: dict[str, Any], data: StageData, **run: Any) -> None:
+def resume(checkpoint: dict[str, Any], data: EmotionDataModule, **run: Any) -> None:
     SameData().on_load_checkpoint(trainer(data, **run), None, checkpoint)  # type: ignore[arg-type]
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from jsonargparse import ArgumentParser
 
-from lightning_app.chain import add_arguments
-from lightning_app.chain import run as run_chain
-from lightning_app.launch import Local
+from lightning_app.chain.launch import Local
+from lightning_app.commands.chain import add_arguments
+from lightning_app.commands.chain import run as run_chain
 
 # A stage in miniature: its best.ckpt is decided by its settings and by what it starts from. Files beside the chain
 # steer it: crash_STAGE (exit code, after last.ckpt), silent_STAGE (ends without done.json), hold_STAGE (at work while
@@ -17,8 +17,8 @@ STAGE = """
 import csv, json, sys, time
 from datetime import datetime, UTC
 from pathlib import Path
-from lightning_app.done import write_done
-from lightning_app.fingerprint import fingerprint
+from lightning_app.runs.done import write_done
+from lightning_app.runs.fingerprint import fingerprint
 
 argv = sys.argv[1:]
 with open("launches.txt", "a") as file:

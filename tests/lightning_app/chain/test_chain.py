@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from lightning_app.chain.run import StageError
-from lightning_app.config_files import ConfigError
-from lightning_app.done import read_done, write_done
-from lightning_app.fingerprint import fingerprint
-from lightning_app.run_folder import in_use
+from lightning_app.config.files import ConfigError
+from lightning_app.runs.done import read_done, write_done
+from lightning_app.runs.fingerprint import fingerprint
+from lightning_app.runs.folder import in_use
 
 ALL = [
     "prepare",
@@ -293,8 +293,8 @@ def test_set_reaches_every_stage_that_has_the_key(line: Any) -> None:
 CLI = """
 import sys
 from jsonargparse import ArgumentParser
-from lightning_app.chain import add_arguments, run
-from lightning_app.launch import Local
+from lightning_app.commands.chain import add_arguments, run
+from lightning_app.chain.launch import Local
 parser = ArgumentParser()
 add_arguments(parser)
 try:

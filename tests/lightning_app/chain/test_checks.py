@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from lightning_app.config_files import ConfigError
-from lightning_app.fingerprint import fingerprint
+from lightning_app.config.files import ConfigError
+from lightning_app.runs.fingerprint import fingerprint
 
 STAGE = """
 model:
-  class_path: stages.clap.ContrastiveTraining
+  class_path: stages.clap.ClapTraining
   init_args: {loss: {class_path: losses.InfoNCE}, clap: {class_path: mine.Unknown}}
-data: {class_path: datamodules.clip_data.ClipData, init_args: {manifest: data/manifest.csv, labels: six}}
+data: {class_path: datamodules.clips.data.ClipData, init_args: {manifest: data/manifest.csv, labels: six}}
 """
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lightning_app.chain.file import Chain, Stage, read_chain
 from lightning_app.chain.matrix import expand
-from lightning_app.config_files import ConfigError
+from lightning_app.config.files import ConfigError
 
 NAMES = ("a", "b", "c", "d", "e")
 

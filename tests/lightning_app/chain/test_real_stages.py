@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lightning_app.cli import main
-from lightning_app.config_files import PACKAGE_ROOT
+from lightning_app.config.files import PACKAGE_ROOT
 
 CHAIN = """
 runs: runs

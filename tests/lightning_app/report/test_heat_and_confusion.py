@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import confusion_matrix
 
-from lightning_app.report.confusion_pair import confusion_pair_plot, confusion_pairs
-from lightning_app.report.heat import grids, heat_plot
-from lightning_app.report.load import load
-from lightning_app.report.sections import groups
+from lightning_app.report.page.sections import groups
+from lightning_app.report.plots.confusion_pair import confusion_pair_plot, confusion_pairs
+from lightning_app.report.plots.heat import grids, heat_plot
+from lightning_app.report.read.load import load
 
 
 def words(svg):

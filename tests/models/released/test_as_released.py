@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from transformers import ClapAudioConfig, ClapAudioModel, ClapFeatureExtractor
 
-from datamodules.audio import AudioFormat, Recording, read_crop
-from datamodules.clip_data import ClipData
-from lightning_app.config_files import resolve
+from datamodules.audio.reading import AudioFormat, Recording, read_crop
+from datamodules.clips.data import ClipData
+from lightning_app.config.files import resolve
 
 ENCODERS = Path(__file__).parents[3] / "configs" / "encoders"
 TINY = {

@@ -1,0 +1,1 @@
+"""Clips of a manifest as batches: dataset, collation, sampler, data module."""

@@ -1,0 +1,85 @@
+"""From rows of a manifest to clips: plain objects, which loader processes share without copying a table."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from datamodules.audio.reading import Recording
+from datamodules.captions.source import CaptionSource
+from datamodules.clips.dataset import Clip
+from datamodules.errors import DataError
+from datamodules.manifest.checks import RATINGS
+
+
+def clips_of(rows: pd.DataFrame, manifest: str, corpus: str) -> list[Clip]:
+    """One clip for each row, in order.
+
+    Args:
+        rows: What `read_manifest` returns, with ``target`` (the class, -1 for none) and, where the clips have texts,
+            ``caption`` and ``tags``.
+        manifest: The manifest's name, for messages about a clip.
+        corpus: The corpus of rows that name none.
+    """
+    return [
+        Clip(
+            id=row["id"],
+            corpus=row.get("corpus", "") or corpus,
+            place=f"{manifest}:{line}",
+            label=row["target"],
+            rating=tuple(_number(row.get(name), math.nan) for name in RATINGS),
+            caption=row.get("caption", ""),
+            tags=row.get("tags", ""),
+            recording=Recording(
+                row["file"],
+                _number(row.get("start"), 0.0),
+                _number(row.get("end")),
+                _number(row.get("duration")),
+                None if (rate := _number(row.get("sample_rate"))) is None else int(rate),
+            ),
+            sha256=row.get("sha256", ""),
+        )
+        for line, row in zip(rows.index, _records(rows), strict=True)
+    ]
+
+
+def with_texts(
+    rows: pd.DataFrame, train: pd.DataFrame, caption: CaptionSource, tags: CaptionSource | None
+) -> pd.DataFrame:
+    """The rows with the columns ``caption`` and ``tags``; what depends on a corpus is taken from the training rows."""
+    if rows.empty:
+        return rows.assign(caption="", tags="")
+    return rows.assign(caption=caption.write(rows, train), tags="" if tags is None else tags.write(rows, train))
+
+
+def require_filled(rows: pd.DataFrame, columns: Sequence[str], manifest: object) -> None:
+    """Refuse rows in which one of the columns is empty.
+
+    Raises:
+        DataError: With the first five rows and how many there are in all.
+    """
+    for column in columns:
+        empty = rows.index if column not in rows else rows.index[rows[column].isna() | (rows[column] == "")]
+        if len(empty):
+            more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
+            raise DataError(
+                f"{manifest}: column {column!r} is empty or missing in {len(empty)} of {len(rows)} rows, and what is "
+                f"trained here learns from it: line {', '.join(map(str, empty[:5]))}{more}; fill it in, remove these "
+                "rows, or choose a stage that does without"
+            )
+
+
+def odd_sounds(rows: pd.DataFrame) -> str:
+    """The end of a summary that counts what `prepare` heard to be silent, clipped and the like; or nothing."""
+    cells = rows["oddity"][rows["oddity"] != ""] if "oddity" in rows else pd.Series(dtype="str")
+    counts = cells.value_counts().sort_index().items()
+    return f"; odd sounds among them: {', '.join(f'{count} {name}' for name, count in counts)}" if len(cells) else ""
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return rows.to_dict("records")  # type: ignore[return-value]  # the columns' names are text
+
+
+def _number(cell: object, otherwise: Any = None) -> Any:
+    return float(cell) if isinstance(cell, int | float) and not math.isnan(cell) else otherwise

@@ -1,0 +1,113 @@
+"""Does a recording still hold what its manifest says? One look at its size and time, while neither changes."""
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pandas as pd
+
+from datamodules.audio.header import sha256_of
+from datamodules.audio.patience import patiently
+from datamodules.manifest.tables import write_table
+
+Stamp = tuple[str, int, int]
+"""A file as the folder lists it: its absolute path, its size in bytes, and when it was written, in nanoseconds."""
+
+_COLUMNS = ["file", "size", "written", "sha256"]
+
+
+class Contents:
+    """The SHA-256 of files by their stamps, in memory and on disk: a file is read again only when its stamp changes.
+
+    Every `remember` writes a table of its own, at once or not at all, so that runs side by side do not disturb each
+    other. A damaged table is removed; a folder that cannot be written is done without.
+
+    Args:
+        cache: As `datamodules.cache_folder` gives it; None keeps everything in memory.
+    """
+
+    def __init__(self, cache: Path | None) -> None:
+        self._folder = cache and cache / "contents"
+        self._known: dict[Stamp, str] = {}
+        self._read: set[Path] = set()
+
+    def remember(self, found: Mapping[Stamp, str]) -> None:
+        """Note the SHA-256 of files whose stamps were taken before they were read."""
+        self._known.update(found)
+        if self._folder is None or not found:
+            return
+        table = pd.DataFrame([(*stamp, sha256) for stamp, sha256 in sorted(found.items())], columns=_COLUMNS)
+        name = hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()[:32]
+        with suppress(OSError):
+            write_table(table, self._folder / f"{name}.parquet")
+
+    def changed(
+        self,
+        expected: Mapping[str, str],
+        rank: int = 0,
+        world: int = 1,
+        barrier: Callable[[], object] = lambda: None,
+    ) -> dict[str, str]:
+        """What is wrong with the files that hold something else than was expected, by file.
+
+        Call it on every rank; each reads its share of what is not known yet. Missing files are no matter here.
+
+        Args:
+            expected: SHA-256 by file, from the manifest.
+            rank: Of this process.
+            world: Number of processes.
+            barrier: Waits for all processes.
+        """
+        self._load()
+        stamps = {file: stamp for file in expected if (stamp := stamp_of(file)) is not None}
+        # By place, not by what is unknown: another rank may have finished before this one looked.
+        share = list(stamps.values())[rank::world]
+        self.remember(_hashed([stamp for stamp in share if stamp not in self._known]))
+        barrier()
+        self._load()
+        self.remember(_hashed([stamp for stamp in stamps.values() if stamp not in self._known]))
+        found = {file: self._known.get(stamp, expected[file]) for file, stamp in stamps.items()}
+        return {
+            file: f"{file}: its sha256 is {sha256[:12]}..., the manifest says {expected[file][:12]}...: one of the two "
+            "has changed since; make the manifest again: lightning-cli prepare"
+            for file, sha256 in found.items()
+            if sha256 != expected[file]
+        }
+
+    def _load(self) -> None:
+        for file in sorted(self._folder.glob("*.parquet")) if self._folder else []:
+            if file not in self._read:
+                self._read.add(file)
+                try:
+                    rows = pd.read_parquet(file)[_COLUMNS].itertuples(index=False)
+                    self._known |= {
+                        (str(file), int(size), int(written)): str(sha256) for file, size, written, sha256 in rows
+                    }
+                except (OSError, ValueError, KeyError):
+                    with suppress(OSError):
+                        file.unlink(missing_ok=True)
+
+
+def stamp_of(file: str) -> Stamp | None:
+    """The stamp of a file; None where it is not there, or cannot be looked at."""
+    try:
+        found = patiently(lambda: os.stat(file))
+    except (OSError, ValueError):
+        return None
+    return os.path.abspath(file), found.st_size, found.st_mtime_ns
+
+
+def _hashed(stamps: Sequence[Stamp]) -> dict[Stamp, str]:
+    """The SHA-256 of each file; reading says what is wrong with those that are left out."""
+
+    def digest(stamp: Stamp) -> str:
+        try:
+            return patiently(lambda: sha256_of(Path(stamp[0])))
+        except OSError:
+            return ""
+
+    with ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1))) as pool:
+        return {stamp: sha256 for stamp, sha256 in zip(stamps, pool.map(digest, stamps), strict=True) if sha256}

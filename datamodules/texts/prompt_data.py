@@ -1,0 +1,61 @@
+"""Learned prompts as training examples of a classifier: no recording is read, none is named."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from datamodules.batch import PromptBatch
+from datamodules.clips.sampler import EpochSampler, place_in_training
+from datamodules.emotion_data import EmotionDataModule
+from datamodules.errors import DataError
+from datamodules.labels import LabelSet, resolve_label_set
+
+
+class PromptData(EmotionDataModule):
+    """Every pair of a context and a class, in an order that seed and epoch decide.
+
+    Args:
+        labels: The classes: a view's name or a list of emotions in logit order; by default those of the checkpoint
+            that the stage starts from.
+        batch_size: Prompts per step; the last batch of an epoch may be smaller.
+        seed: Of the order.
+    """
+
+    def __init__(self, labels: str | list[str], batch_size: int = 16, seed: int = 1) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise DataError(f"data: batch_size {batch_size} must be positive")
+        self._view = resolve_label_set(labels)
+        self.batch_size, self.seed = batch_size, seed
+
+    @property
+    def view(self) -> LabelSet:
+        return self._view
+
+    def identity(self) -> Mapping[str, object]:
+        return {"classes": self._view.labels, "data.batch_size": self.batch_size, "seed_everything": self.seed}
+
+    def train_dataloader(self) -> DataLoader[PromptBatch]:
+        if self.trainer is None or self.trainer.lightning_module is None:
+            raise RuntimeError("PromptData's loader needs a trainer; pass the data to Trainer.fit")
+        contexts: Any = self.trainer.lightning_module.contexts
+        prompts = _Prompts(int(contexts), len(self._view.labels))
+        start = place_in_training(self.trainer)
+        sampler = EpochSampler(len(prompts), self.batch_size, self.seed, start=start, drop_last=False)
+        return DataLoader(prompts, self.batch_size, sampler=sampler)
+
+
+class _Prompts(Dataset[PromptBatch]):
+    """Every pair of a context and a class, by (epoch, index)."""
+
+    def __init__(self, contexts: int, classes: int) -> None:
+        self.contexts, self.classes = contexts, classes
+
+    def __len__(self) -> int:
+        return self.contexts * self.classes
+
+    def __getitem__(self, key: tuple[int, int]) -> PromptBatch:
+        context, label = divmod(key[1], self.classes)
+        return PromptBatch(context=torch.tensor(context), label=torch.tensor(label))

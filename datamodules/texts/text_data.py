@@ -1,0 +1,66 @@
+"""Texts about emotional speech, for prompt tuning."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader
+
+from datamodules.batch import TextBatch
+from datamodules.emotion_data import EmotionDataModule
+from datamodules.errors import DataError
+from datamodules.labels import LabelSet, nearest_emotion, resolve_label_set
+from datamodules.manifest.identity import digest_of
+from datamodules.manifest.tables import read_table
+
+
+class TextData(EmotionDataModule):
+    """The text set {t_m, y_m}: one batch that holds all of it, an epoch an iteration.
+
+    Args:
+        texts: CSV or Parquet with the columns ``text`` and ``emotion``; also one of the installed files, such as
+            ``configs/texts/emotions.csv``, from any folder.
+        labels: The classes: a view's name or a list of emotions in logit order; by default those of the checkpoint
+            that the stage starts from. Texts of other emotions are left out.
+
+    Raises:
+        DataError: If the file cannot be read, a text is empty or twice, an emotion is unknown, or a class has no text.
+    """
+
+    def __init__(self, texts: Path, labels: str | list[str]) -> None:
+        super().__init__()
+        self._view = resolve_label_set(labels)
+        installed = Path(__file__).parents[2] / texts
+        rows = read_table(installed if installed.is_file() and not texts.is_file() else texts)
+        for column in ("text", "emotion"):
+            if column not in rows:
+                raise DataError(f"{texts}:1 column {column!r} is missing; found {', '.join(map(str, rows))}")
+        rows[["text", "emotion"]] = rows[["text", "emotion"]].astype("str").fillna("")
+        for line, text, emotion in zip(rows.index, rows["text"], rows["emotion"], strict=True):
+            if not text.strip():
+                raise DataError(f"{texts}:{line} column 'text' is empty; write a text, or remove the row")
+            if nearest_emotion(emotion) != emotion:
+                raise DataError(
+                    f"{texts}:{line} column 'emotion': found {emotion!r}, expected a canonical noun such as anger; "
+                    f"did you mean {nearest_emotion(emotion)!r}?"
+                )
+        known = rows.assign(label=rows["emotion"].map(self._view.label_of))
+        self.rows = known[known["label"].notna()]
+        twice = self.rows[self.rows["text"].duplicated()]
+        if len(twice):
+            raise DataError(f"{texts}:{twice.index[0]} the text stands twice: {twice['text'].iloc[0]!r}")
+        missing = [label for label in self._view.labels if label not in set(self.rows["label"])]
+        if missing:
+            raise DataError(f"{texts}: no text describes {' or '.join(missing)}; add some, or choose other labels")
+
+    @property
+    def view(self) -> LabelSet:
+        return self._view
+
+    def identity(self) -> Mapping[str, object]:
+        return {"texts": digest_of(zip(self.rows["text"], self.rows["label"], strict=True))}
+
+    def train_dataloader(self) -> DataLoader[TextBatch]:
+        targets = [self._view.labels.index(label) for label in self.rows["label"]]
+        batch = TextBatch(text=list(self.rows["text"]), label=torch.tensor(targets))
+        return DataLoader([batch], batch_size=None)  # type: ignore[arg-type]  # a list is a data set

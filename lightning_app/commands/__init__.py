@@ -1,0 +1,1 @@
+"""The verbs of ``lightning-cli``: a module each."""

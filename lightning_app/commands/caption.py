@@ -1,0 +1,141 @@
+"""`lightning-cli caption`: the texts that a stage's data pair with its clips, as a table one can read.
+
+Heavy imports happen in `run`, so that --help answers at once.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lightning_app.config.files import ConfigError, find_config, flatten, merge, resolve
+from lightning_app.runs.fingerprint import command_settings
+
+if TYPE_CHECKING:
+    import jsonargparse
+
+    from datamodules.clips.data import ClipData
+
+DESCRIPTION = (
+    "Write the captions and tags of a stage's data as a table: `lightning-cli caption --config stages/clep.yaml` "
+    "prints the first ten, and --out captions.csv writes them all, with the columns id, split, label, caption, tags. "
+    "Options such as --data.manifest PATH win over the file, as they do in `fit`. A table that was written once is "
+    "read again by --data.caption datamodules.captions.CaptionFile --data.caption.path captions.csv."
+)
+SHOWN = 10
+# Sections of a stage's configuration that decide what the data are.
+SECTIONS = ("data", "seed_everything")
+
+
+def add_arguments(parser: "jsonargparse.ArgumentParser") -> None:
+    """Declare the verb's arguments."""
+    parser.description = DESCRIPTION
+    parser.add_argument(
+        "--config",
+        type=str,
+        action="append",
+        required=True,
+        help="The stage's file, such as stages/clep.yaml; once more for a file over it.",
+    )
+    parser.add_argument("--out", type=Path | None, default=None, help="Table to write (.csv or .parquet).")
+    parser.add_argument(
+        "--set", type=str, action="append", help="KEY=VALUE of the data, such as data.manifest=PATH; also --KEY VALUE."
+    )
+
+
+def as_options(arguments: Sequence[str]) -> list[str]:
+    """Write dotted options, ``--data.manifest PATH`` or with ``=``, as values of ``--set``.
+
+    >>> as_options(["--out", "a.csv", "--data.manifest", "m.csv", "--data.labels=six"])
+    ['--out', 'a.csv', '--set=data.manifest=m.csv', '--set=data.labels=six']
+    """
+    written: list[str] = []
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        key, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or key.split(".")[0] not in SECTIONS:
+            written.append(word)
+        else:
+            has_value = equals or not rest or rest[0].startswith("--")
+            written.append(f"--set={key}={value if has_value else rest.pop(0)}")
+    return written
+
+
+def run(config: "jsonargparse.Namespace") -> int:
+    """Write the table and print its path, or print its first rows.
+
+    Raises:
+        ConfigError: If the configuration is wrong, or its data have no captions.
+        DataError: If the data or what the captions are made of are not sound.
+    """
+    from datamodules.manifest.spreadsheet import escaped_table
+    from datamodules.manifest.tables import write_table
+
+    out: Path | None = config.out
+    if out is not None and out.suffix not in (".csv", ".parquet"):
+        raise ConfigError(f"--out {out}: found the ending {out.suffix!r}, expected .csv or .parquet")
+    data = _data(config.config, [f"--{setting}" for setting in config.set or []])
+    table = data.caption_table()
+    if out is None:
+        escaped_table(table.head(SHOWN)).to_csv(sys.stdout, index=False, lineterminator="\n")
+        print(f"{min(SHOWN, len(table))} of {len(table)} rows; --out captions.csv writes them all", file=sys.stderr)
+        return 0
+    write_table(escaped_table(table) if out.suffix == ".csv" else table, out)
+    print(out)
+    if bins := data.caption_bins():
+        beside = out.with_name(f"{out.stem}.bins.json")
+        beside.write_text(json.dumps(bins, indent=1) + "\n", encoding="utf-8")
+        print(beside)
+    return 0
+
+
+def _data(files: Sequence[str], words: Sequence[str]) -> "ClipData":
+    """The data of a stage's configuration, without its model and trainer."""
+    from datamodules.clips.data import ClipData
+    from datamodules.emotion_data import EmotionDataModule
+    from lightning_app.commands.stage import StageParser
+    from lightning_app.config.messages import short_parse_error, users_mistake
+    from lightning_app.config.trust import Trust
+
+    trees = _settings(files, words)
+    parser = StageParser()
+    parser.add_lightning_class_args(EmotionDataModule, "data", subclass_mode=True, required=True)
+    parser.add_argument("--seed_everything", type=int | bool, default=1)
+    parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
+    # File by file, as `fit` reads them: a class that is put in another's place leaves what it does not take behind.
+    given = [f"--{name}={_word(tree[name])}" for tree in trees for name in SECTIONS if name in tree]
+    said = [*(f"--config={find_config(file)}" for file in files), *words]
+    try:
+        with Trust.of(command_settings(said)).enforced():
+            data: Any = parser.instantiate(parser.parse_args([*given, *words])).data
+    except ValueError as error:
+        if users_mistake(error) is not None and not isinstance(error, ConfigError):
+            raise
+        raise ConfigError(short_parse_error(str(error), said)) from error
+    if not isinstance(data, ClipData):
+        raise ConfigError(f"data.class_path: {type(data).__name__} reads no clips, and has no captions of any")
+    return data
+
+
+def _settings(files: Sequence[str], words: Sequence[str]) -> list[dict[str, Any]]:
+    """What each file says, the classes of the checkpoint that the stage starts from first, where nobody names any."""
+    from lightning_app.runs.inherit import inherited_settings
+
+    trees = [resolve(find_config(file)) for file in files]
+    settings = flatten(_merged(trees))
+    named = {"--data.labels", "--data.init_args.labels"} & {word.partition("=")[0] for word in words}
+    if settings.get("model.init_from") is not None and "data.labels" not in settings and not named:
+        *_, text = inherited_settings(["fit"], settings)
+        trees = [json.loads(text), *trees]
+    return trees
+
+
+def _merged(trees: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return reduce(merge, trees, {})
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,135 @@
+"""``lightning-cli chain``: all stages of a chain file, each in a process of its own; what is done is not done again."""
+
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+
+from lightning_app.chain.checks import require_inputs, require_known_keys
+from lightning_app.chain.file import Chain, Setting, read_chain
+from lightning_app.chain.launch import Launcher, Local, Slurm
+from lightning_app.chain.matrix import Run, expand
+from lightning_app.chain.plan import plan
+from lightning_app.chain.process import run_process
+from lightning_app.chain.results import gather
+from lightning_app.chain.run import StageError, Worker, say
+from lightning_app.chain.submit import submit
+from lightning_app.chain.table import table
+from lightning_app.config.files import ConfigError, find_config, parse_value, where
+from lightning_app.config.plugins import plugins
+from lightning_app.runs.lock import locked
+
+__all__ = ["add_arguments", "run"]
+
+LAUNCHERS = ("Local", "Torchrun", "Slurm")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options of ``lightning-cli chain``."""
+    parser.add_argument("--config", type=str, required=True, help="the chain file: configs/chains/demo.yaml")
+    parser.add_argument("--until", type=str | None, default=None, help="run this stage and what it needs, no further")
+    parser.add_argument("--from", type=str | None, default=None, help="run this stage and what needs it once more")
+    parser.add_argument("--force", action="store_true", help="run every stage, even if it is done")
+    parser.add_argument("--dry-run", action="store_true", help="print what would run, and why; do nothing")
+    parser.add_argument(
+        "--set", action="append", type=str, help="STAGE.KEY=VALUE over the chain file; * for every stage; repeatable"
+    )
+    parser.add_argument(
+        "--launcher", type=Launcher | None, default=None, help="where stages run: Local, Torchrun or Slurm"
+    )
+
+
+def run(config: Namespace, launcher: Launcher | None = None) -> int:
+    """Run a chain and return its exit code: 0, or 5 if a stage left rows out.
+
+    Args:
+        config: The parsed options.
+        launcher: Wins over the option and the chain file.
+
+    Raises:
+        ConfigError: If the chain file, a configuration or an option is wrong, or another chain runs in the folder.
+        MissingInputError: If a stage reads a file that is not there and that no stage makes.
+        StageError: If a stage does not succeed; its ``exit_code`` is the stage's.
+    """
+    chain = read_chain(find_config(config["config"]))
+    with plugins(chain.plugins, chain.trust):
+        return _run(chain, config, launcher)
+
+
+def _run(chain: Chain, config: Namespace, launcher: Launcher | None) -> int:
+    runs = expand(chain, _overrides(config["set"], chain))
+    launcher = launcher or _launcher(config, chain)
+    decide = {"start": config["from"], "until": config["until"], "force": config["force"]}
+    require_known_keys(runs)
+    if config["dry_run"]:
+        steps = plan(runs, **decide)
+        print(table(steps))
+        require_inputs(runs, steps)
+        return 0
+    chain.runs.mkdir(parents=True, exist_ok=True)
+    with locked(chain.runs / "chain.lock", "another chain runs here") as lock:
+        steps = plan(runs, **decide)
+        require_inputs(runs, steps)
+        if isinstance(launcher, Slurm):
+            if submit(chain.name, steps, launcher, (lock,)):
+                say("when the jobs have ended, the same command gathers their results")
+                return 0
+            code = 0
+        else:
+            code = Worker(launcher, (lock,)).work(steps)
+        _finish(chain, [step.run for step in steps], launcher, report=config["until"] is None)
+    return code
+
+
+def _overrides(texts: list[str] | None, chain: Chain) -> dict[Setting, object]:
+    overrides: dict[Setting, object] = {}
+    for text in texts or []:
+        name, _, value = text.partition("=")
+        stage, _, key = name.partition(".")
+        if "=" not in text or not key:
+            raise ConfigError(f"--set {text}: expected STAGE.KEY=VALUE, such as clep.trainer.max_epochs=3")
+        if stage != "*" and stage not in chain.stages:
+            raise ConfigError(
+                f"--set {text}: there is no stage {stage!r}; expected * or one of: {', '.join(chain.stages)}"
+            )
+        overrides[stage, key] = parse_value(value)
+    return overrides
+
+
+def _launcher(config: Namespace, chain: Chain) -> Launcher:
+    """Build the launcher of the command line, else of the chain file, else this machine."""
+    if config["launcher"] is not None:
+        parser = ArgumentParser(exit_on_error=False)
+        add_arguments(parser)
+        built: Launcher = parser.instantiate(config)["launcher"]
+        return built
+    if chain.launcher is None:
+        return Local()
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--launcher", type=Launcher)
+    kind = str(chain.launcher.get("class_path")).removeprefix(f"{Launcher.__module__}.")
+    if kind not in LAUNCHERS:  # before the parser, which would import whatever is named here
+        raise ConfigError(
+            f"{where(chain.path, ['launcher', 'class_path'])}: unknown launcher {kind!r}; "
+            f"expected one of: {', '.join(LAUNCHERS)}"
+        )
+    try:
+        made: Launcher = parser.instantiate(parser.parse_object({"launcher": chain.launcher}))["launcher"]
+    except Exception as error:
+        raise ConfigError(f"{where(chain.path, ['launcher'])}: {error}") from error
+    return made
+
+
+def _finish(chain: Chain, runs: list[Run], launcher: Launcher, report: bool) -> None:
+    tests = [each for each in runs if each.stage.verb == "test"]
+    target = chain.runs / "results.csv"
+    rows = gather(tests, target)
+    if rows:
+        say(f"{rows} results in {target}")
+    if chain.report is None or not report:
+        return
+    options = [f"--{key}={value}" for key, value in chain.report.items()]
+    program = Local(launcher.program)
+    command = program.command(["report", "--runs", str(chain.runs), *options])
+    code = run_process(command, Path(chain.runs) / "report.log")
+    if code:
+        raise StageError(f"the report failed with code {code}; see {chain.runs / 'report.log'}", max(code, 1))

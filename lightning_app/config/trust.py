@@ -1,0 +1,98 @@
+"""What code may run: this program's, torch's, and what the command itself names or trusts; nothing else is imported."""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from lightning_app.config.named_classes import named_classes
+from lightning_app.config.own_packages import OWN
+from lightning_app.config.plugins import plugin_modules, trusted_prefixes
+
+PARTS = ("stages", "models", "losses", "datamodules", "lightning_app.callbacks")
+_TRAINER_PARTS = ("accelerators", "callbacks", "loggers", "plugins", "profilers", "strategies")
+LIBRARIES = (
+    "torch.nn",
+    "torch.optim",
+    "torch.distributed.fsdp",
+    "torch.distributed.algorithms",
+    "lightning.pytorch.cli.ReduceLROnPlateau",
+    *(f"lightning.pytorch.{part}" for part in _TRAINER_PARTS),
+    # Lightning's classes are defined here, wherever they are named.
+    *(f"lightning.fabric.{part}" for part in ("accelerators", "loggers", "plugins", "strategies")),
+)
+# Of these a part is trusted, and the rest holds loaders of code and starters of programs: naming it is not enough.
+IN_PART = ("torch", "lightning")
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Packages and modules whose classes may be imported and built.
+
+    Args:
+        prefixes: Dotted names; each stands for itself and for all below it.
+    """
+
+    prefixes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any] | None = None) -> "Trust":
+        """What is trusted always and by the command's flags, and the packages whose classes its settings name.
+
+        Args:
+            settings: What the command line and the files that it names say, under dotted keys; None where a command
+                only asks, by ``--help`` or ``--print_config``.
+        """
+        named = sorted({text.partition(".")[0] for text in named_classes(settings or {})})
+        taken = [name for name in named if name not in IN_PART and not is_pythons(name)]
+        return cls(tuple(dict.fromkeys([*PARTS, *LIBRARIES, *plugin_modules(), *trusted_prefixes(), *taken])))
+
+    def covers(self, class_path: str) -> bool:
+        """Whether a class may be imported."""
+        return any(class_path == prefix or class_path.startswith(f"{prefix}.") for prefix in self.prefixes)
+
+    @contextmanager
+    def enforced(self) -> Iterator[None]:
+        """Let the parsers of this process import nothing else, however it is named; afterwards they are as before."""
+        from jsonargparse import set_parsing_settings
+        from jsonargparse._common import parsing_settings  # what is set there can be read nowhere else
+
+        # All of our program: chains have a parser of their own.
+        allowed = [*OWN, *self.prefixes]
+        before = {name: parsing_settings[name] for name in ("import_path_verdicts", "import_paths_enforced")}
+        set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=allowed)
+        try:
+            yield
+        finally:
+            parsing_settings.update(before)
+
+
+def asks_only(words: Iterable[str]) -> bool:
+    """Whether a command line asks for help or for its configuration, and runs nothing."""
+    keys = {word.partition("=")[0] for word in words}
+    return bool({"-h", "--help", "--print_config"} & keys) or any(key.endswith(".help") for key in keys)
+
+
+def is_pythons(class_path: str) -> bool:
+    """Whether a name is one of Python's own modules, or of the parser's, in which no part of a run is found."""
+    return class_path.partition(".")[0] in {*sys.stdlib_module_names, "jsonargparse"}
+
+
+def refusal(class_path: str, asks: bool) -> str:
+    """Say why a class is not imported, and what mends it.
+
+    Args:
+        class_path: As it was named, or where it is defined.
+        asks: Whether the command only asks, by ``--help`` or ``--print_config``.
+    """
+    package = class_path.partition(".")[0]
+    if is_pythons(class_path):
+        return f"{class_path} is a part of Python, and no part of a run; it is not imported"
+    if package in IN_PART:
+        return f"{class_path} is not imported unless you trust it: --trust {class_path.rpartition('.')[0]}"
+    if asks:
+        return (
+            f"{class_path} is not imported, for --help and --print_config run no code of others; add --trust {package}"
+        )
+    return f"{class_path} is not imported, for nothing in this command names its package; add --trust {package}"

@@ -1,0 +1,1 @@
+"""Result files of runs, read into tables."""

@@ -1,0 +1,108 @@
+"""How a chain was run: settings, hashes and durations of every stage."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from datamodules.errors import DataError
+from lightning_app.report.read.folders import Run
+
+
+@dataclass(frozen=True)
+class CellRecord:
+    """One run, as its done.json tells it; "not finished" where there is none."""
+
+    cell: str
+    finished: str
+    duration: str
+    host: str
+    config_hash: str
+    input_hashes: list[tuple[str, str]]
+    command: str
+    metrics: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """One stage: its runs, and the versions and configuration of the first one."""
+
+    name: str
+    cells: list[CellRecord]
+    unfinished: int
+    duration: str
+    versions: list[tuple[str, str]]
+    config: str
+
+
+def stage_records(runs: list[Run]) -> list[StageRecord]:
+    """One record for each stage, in the order of `runs`."""
+    by_stage: dict[str, list[Run]] = {}
+    for run in runs:
+        by_stage.setdefault(run.stage, []).append(run)
+    return [_stage(name, cells) for name, cells in by_stage.items()]
+
+
+def _stage(name: str, runs: list[Run]) -> StageRecord:
+    config = runs[0].folder / "config.yaml"
+    seconds = [run.done["seconds"] for run in runs if isinstance(run.done.get("seconds"), int | float)]
+    return StageRecord(
+        name=name,
+        cells=[_cell(run) for run in runs],
+        unfinished=sum(not run.done for run in runs),
+        duration=duration(sum(seconds)) if seconds else "unknown",
+        versions=_pairs(next((run.done["versions"] for run in runs if "versions" in run.done), {})),
+        config=config.read_text(encoding="utf-8") if config.is_file() else "",
+    )
+
+
+def _cell(run: Run) -> CellRecord:
+    done = run.done
+    fingerprint = done.get("fingerprint") or {}
+    seconds, command = done.get("seconds"), done.get("command", "")
+    return CellRecord(
+        cell=run.cell or "(single run)",
+        finished=str(done.get("finished", ""))[:19].replace("T", " "),
+        duration=duration(seconds) if isinstance(seconds, int | float) else "unknown",
+        host=str(done.get("host", "")),
+        config_hash=str(fingerprint.get("config", "")),
+        input_hashes=_pairs(fingerprint.get("inputs") or {}),
+        command=" ".join(map(str, command)) if isinstance(command, list) else str(command),
+        metrics=_pairs(done.get("metrics") or {}),
+    )
+
+
+def duration(seconds: float) -> str:
+    """`43 s`, `4 min 12 s` or `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _pairs(values: Any) -> list[tuple[str, str]]:
+    """A mapping, a list or a single value as pairs of name and text."""
+    if isinstance(values, Mapping):
+        return [(str(key), f"{value:.4f}" if isinstance(value, float) else str(value)) for key, value in values.items()]
+    return [("", str(value)) for value in (values if isinstance(values, list) else [values])]
+
+
+def curves(runs: list[Run]) -> dict[str, list[pd.DataFrame]]:
+    """The metrics.csv of every run, by stage.
+
+    Raises:
+        DataError: one of them is no table.
+    """
+    found: dict[str, list[pd.DataFrame]] = {}
+    for run in runs:
+        path = run.folder / "metrics.csv"
+        if not path.is_file() or not path.stat().st_size:
+            continue
+        try:
+            found.setdefault(run.stage, []).append(pd.read_csv(path))
+        except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+            raise DataError(f"{path}: {error}; delete the folder and run the chain again") from error
+    return found

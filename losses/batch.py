@@ -1,0 +1,81 @@
+"""What a contrastive loss may look at."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor, nn
+
+from losses.gather import gather, rows_before
+
+
+@dataclass(frozen=True)
+class ContrastiveBatch:
+    """N clips, their captions, and what is known of both. Everything but the first four may be unknown.
+
+    Attributes:
+        audio_NE: Embeddings of the clips, of unit length, unless the model trains without.
+        text_UE: Embeddings of captions, likewise. Clips may share one; rows that no clip uses count for nothing.
+        caption_N: int64, the row of ``text_UE`` that is each clip's caption.
+        scale: 0-d, one over the temperature.
+        label_N: int64, the class of each clip.
+        rating_NR: Valence, arousal and dominance of each clip on 1 to 7, in this order; NaN where it was not rated.
+        local_NL: Local audio features, averaged over time; they carry no gradient.
+        tag_NE: Embeddings of each clip's tags; of unit length, unless the model trains without.
+    """
+
+    audio_NE: Tensor
+    text_UE: Tensor
+    caption_N: Tensor
+    scale: Tensor
+    label_N: Tensor | None = None
+    rating_NR: Tensor | None = None
+    local_NL: Tensor | None = None
+    tag_NE: Tensor | None = None
+
+    @property
+    def text_NE(self) -> Tensor:
+        """The embedding of each clip's own caption."""
+        return self.text_UE[self.caption_N]
+
+    def gathered(self) -> "ContrastiveBatch":
+        """The pairs of all ranks, in rank order, the same on every rank; see `losses.gather.gather` for gradients.
+
+        A caption that clips of two ranks have stands in the table twice: equal rows, equal columns of logits.
+        """
+        caption_N = self.caption_N + rows_before(self.text_UE)
+        return ContrastiveBatch(
+            audio_NE=gather(self.audio_NE),
+            text_UE=gather(self.text_UE),
+            caption_N=gather(caption_N),
+            scale=self.scale,
+            label_N=_gathered(self.label_N),
+            rating_NR=_gathered(self.rating_NR),
+            local_NL=_gathered(self.local_NL),
+            tag_NE=_gathered(self.tag_NE),
+        )
+
+
+def _gathered(x: Tensor | None) -> Tensor | None:
+    return None if x is None else gather(x)
+
+
+FieldName = Literal["label", "rating", "local", "tag"]
+
+
+class ContrastiveLoss(nn.Module, ABC):
+    """An objective over the pairs of all ranks.
+
+    Attributes:
+        needs: What it must know of the pairs beside the embeddings; a stage computes what is named, and no more.
+    """
+
+    needs: tuple[FieldName, ...] = ()
+
+    @abstractmethod
+    def forward(self, pairs: ContrastiveBatch) -> Tensor:
+        """Return a scalar, the same on every rank, from the pairs of this rank.
+
+        Raises:
+            LossInputError: If the pairs lack what the loss needs.
+        """

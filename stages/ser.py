@@ -1,0 +1,107 @@
+"""Dimensional speech emotion recognition: valence, arousal and dominance of a clip, from its sound."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor, nn
+
+from datamodules.batch import ClipBatch
+from losses.ccc import ConcordanceLoss
+from losses.gather import gather
+from models.audio.encoder import AudioEncoder
+from stages.optim import ParamGroup, WarmupCosine, group_parameters
+from stages.stage import Stage
+
+ATTRIBUTES = ("valence", "arousal", "dominance")
+# The middle and the half width of the scale from 1 to 7, so that the linear layer starts in its midst.
+MIDDLE, HALF = 4.0, 3.0
+
+
+class DimensionalSER(Stage):
+    """Train an audio tower to hear valence, arousal and dominance.
+
+    EmotionRankCLAP and SmoothCLAP start from such towers and freeze them; this makes one where none can be downloaded.
+
+    Args:
+        audio: Audio tower.
+        labels: Class names, linked from the data; not learned here.
+        words: Likewise.
+        dropout: Before the linear layer.
+        init_from: Checkpoint of an earlier stage of this kind.
+        optimizer: Called with the parameter groups.
+        scheduler: Learning rates over the run, stepped after every batch; null keeps them.
+        groups: Parameters with learning rates of their own; the rest takes the optimiser's.
+
+    Reference: Wagner et al., "Dawn of the Transformer Era in Speech Emotion Recognition", TPAMI 2023.
+    """
+
+    parts = ("audio", "head")
+    needs = ("audio",)
+    in_batch_loss = True
+
+    def __init__(
+        self,
+        audio: AudioEncoder,
+        labels: list[str],
+        words: list[str],
+        dropout: float = 0.2,
+        init_from: Path | None = None,
+        optimizer: OptimizerCallable = torch.optim.Adam,
+        scheduler: LRSchedulerCallable | None = None,
+        groups: list[ParamGroup] | None = None,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.audio, self.init_from = audio, init_from
+        self.dropout, self.head = nn.Dropout(dropout), nn.Linear(audio.width, len(ATTRIBUTES))
+        self.loss = ConcordanceLoss()
+        self.optimizer, self.scheduler, self.groups = optimizer, scheduler, groups or []
+        self._heard: list[tuple[Tensor, Tensor]] = []
+
+    @property
+    def sample_rate(self) -> int:
+        return self.audio.sample_rate
+
+    def forward(self, wave_NT: Tensor, length_N: Tensor) -> Tensor:
+        """Valence, arousal and dominance of N clips, on 1 to 7 in training data: [N, 3]."""
+        step_NR: Tensor = self.head(self.dropout(self.audio(wave_NT, length_N)))
+        # Before the middle is added: bfloat16 has steps of 1/32 there.
+        return MIDDLE + HALF * step_NR.float()
+
+    def on_train_start(self) -> None:
+        scheduler = self.lr_schedulers()
+        if isinstance(scheduler, WarmupCosine) and scheduler.total_steps is None:
+            scheduler.run_over(int(self.trainer.estimated_stepping_batches))
+
+    def training_step(self, batch: ClipBatch, _: int) -> Tensor:
+        loss: Tensor = self.loss(self(batch["wave"], batch["length"]), batch["rating"])
+        size = len(batch["id"])
+        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size)
+        return loss
+
+    def validation_step(self, batch: ClipBatch, _: int) -> None:
+        if batch["id"]:
+            self._heard.append((self(batch["wave"], batch["length"]), batch["rating"]))
+
+    def on_validation_epoch_end(self) -> None:
+        """Concordance needs all clips at once: the mean over batches would be another number."""
+        empty = self.head.weight.new_zeros(0, len(ATTRIBUTES))
+        predicted_NR = gather(torch.cat([empty, *(heard for heard, _ in self._heard)]))
+        rating_NR = gather(torch.cat([empty, *(rating for _, rating in self._heard)]))
+        self._heard.clear()
+        values = {
+            f"val/CCC_{name}": 1 - self.loss(predicted_NR[:, place, None], rating_NR[:, place, None])
+            for place, name in enumerate(ATTRIBUTES)
+            if rating_NR[:, place].isfinite().any()
+        }
+        if values:
+            self.log_dict({**values, "val/CCC": torch.stack(list(values.values())).mean()}, prog_bar=True)
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.optimizer(group_parameters(self, self.groups))
+        if self.scheduler is None:
+            return optimizer
+        scheduler = self.scheduler(optimizer)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import pytest
+
+from lightning_app.config.files import PACKAGE_ROOT, ConfigError, find_config, flatten, merge, resolve
+
+
+def test_includes_are_relative_to_their_file(tmp_path: Path) -> None:
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages/a.yaml").write_text("data: ../configs/data.yaml\nlist: [../configs/x.yaml, gone.yaml]\n")
+    (tmp_path / "configs/data.yaml").write_text("inner: x.yaml\nn: 1\n")
+    (tmp_path / "configs/x.yaml").write_text("- 1\n- 2\n")
+    assert resolve(tmp_path / "stages/a.yaml") == {
+        "data": {"inner": [1, 2], "n": 1},
+        "list": [[1, 2], "gone.yaml"],
+    }
+
+
+def test_config_key_is_the_base(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("trainer: {max_epochs: 1, devices: 1}\n")
+    (tmp_path / "a.yaml").write_text("config: base.yaml\ntrainer: {max_epochs: 2}\n")
+    assert resolve(tmp_path / "a.yaml") == {"trainer": {"max_epochs": 2, "devices": 1}}
+
+
+def test_a_list_of_bases_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("a: 1\n")
+    (tmp_path / "a.yaml").write_text("b: 1\nconfig: [base.yaml]\n")
+    with pytest.raises(ConfigError, match=r"a\.yaml:2:1: `config` must name one YAML file"):
+        resolve(tmp_path / "a.yaml")
+
+
+def test_circle_of_includes(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("x: b.yaml\n")
+    (tmp_path / "b.yaml").write_text("x: a.yaml\n")
+    with pytest.raises(ConfigError, match=r"includes itself: .*a\.yaml -> .*b\.yaml -> .*a\.yaml"):
+        resolve(tmp_path / "a.yaml")
+
+
+def test_merge() -> None:
+    base = {"a": {"x": 1, "y": [1]}, "b": [1], "c": 1}
+    over = {"a": {"x": 2}, "b+": 2, "c": {"z": 1}, "d+": [1]}
+    assert merge(base, over) == {"a": {"x": 2, "y": [1]}, "b": [1, 2], "c": {"z": 1}, "d": [1]}
+    assert base == {"a": {"x": 1, "y": [1]}, "b": [1], "c": 1}
+
+
+def test_flatten_leaves_init_args_out() -> None:
+    tree = {"model": {"class_path": "a.B", "init_args": {"dim": 8, "empty": {}}}, "seed_everything": 1}
+    assert flatten(tree) == {"model.class_path": "a.B", "model.dim": 8, "model.empty": {}, "seed_everything": 1}
+
+
+def test_find_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shipped = next((PACKAGE_ROOT / "lightning_app").rglob("*.yaml"), None)
+    (tmp_path / "mine.yaml").write_text("a: 1\n")
+    assert find_config("mine.yaml") == Path("mine.yaml")
+    if shipped:
+        assert find_config(shipped.relative_to(PACKAGE_ROOT)) == shipped
+
+
+def test_find_config_names_near_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages/acpt.yaml").write_text("a: 1\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setattr("lightning_app.config.files.PACKAGE_ROOT", tmp_path)
+    with pytest.raises(ConfigError, match=r"stages/actp\.yaml: no such file; did you mean stages/acpt\.yaml\?"):
+        find_config("stages/actp.yaml")
+    assert find_config("stages/acpt.yaml") == tmp_path / "stages/acpt.yaml"
+
+
+def test_another_class_in_place_of_the_bases_brings_its_own_arguments(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(
+        "loss: {class_path: A, init_args: {x: 1}}\nn: {class_path: B, init_args: {y: 2}}\n"
+    )
+    (tmp_path / "over.yaml").write_text(
+        "config: base.yaml\nloss: {class_path: C}\nn: {class_path: B, init_args: {z: 3}}\n"
+    )
+    expected = {"loss": {"class_path": "C"}, "n": {"class_path": "B", "init_args": {"y": 2, "z": 3}}}
+    assert resolve(tmp_path / "over.yaml") == expected
+
+
+def test_a_name_that_is_longer_than_names_can_be(tmp_path: Path) -> None:
+    name = "a" * 5000 + ".yaml"
+    with pytest.raises(ConfigError, match="stages: is a folder; expected a YAML file"):
+        find_config(PACKAGE_ROOT / "stages")
+    with pytest.raises(ConfigError, match="no such file"):
+        find_config(name)
+    (tmp_path / "a.yaml").write_text(f"a: {name}\n")
+    assert resolve(tmp_path / "a.yaml") == {"a": name}

@@ -1,0 +1,97 @@
+"""Reading a runs folder, and what is said of a broken one."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from datamodules.errors import DataError
+from lightning_app.report.read.load import classes, load
+
+
+def test_everything_is_found(small_runs):
+    runs = load(small_runs)
+    assert runs.axes == ["prompt_length"]
+    assert list(dict.fromkeys(run.stage for run in runs.stages)) == ["clep", "acpt", "evaluation"]
+    assert [run.cell for run in runs.stages if run.stage == "clep"] == ["seed=1,fold=0", "seed=1,fold=1"]
+    assert set(runs.predictions["view"]) == {"emodb7"}
+    assert set(runs.predictions["prompt_length"]) == {"4", "8", "16"}
+    assert len(runs.predictions) == 2 * 3 * 4 * 25
+
+
+def test_predictions_of_a_setting(small_runs):
+    runs = load(small_runs)
+    setting = {"system": "zero-shot", "corpus": "EmoDB", "view": "emodb7", "prompt_length": "8"}
+    rows = runs.predictions_of(setting)
+    assert len(rows) == 2 * 25
+    assert set(rows["prompt_length"]) == {"8"}
+    assert runs.predictions_of(setting | {"prompt_length": "99"}).empty
+
+
+def test_the_view_is_told_by_the_classes_scored_where_a_corpus_has_several(small_runs):
+    table = pd.read_csv(small_runs / "results.csv")
+    pd.concat([table, table.assign(view="six")]).to_csv(small_runs / "results.csv", index=False)
+    assert set(load(small_runs).predictions["view"]) == {"emodb7"}
+
+
+def test_classes_by_name_by_list_and_by_scores():
+    scored = pd.DataFrame({"id": ["a"], "score_fear": [0.5], "score_anger": [0.5], "score_calm": [None]})
+    assert classes("iemocap4", scored) == ["anger", "happiness", "neutral", "sadness"]
+    assert classes("anger+fear", scored) == ["anger", "fear"]
+    assert classes("mine", scored) == ["fear", "anger"]
+
+
+def test_results_alone_are_enough(small_runs, tmp_path):
+    (tmp_path / "results.csv").write_text((small_runs / "results.csv").read_text())
+    (tmp_path / "empty").mkdir()
+    runs = load(tmp_path)
+    assert runs.predictions.empty
+    assert runs.predictions_of(runs.results.iloc[0].to_dict()).empty
+
+
+def test_a_run_that_an_axis_does_not_reach_has_an_empty_value_and_the_cell_names_the_seed(small_runs):
+    first = small_runs / "evaluation" / "seed=1,fold=0,prompt_length=4"
+    first.rename(first.with_name("seed=7,fold=0"))
+    rows = load(small_runs).predictions
+    assert set(rows["prompt_length"]) == {"", "4", "8", "16"}
+    assert set(rows.loc[rows["prompt_length"] == "", "seed"]) == {"7"}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, r"results\.csv: not found; .*lightning-cli chain --config"),
+        ("", r"results\.csv: No columns.*lightning-cli chain"),
+        ("system,corpus,view,metric,seed,fold,value,n\n", r"results\.csv: no row .*lightning-cli chain"),
+        ("system,corpus,view,metric,seed,fold,n\na,X,v,UA,1,0,5\n", "no column value; expected system"),
+        (
+            "system,corpus,view,metric,seed,fold,value,n\na,X,v,UA,1,0,0.5,5\na,X,v,UA,1,1,high,5\n",
+            r"results\.csv:3:value: found 'high', expected a number",
+        ),
+    ],
+)
+def test_bad_results(tmp_path, content, said):
+    if content is not None:
+        (tmp_path / "results.csv").write_text(content)
+    with pytest.raises(DataError, match=said) as raised:
+        load(tmp_path)
+    assert raised.value.exit_code == 3
+
+
+def test_bad_files_are_named(small_runs):
+    done = small_runs / "acpt" / "seed=1,fold=0,prompt_length=4" / "done.json"
+    whole = done.read_text()
+    done.write_text(whole[:40])
+    with pytest.raises(DataError, match=r"prompt_length=4/done\.json: not JSON"):
+        load(small_runs)
+    done.write_text(json.dumps([1]))
+    with pytest.raises(DataError, match="found list, expected an object"):
+        load(small_runs)
+    done.write_text(whole)
+    parquet = next(small_runs.rglob("predictions.parquet"))
+    pd.read_parquet(parquet).drop(columns="truth").to_parquet(parquet)
+    with pytest.raises(DataError, match=r"predictions\.parquet: no column truth"):
+        load(small_runs)
+    parquet.write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"predictions\.parquet: .*delete the folder"):
+        load(small_runs)
