@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from models.audio.encoder import AudioEncoder
 from models.projection import MlpProjection
+from models.recognition.recogniser import ClipEncoder
 from models.text import TextEncoder
 from models.unit import unit
 
@@ -98,6 +99,10 @@ class Clap(nn.Module):
     def embed_audio(self, wave_NT: Tensor, length_N: Tensor) -> Tensor:
         """Unit embeddings of N clips: [N, T] in [-1, 1], with their true lengths in samples -> [N, E]."""
         return self.project_audio(self.audio(wave_NT, length_N))
+
+    def clip_encoder(self) -> ClipEncoder:
+        """Encoder of clips for the recognisers of this model."""
+        return ClipEncoder(self.audio, self.project_audio)
 
     def embed_text(self, texts: list[str]) -> Tensor:
         """Unit embeddings of N texts, [N, E]."""

@@ -20,6 +20,8 @@ class CosineClassifier(nn.Module):
     Reference: Deng et al., "ArcFace", CVPR 2019 (weights normalised, no bias).
     """
 
+    score_unit = "cosine"
+
     def __init__(self, dim: int, classes: int) -> None:
         super().__init__()
         self.weight_CE = nn.Parameter(nn.init.xavier_uniform_(torch.empty(classes, dim)))
@@ -37,6 +39,8 @@ class LinearClassifier(nn.Linear):
         dim: Width of the embeddings, E.
         classes: Number of classes, C.
     """
+
+    score_unit = "logit"
 
     def __init__(self, dim: int, classes: int) -> None:
         super().__init__(dim, classes)

@@ -10,6 +10,12 @@ class WeightsError(RuntimeError):
     exit_code = 4
 
 
+class LabelError(ValueError):
+    """Classes that a model was not trained for, or none to recognise. Commands end with exit code 2."""
+
+    exit_code = 2
+
+
 class TextLengthError(ValueError):
     """A text that is longer than the text encoder reads. Commands end with exit code 3."""
 

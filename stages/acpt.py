@@ -1,6 +1,6 @@
 """Acoustic context prompt tuning: learn soundscapes as token embeddings, from text alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from losses.diversity import ContextDiversity, mean_pairwise_cosine
 from losses.prompt_ranking import PromptCrossEntropy, PromptRanking
 from losses.similarity import similarity
 from models.clap import Clap
+from models.recognition import LearnedPrompts, Recogniser, columns_of, zero_shot
 from models.soft_prompt import SoftPrompt
 from stages.stage import Stage
 
@@ -60,7 +61,7 @@ class ACPT(Stage):
         # eval() lasts: Lightning gives every module back the mode that it had.
         self.clap = clap.requires_grad_(False).eval()
         self.prompt = prompt(clap.text.width, len(labels))
-        self.words, self.init_from = words, init_from
+        self.labels, self.words, self.init_from = labels, words, init_from
         self.cross_entropy, self.ranking, self.diversity = cross_entropy, ranking, ContextDiversity()
         self.diversity_weight, self.temperature = diversity_weight, temperature
         self.context_words, self.optimizer = context_words, optimizer
@@ -74,6 +75,14 @@ class ACPT(Stage):
     def forward(self) -> Tensor:
         """Unit embeddings of all prompts, [K, C, E]."""
         return self.clap.project_text(self.prompt(self.words, self.clap.text))
+
+    def recognisers(self, labels: Sequence[str], words: Sequence[str], templates: Sequence[str]) -> list[Recogniser]:
+        encoder = self.clap.clip_encoder()
+        prompt_KCE = self()[:, columns_of(labels, self.labels)]
+        return [
+            *zero_shot(encoder, self.clap.embed_text, labels, words, templates),
+            LearnedPrompts(encoder, labels, prompt_KCE),
+        ]
 
     def training_step(self, batch: TextBatch, _: int) -> Tensor:
         text_ME, label_M = self._texts(batch["text"]), batch["label"]

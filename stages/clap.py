@@ -1,5 +1,6 @@
 """Contrastive training of an audio-text model: CLEP, EmotionRankCLAP, SmoothCLAP and their baselines."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -14,6 +15,7 @@ from losses.infonce import InfoNCE
 from losses.similarity import similarity
 from models.audio.encoder import AudioEncoder
 from models.clap import Clap
+from models.recognition import Recogniser, zero_shot
 from stages.frozen import FrozenTower, frozen_tower
 from stages.handoff import load_part, read_checkpoint
 from stages.metrics import EmotionMetrics
@@ -150,6 +152,9 @@ class ClapTraining(Stage):
             scale=self.clap.scale,
             **known,
         )
+
+    def recognisers(self, labels: Sequence[str], words: Sequence[str], templates: Sequence[str]) -> list[Recogniser]:
+        return zero_shot(self.clap.clip_encoder(), self.clap.embed_text, labels, words, templates)
 
     def on_train_batch_start(self, *_: Any) -> None:
         # Here too: a checkpoint of the last step is written before the hook of its end.

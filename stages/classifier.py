@@ -1,6 +1,6 @@
 """A classifier of emotions that is trained on text alone and used on audio."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -11,6 +11,7 @@ from datamodules.batch import PromptBatch
 from losses.arcface import ArcFaceLoss
 from models.clap import Clap
 from models.classifier import CosineClassifier
+from models.recognition import LearnedPrompts, LinearRecogniser, Recogniser, columns_of, zero_shot
 from models.soft_prompt import SoftPrompt
 from models.unit import unit
 from stages.acpt import PromptCallable
@@ -57,7 +58,8 @@ class TextClassifier(Stage):
         self.clap = clap.requires_grad_(False).eval()
         self.prompt = prompt(clap.text.width, len(labels)).requires_grad_(False)
         self.classifier = classifier(clap.width, len(labels))
-        self.loss, self.words, self.init_from, self.noise = loss, words, init_from, noise
+        self.loss, self.noise = loss, noise
+        self.labels, self.words, self.init_from = labels, words, init_from
         self.optimizer = optimizer
         self._feature_KCE: Tensor | None = None
 
@@ -69,6 +71,14 @@ class TextClassifier(Stage):
     def forward(self, embedding_NE: Tensor) -> Tensor:
         """Class scores of unit embeddings, of texts or clips, [N, C]."""
         return self.classifier(embedding_NE)  # type: ignore[no-any-return]
+
+    def recognisers(self, labels: Sequence[str], words: Sequence[str], templates: Sequence[str]) -> list[Recogniser]:
+        encoder, columns = self.clap.clip_encoder(), columns_of(labels, self.labels)
+        return [
+            *zero_shot(encoder, self.clap.embed_text, labels, words, templates),
+            LearnedPrompts(encoder, labels, self._features()[:, columns]),
+            LinearRecogniser(encoder, labels, self.classifier, columns),
+        ]
 
     def training_step(self, batch: PromptBatch, _: int) -> Tensor:
         feature_NE = self._features()[batch["context"], batch["label"]]

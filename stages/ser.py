@@ -1,5 +1,6 @@
 """Dimensional speech emotion recognition: valence, arousal and dominance of a clip, from its sound."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,9 @@ from datamodules.batch import ClipBatch
 from losses.ccc import ConcordanceLoss
 from losses.gather import gather
 from models.audio.encoder import AudioEncoder
+from models.recognition import DIMENSIONS, ClipEncoder, Dimensional, RatingHead, Recogniser
 from stages.optim import ParamGroup, WarmupCosine, group_parameters
 from stages.stage import Stage
-
-ATTRIBUTES = ("valence", "arousal", "dominance")
-# The middle and the half width of the scale from 1 to 7, so that the linear layer starts in its midst.
-MIDDLE, HALF = 4.0, 3.0
 
 
 class DimensionalSER(Stage):
@@ -55,7 +53,7 @@ class DimensionalSER(Stage):
         super().__init__()
         self.save_hyperparameters()
         self.audio, self.init_from = audio, init_from
-        self.dropout, self.head = nn.Dropout(dropout), nn.Linear(audio.width, len(ATTRIBUTES))
+        self.dropout, self.head = nn.Dropout(dropout), RatingHead(audio.width)
         self.loss = ConcordanceLoss()
         self.optimizer, self.scheduler, self.groups = optimizer, scheduler, groups or []
         self._heard: list[tuple[Tensor, Tensor]] = []
@@ -66,9 +64,10 @@ class DimensionalSER(Stage):
 
     def forward(self, wave_NT: Tensor, length_N: Tensor) -> Tensor:
         """Valence, arousal and dominance of N clips, on 1 to 7 in training data: [N, 3]."""
-        step_NR: Tensor = self.head(self.dropout(self.audio(wave_NT, length_N)))
-        # Before the middle is added: bfloat16 has steps of 1/32 there.
-        return MIDDLE + HALF * step_NR.float()
+        return self.head(self.dropout(self.audio(wave_NT, length_N)))  # type: ignore[no-any-return]
+
+    def recognisers(self, labels: Sequence[str], words: Sequence[str], templates: Sequence[str]) -> list[Recogniser]:
+        return [Dimensional(ClipEncoder(self.audio), self.head)]
 
     def on_train_start(self) -> None:
         scheduler = self.lr_schedulers()
@@ -87,13 +86,13 @@ class DimensionalSER(Stage):
 
     def on_validation_epoch_end(self) -> None:
         """Concordance needs all clips at once: the mean over batches would be another number."""
-        empty = self.head.weight.new_zeros(0, len(ATTRIBUTES))
+        empty = self.head.weight.new_zeros(0, len(DIMENSIONS))
         predicted_NR = gather(torch.cat([empty, *(heard for heard, _ in self._heard)]))
         rating_NR = gather(torch.cat([empty, *(rating for _, rating in self._heard)]))
         self._heard.clear()
         values = {
             f"val/CCC_{name}": 1 - self.loss(predicted_NR[:, place, None], rating_NR[:, place, None])
-            for place, name in enumerate(ATTRIBUTES)
+            for place, name in enumerate(DIMENSIONS)
             if rating_NR[:, place].isfinite().any()
         }
         if values:

@@ -1,11 +1,13 @@
 """What every stage has in common: named parts, hand-over, and checkpoints that hold no third party's weights."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule
 from torch import nn
 
+from models.recognition import Recogniser
 from stages.frozen import FrozenTower
 from stages.handoff import load_part, read_checkpoint, rebuilt_towers, source_digests
 
@@ -52,6 +54,19 @@ class Stage(LightningModule):
         The data run them once for each clip and text and keep what they made; ask when all weights are in place.
         """
         return {}
+
+    def recognisers(self, labels: Sequence[str], words: Sequence[str], templates: Sequence[str]) -> list[Recogniser]:
+        """What this stage recognises emotion with; ask when all weights are in place, on the device that is to run.
+
+        Args:
+            labels: The classes that are asked for.
+            words: These classes as texts name them.
+            templates: Zero-shot prompts with ``{emotion}``.
+
+        Raises:
+            LabelError: If a class is asked for that the stage was not trained for.
+        """
+        return []
 
     def remember_sources(self) -> None:
         """Note what the towers from elsewhere are like before anything is trained or loaded over them."""
