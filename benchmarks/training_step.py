@@ -9,14 +9,14 @@ from torch import Tensor
 
 from benchmarks.timing import Row, compare
 from datamodules.batch import ClipBatch
-from datamodules.labels import EMOTIONS, VIEWS
+from datamodules.labels import EMOTIONS, LABEL_SETS
 from lightning_app.config.files import load_yaml
 from models.audio import Cnn14
 from models.clap import Clap
 from models.text import TextEncoder
 from stages.clap import ClapTraining
 
-LABELS = VIEWS["demo6"].labels
+LABELS = LABEL_SETS["demo6"].labels
 
 
 def demo_clap() -> Clap:

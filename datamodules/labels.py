@@ -68,7 +68,7 @@ _FOUR = ("anger", "happiness", "neutral", "sadness")
 _SIX = ("anger", "disgust", "fear", "happiness", "neutral", "sadness")
 
 # Labels stand in alphabetical order, so that the order of the logits can be told from the names alone.
-VIEWS: dict[str, LabelSet] = {
+LABEL_SETS: dict[str, LabelSet] = {
     view.name: view
     for view in (
         LabelSet("iemocap4", _FOUR, MappingProxyType({"excitement": "happiness"})),
@@ -112,12 +112,12 @@ def resolve_label_set(labels: str | Sequence[str]) -> LabelSet:
         DataError: unknown view or label (with the nearest known one), a label twice, or fewer than two labels.
     """
     if isinstance(labels, str):
-        if labels not in VIEWS:
+        if labels not in LABEL_SETS:
             raise DataError(
-                f"labels: found {labels!r}, expected one of the views {', '.join(VIEWS)}, or a list of emotions"
-                f"{did_you_mean(nearest(labels, VIEWS))}"
+                f"labels: found {labels!r}, expected one of the views {', '.join(LABEL_SETS)}, or a list of emotions"
+                f"{did_you_mean(nearest(labels, LABEL_SETS))}"
             )
-        return VIEWS[labels]
+        return LABEL_SETS[labels]
     unknown = next((label for label in labels if label not in EMOTIONS), None)
     if unknown is not None:
         raise DataError(

@@ -1,106 +1,72 @@
-"""The corpora that `prepare` knows: where each one's reader is, its licence, and what its publisher counts.
+"""Corpora, a module each, which describes itself: a file added here is all that ``prepare`` needs to know a corpus.
 
-A reader is the module of the same name beside this file; its `rows(root)` turns the folder, as published, into manifest
-rows. It reads names and tables, never audio.
+A module holds ``CORPUS``, and the reader that it names: a function that turns the folder, as published, into manifest
+rows. A reader reads names and tables, never audio.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from pkgutil import iter_modules
+
+from datamodules.errors import DataError
+from datamodules.labels import LabelSet, did_you_mean, nearest
+
+Row = dict[str, object]
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """What is known of a corpus beforehand.
+    """A published corpus.
 
     Args:
-        title: its full name.
-        licence: as its publisher states it.
-        counts: published number of clips per emotion.
-        known_bad: clips (by id) that are known to be unusable, and why.
-        known_bad_version: number of that list, raised whenever it changes: manifests of two versions are two corpora.
-        releases: numbers of clips by which a release can be told, all of them or those of its training part, before or
+        name: As the manifest's column ``corpus`` has it.
+        title: Its full name.
+        license: As its publisher states it.
+        label_set: The classes in which it is commonly evaluated.
+        rows: Reader: manifest rows from the corpus's folder, with ``file``, the absolute path of a recording. Raises
+            ``DataError`` where the folder is not laid out as published. None for a corpus that is synthesized.
+        counts: Published number of clips per emotion.
+        known_bad: Clips (by id) that are known to be unusable, and why.
+        known_bad_version: Number of that list, raised whenever it changes: manifests of two versions are two corpora.
+        releases: Numbers of clips by which a release can be told, all of them or those of its training part, before or
             after leaving out what has no class; each with the release's name.
     """
 
+    name: str
     title: str
-    licence: str
-    counts: Mapping[str, int]
+    license: str
+    label_set: LabelSet
+    rows: Callable[[Path], list[Row]] | None
+    counts: Mapping[str, int] = field(default_factory=dict)
     known_bad: Mapping[str, str] = field(default_factory=dict)
     known_bad_version: int = 0
     releases: Mapping[int, str] = field(default_factory=dict)
 
 
-CORPORA: dict[str, Corpus] = {
-    "emodb": Corpus(
-        title="Berlin Database of Emotional Speech (EmoDB)",
-        licence="free for research",
-        counts={
-            "anger": 127,
-            "boredom": 81,
-            "disgust": 46,
-            "fear": 69,
-            "happiness": 71,
-            "neutral": 79,
-            "sadness": 62,
-        },
-    ),
-    "tess": Corpus(
-        title="Toronto Emotional Speech Set (TESS)",
-        licence="CC BY-NC-ND 4.0",
-        counts=dict.fromkeys(("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"), 400),
-    ),
-    "cremad": Corpus(
-        title="Crowd-sourced Emotional Multimodal Actors Dataset (CREMA-D)",
-        licence="ODbL 1.0 (database), DbCL 1.0 (contents)",
-        counts={"neutral": 1087} | dict.fromkeys(("anger", "disgust", "fear", "happiness", "sadness"), 1271),
-        known_bad={
-            "1064_IEO_DIS_MD": "a minute long, with all emotions of the sentence",
-            "1064_TIE_SAD_XX": "no duration",
-            "1076_MTI_NEU_XX": "no speech",
-            "1076_MTI_SAD_XX": "no audio",
-        },
-        known_bad_version=1,
-    ),
-    "ravdess": Corpus(
-        title="Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS), speech",
-        licence="CC BY-NC-SA 4.0",
-        counts={"neutral": 96}
-        | dict.fromkeys(("anger", "calm", "disgust", "fear", "happiness", "sadness", "surprise"), 192),
-    ),
-    "iemocap": Corpus(
-        title="Interactive Emotional Dyadic Motion Capture Database (IEMOCAP)",
-        licence="for research, by agreement with the University of Southern California",
-        counts={
-            "anger": 1103,
-            "disgust": 2,
-            "excitement": 1041,
-            "fear": 40,
-            "frustration": 1849,
-            "happiness": 595,
-            "neutral": 1708,
-            "other": 3,
-            "sadness": 1084,
-            "surprise": 107,
-        },
-    ),
-    "msp_podcast": Corpus(
-        title="MSP-Podcast",
-        licence="for research, by agreement with the University of Texas at Dallas",
-        counts={},
-        # SmoothCLAP, section 3.1 (all, and those with agreement); EmotionRankCLAP, section 4.1 (neither X nor O).
-        releases={55283: "1.9", 45619: "1.9", 90022: "1.12"},
-    ),
-}
+def corpus_names() -> list[str]:
+    """Names of the modules beside this one, in alphabetical order; none of them is imported."""
+    return sorted(module.name for module in iter_modules(__path__))
 
 
-def corpus_rows(name: str, root: Path) -> list[dict[str, object]]:
-    """The manifest rows of the corpus `name` in the folder `root`, with `file`, the absolute path.
+def find_corpus(name: str) -> Corpus:
+    """The corpus of a module beside this one, or of a module from elsewhere, such as ``mylab.mycorpus``.
 
     Raises:
-        DataError: the folder is not laid out as published.
+        DataError: If there is no such module, or it holds no ``CORPUS``.
     """
-    reader = import_module(f"datamodules.corpora.{name}")
-    return cast(list[dict[str, object]], reader.rows(Path(root)))
+    known = corpus_names()
+    module = f"{__name__}.{name}" if name in known else name
+    try:
+        corpus = getattr(import_module(module), "CORPUS", None)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise  # of a package that the module imports
+        raise DataError(
+            f"found the corpus {name!r}, expected one of {', '.join(known)}, or a module of your own, such as "
+            f"mylab.mycorpus (--plugins DIR says where it is){did_you_mean(nearest(name, known))}"
+        ) from error
+    if not isinstance(corpus, Corpus):
+        raise DataError(f"the module {module} holds no corpus; expected CORPUS = datamodules.corpora.Corpus(...) in it")
+    return corpus

@@ -3,7 +3,9 @@
 import csv
 from pathlib import Path
 
-from datamodules.corpora.layout import find_clips
+from datamodules.corpora import Corpus, Row
+from datamodules.labels import LABEL_SETS
+from datamodules.manifest.layout import find_clips
 
 EMOTIONS = {
     "ANG": "anger",
@@ -31,7 +33,7 @@ INTENSITIES = {"LO": "low", "MD": "medium", "HI": "high", "X": "", "XX": ""}
 FIRST_ACTOR, FOLDS = 1001, 5
 
 
-def rows(root: Path) -> list[dict[str, object]]:
+def read_rows(root: Path) -> list[Row]:
     """Rows of all clips under `root`, whose names are such as 1001_DFA_ANG_XX: actor, sentence, emotion, intensity.
 
     `intensity` is low, medium or high, or empty where the actor was not asked for one. The gender is filled in where
@@ -67,3 +69,20 @@ def _genders(root: Path) -> dict[str, str]:
         return {}
     with table.open(encoding="utf-8-sig", newline="") as lines:
         return {row["ActorID"]: row["Sex"].lower() for row in csv.DictReader(lines)}
+
+
+CORPUS = Corpus(
+    name="cremad",
+    title="Crowd-sourced Emotional Multimodal Actors Dataset (CREMA-D)",
+    license="ODbL 1.0 (database), DbCL 1.0 (contents)",
+    label_set=LABEL_SETS["six"],
+    rows=read_rows,
+    counts=dict.fromkeys(EMOTIONS.values(), 1271) | {"neutral": 1087},
+    known_bad={
+        "1064_IEO_DIS_MD": "a minute long, with all emotions of the sentence",
+        "1064_TIE_SAD_XX": "no duration",
+        "1076_MTI_NEU_XX": "no speech",
+        "1076_MTI_SAD_XX": "no audio",
+    },
+    known_bad_version=1,
+)

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from datamodules.corpora.layout import find_clips
+from datamodules.corpora import Corpus, Row
+from datamodules.labels import LABEL_SETS
+from datamodules.manifest.layout import find_clips
 
 EMOTIONS = {
     "W": "anger",
@@ -30,7 +32,7 @@ FOLDS = (("03", "08"), ("10", "09"), ("11", "13"), ("12", "14"), ("15", "16"))
 MEN = ("03", "10", "11", "12", "15")
 
 
-def rows(root: Path) -> list[dict[str, object]]:
+def read_rows(root: Path) -> list[Row]:
     """Rows of all clips under `root`, whose names are such as 03a01Fa: speaker, sentence, emotion, version."""
     speakers = "|".join(speaker for pair in FOLDS for speaker in pair)
     clips = find_clips(
@@ -52,3 +54,21 @@ def rows(root: Path) -> list[dict[str, object]]:
         }
         for path, name in clips
     ]
+
+
+CORPUS = Corpus(
+    name="emodb",
+    title="Berlin Database of Emotional Speech (EmoDB)",
+    license="free for research",
+    label_set=LABEL_SETS["emodb7"],
+    rows=read_rows,
+    counts={
+        "anger": 127,
+        "boredom": 81,
+        "disgust": 46,
+        "fear": 69,
+        "happiness": 71,
+        "neutral": 79,
+        "sadness": 62,
+    },
+)

@@ -9,9 +9,11 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from datamodules.corpora.layout import find_clips
+from datamodules.corpora import Corpus, Row
 from datamodules.errors import DataError
+from datamodules.labels import LABEL_SETS
 from datamodules.manifest.checks import RATINGS
+from datamodules.manifest.layout import find_clips
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ SAID = re.compile(r"(?P<turn>Ses\w+)\s+\[[^\]]*\]:\s*(?P<text>.*)")
 EXAMPLE = "[6.2901 - 8.2357] Ses01F_impro01_F000 neu [2.5000, 2.5000, 2.5000], with tabs"
 
 
-def rows(root: Path) -> list[dict[str, object]]:
+def read_rows(root: Path) -> list[Row]:
     """Rows of all turns that the evaluations list, whose names are such as Ses01F_impro01_F000: dialogue, speaker.
 
     A speaker is a session and a gender, such as Ses01F; the letter in the dialogue's name is whose face was filmed.
@@ -65,7 +67,7 @@ def rows(root: Path) -> list[dict[str, object]]:
     return table
 
 
-def _rows(session: Path, files: Mapping[str, Path]) -> Iterator[dict[str, object]]:
+def _rows(session: Path, files: Mapping[str, Path]) -> Iterator[Row]:
     folder, transcripts = session / "dialog" / "EmoEvaluation", _transcripts(session)
     evaluations = _texts(folder)
     if not evaluations:
@@ -116,3 +118,24 @@ def _texts(folder: Path) -> list[Path]:
 
 def _lines(file: Path) -> list[str]:
     return file.read_text(encoding="utf-8", errors="replace").splitlines()
+
+
+CORPUS = Corpus(
+    name="iemocap",
+    title="Interactive Emotional Dyadic Motion Capture Database (IEMOCAP)",
+    license="for research, by agreement with the University of Southern California",
+    label_set=LABEL_SETS["iemocap4"],
+    rows=read_rows,
+    counts={
+        "anger": 1103,
+        "disgust": 2,
+        "excitement": 1041,
+        "fear": 40,
+        "frustration": 1849,
+        "happiness": 595,
+        "neutral": 1708,
+        "other": 3,
+        "sadness": 1084,
+        "surprise": 107,
+    },
+)

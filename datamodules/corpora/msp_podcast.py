@@ -11,8 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from datamodules.corpora.layout import find_clips
+from datamodules.corpora import Corpus, Row
 from datamodules.errors import DataError
+from datamodules.labels import LABEL_SETS
+from datamodules.manifest.layout import find_clips
 from datamodules.manifest.tables import read_table
 
 logger = logging.getLogger(__name__)
@@ -38,7 +40,7 @@ RATINGS = {"EmoVal": "valence", "EmoAct": "arousal", "EmoDom": "dominance"}
 COLUMNS = ("FileName", "EmoClass", *RATINGS, "SpkrID", "Gender", "Split_Set")
 
 
-def rows(root: Path) -> list[dict[str, object]]:
+def read_rows(root: Path) -> list[Row]:
     """Rows of all clips that labels_consensus.csv lists, whose names are such as MSP-PODCAST_0001_0008: podcast, turn.
 
     `session` is the podcast. Speakers that the corpus does not name are left empty.
@@ -53,7 +55,7 @@ def rows(root: Path) -> list[dict[str, object]]:
     table = read_table(place)
     if missing := [name for name in COLUMNS if name not in table]:
         raise DataError(f"{place}:1 column {missing[0]!r} is missing; expected the columns {', '.join(COLUMNS)}")
-    _require_sound(table, place)
+    _require_valid(table, place)
     if unlisted := sorted(files.keys() - set(table["FileName"])):
         logger.warning("%s: %d wav files are left out, because %s does not list them", root, len(unlisted), TABLE)
     folder = clips[0][0].parent  # where a file that is missing should lie
@@ -68,7 +70,7 @@ def _table(root: Path) -> Path:
     return found[0]
 
 
-def _row(cells: dict[Hashable, Any], file: Path) -> dict[str, object]:
+def _row(cells: dict[Hashable, Any], file: Path) -> Row:
     split = cells["Split_Set"]
     return {
         "id": file.stem,
@@ -85,7 +87,7 @@ def _row(cells: dict[Hashable, Any], file: Path) -> dict[str, object]:
     }
 
 
-def _require_sound(table: pd.DataFrame, place: Path) -> None:
+def _require_valid(table: pd.DataFrame, place: Path) -> None:
     """Refuse a table with anything that would be guessed at, and name the first five places."""
     names = table["FileName"]
     wrong = _wrong(names[~names.str.fullmatch(r"MSP-PODCAST_\d+(_\d+)+\.wav")], "such as MSP-PODCAST_0001_0008.wav")
@@ -106,3 +108,14 @@ def _wrong(cells: pd.Series, expected: str) -> list[tuple[int, str]]:
         (line, f"column {cells.name!r}: found {cell!r}, expected {expected}")
         for line, cell in zip(lines, cells.tolist(), strict=True)
     ]
+
+
+CORPUS = Corpus(
+    name="msp_podcast",
+    title="MSP-Podcast",
+    license="for research, by agreement with the University of Texas at Dallas",
+    label_set=LABEL_SETS["mead8"],
+    rows=read_rows,
+    # SmoothCLAP, section 3.1 (all, and those with agreement); EmotionRankCLAP, section 4.1 (neither X nor O).
+    releases={55283: "1.9", 45619: "1.9", 90022: "1.12"},
+)

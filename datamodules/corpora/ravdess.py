@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from datamodules.corpora.layout import find_clips
+from datamodules.corpora import Corpus, Row
+from datamodules.labels import LABEL_SETS
+from datamodules.manifest.layout import find_clips
 
 EMOTIONS = {
     "01": "neutral",
@@ -20,7 +22,7 @@ INTENSITIES = {"01": "normal", "02": "strong"}
 FOLDS = ((1, 11, 20, 21), (4, 10, 12, 14), (8, 9, 19, 23), (3, 5, 7, 24), (2, 15, 16, 18), (6, 13, 17, 22))
 
 
-def rows(root: Path) -> list[dict[str, object]]:
+def read_rows(root: Path) -> list[Row]:
     """Rows of all speech clips under `root`, whose names are such as 03-01-06-01-02-01-12.
 
     The fields are: audio only (03), speech (01), emotion, intensity, sentence, repetition, actor. Actors with odd
@@ -46,3 +48,13 @@ def rows(root: Path) -> list[dict[str, object]]:
         }
         for path, name in clips
     ]
+
+
+CORPUS = Corpus(
+    name="ravdess",
+    title="Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS), speech",
+    license="CC BY-NC-SA 4.0",
+    label_set=LABEL_SETS["eight"],
+    rows=read_rows,
+    counts=dict.fromkeys(EMOTIONS.values(), 192) | {"neutral": 96},
+)

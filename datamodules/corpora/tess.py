@@ -6,7 +6,9 @@ one file spells its speaker OA instead of OAF. Clips are therefore told by file 
 
 from pathlib import Path
 
-from datamodules.corpora.layout import find_clips
+from datamodules.corpora import Corpus, Row
+from datamodules.labels import LABEL_SETS
+from datamodules.manifest.layout import find_clips
 
 EMOTIONS = {
     "angry": "anger",
@@ -20,14 +22,14 @@ EMOTIONS = {
 SPEAKERS = ("OAF", "YAF")
 
 
-def rows(root: Path) -> list[dict[str, object]]:
+def read_rows(root: Path) -> list[Row]:
     """Rows of all clips under `root`, whose names are such as OAF_back_ps: speaker, word, emotion."""
     clips = find_clips(
         root,
         rf"(?P<speaker>OAF?|YAF)_(?P<word>[a-z]+)_(?P<emotion>{'|'.join(EMOTIONS)})",
         "TESS: folders such as OAF_angry/ with files such as OAF_back_angry.wav",
     )
-    table: list[dict[str, object]] = []
+    table: list[Row] = []
     for path, name in clips:
         speaker = "YAF" if name["speaker"].upper() == "YAF" else "OAF"
         table.append(
@@ -44,3 +46,13 @@ def rows(root: Path) -> list[dict[str, object]]:
             }
         )
     return table
+
+
+CORPUS = Corpus(
+    name="tess",
+    title="Toronto Emotional Speech Set (TESS)",
+    license="CC BY-NC-ND 4.0",
+    label_set=LABEL_SETS["seven"],
+    rows=read_rows,
+    counts=dict.fromkeys(EMOTIONS.values(), 400),
+)

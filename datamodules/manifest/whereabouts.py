@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from datamodules.corpora import CORPORA
+from datamodules.corpora import corpus_names, find_corpus
 from datamodules.errors import DataError
 
 
@@ -31,6 +31,11 @@ def require_manifest(manifest: Path) -> None:
 
 def making(manifest: Path) -> str:
     """The command that makes a manifest; its folder is named as the corpus."""
-    corpus = manifest.parent.name
-    source = f"{corpus} ROOT" if corpus in CORPORA else corpus if corpus == "demo" else "table my.csv"
+    name = manifest.parent.name
+    if name not in corpus_names():
+        source = "table my.csv"
+    elif find_corpus(name).rows is None:
+        source = name
+    else:
+        source = f"{name} ROOT"
     return f"lightning-cli prepare {source} --out {manifest}"

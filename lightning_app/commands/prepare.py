@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datamodules.corpora import Corpus, corpus_names, find_corpus
+from datamodules.errors import DataError
 from lightning_app.config.yaml_file import ConfigError
 
 if TYPE_CHECKING:
@@ -23,7 +25,8 @@ DESCRIPTION = (
     "needs the column path, and may have emotion, speaker and every other column of a manifest. "
     "A synthetic corpus, made here in about a minute: `lightning-cli prepare demo --out data/demo/manifest.csv`."
 )
-NAMES = ("emodb", "tess", "cremad", "ravdess", "iemocap", "msp_podcast", "table", "demo")
+# What is given in place of a corpus that lies in a folder.
+TABLE, DEMO = "table", "demo"
 SKIPPED = 5  # exit code: finished, but some rows were left out
 SPEAKER_FOLDS = 5
 RANDOM_FOLDS = 10
@@ -35,7 +38,10 @@ def add_arguments(parser: "jsonargparse.ArgumentParser") -> None:
 
     parser.description = DESCRIPTION
     parser.add_argument(
-        "corpus", choices=NAMES, help="Whose layout ROOT has; `table` for your own, `demo` to make one."
+        "corpus",
+        type=str,
+        help=f"Whose layout ROOT has: {', '.join(corpus_names())} (`{DEMO}` has none: it is made). `{TABLE}` for a "
+        "table of your own, or a module of your own that holds CORPUS, such as mylab.mycorpus.",
     )
     parser.add_argument("root", nargs="?", type=str, help="Folder of the corpus, or your table (.csv, .parquet).")
     parser.add_argument("--out", type=str, required=True, help="Manifest to write (.csv or .parquet).")
@@ -71,35 +77,43 @@ def run(config: "jsonargparse.Namespace") -> int:
         0, or 5 where recordings were left out because they are bad.
 
     Raises:
-        ConfigError: arguments that do not go together.
+        ConfigError: an unknown corpus, or arguments that do not go together.
         DataError: see `datamodules.manifest.reading`, `datamodules.corpora` and `datamodules.manifest.scan`.
     """
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     out = Path(config.out)
+    corpus = None if config.corpus == TABLE else _corpus(config.corpus)
     _check_arguments(config, out)
-    if config.corpus == "demo":
+    if config.corpus == DEMO:
         return _demo(out, config.clips, config.seed, config.workers)
     from datamodules.manifest.reading import read_manifest, write_manifest
-    from lightning_app.commands.prepare_summary import summarise
+    from lightning_app.commands.prepare_summary import summarize
 
-    rows, notes = _table(config) if config.corpus == "table" else _corpus(config)
+    rows, notes = _table(config) if corpus is None else _published(config, corpus)
     rows, bad = _measured(rows, config.hash, config.on_bad_audio)
     write_manifest(_with_folds(rows), out)
-    _say(*summarise(read_manifest(out), config.corpus), *notes)
+    _say(*summarize(read_manifest(out), corpus), *notes)
     if bad:
         _say(f"left out, {len(bad)} bad recordings:", *(f"  {reason}" for reason in bad))
     sys.stdout.write(f"{out}\n")
     return SKIPPED if bad else 0
 
 
+def _corpus(name: str) -> Corpus:
+    try:
+        return find_corpus(name)
+    except DataError as error:
+        raise ConfigError(f"prepare {name}: {error}") from error
+
+
 def _check_arguments(config: "jsonargparse.Namespace", out: Path) -> None:
     if out.suffix not in (".csv", ".parquet"):
         raise ConfigError(f"--out {out}: found the ending {out.suffix!r}, expected .csv or .parquet")
-    if (config.root is None) != (config.corpus == "demo"):
-        expected = "takes no folder" if config.corpus == "demo" else "needs the corpus's folder"
-        expected = "needs your table" if config.corpus == "table" else expected
+    if (config.root is None) != (config.corpus == DEMO):
+        expected = "takes no folder" if config.corpus == DEMO else "needs the corpus's folder"
+        expected = "needs your table" if config.corpus == TABLE else expected
         raise ConfigError(f"prepare {config.corpus} {expected}: lightning-cli prepare --help shows examples")
-    if config.map and config.corpus != "table":
+    if config.map and config.corpus != TABLE:
         raise ConfigError(f"--map translates the labels of a table; prepare {config.corpus} knows its own")
     if config.root is not None and out.resolve() == Path(config.root).resolve():
         raise ConfigError(f"--out {out}: that is the table itself; choose another name, so that yours stays as it is")
@@ -107,19 +121,21 @@ def _check_arguments(config: "jsonargparse.Namespace", out: Path) -> None:
         raise ConfigError("--clips and --workers: expected 1 or more")
 
 
-def _corpus(config: "jsonargparse.Namespace") -> tuple["pd.DataFrame", list[str]]:
+def _published(config: "jsonargparse.Namespace", corpus: Corpus) -> tuple["pd.DataFrame", list[str]]:
     """Rows of a published corpus without the clips known to be bad, and a note about those."""
-    from datamodules.corpora import CORPORA, corpus_rows
-    from datamodules.errors import DataError
     from datamodules.manifest.tables import table_of
 
-    rows = corpus_rows(config.corpus, Path(config.root))
-    bad = CORPORA[config.corpus].known_bad if config.known_bad == "skip" else {}
+    if corpus.rows is None:
+        raise ConfigError(
+            f"prepare {config.corpus}: its CORPUS names no reader; expected rows=a function of the folder"
+        )
+    rows = corpus.rows(Path(config.root))
+    bad = corpus.known_bad if config.known_bad == "skip" else {}
     kept = [row for row in rows if row["id"] not in bad]
     found = [name for name in (str(row["id"]) for row in rows) if name in bad]
-    version = CORPORA[config.corpus].known_bad_version
     notes = [
-        f"left out, known to be unusable (list {version}): {name} ({bad[name]}); --known_bad keep keeps it"
+        f"left out, known to be unusable (list {corpus.known_bad_version}): {name} ({bad[name]}); "
+        "--known_bad keep keeps it"
         for name in found
     ]
     if not kept:
@@ -128,7 +144,7 @@ def _corpus(config: "jsonargparse.Namespace") -> tuple["pd.DataFrame", list[str]
 
 
 def _table(config: "jsonargparse.Namespace") -> tuple["pd.DataFrame", list[str]]:
-    from datamodules.corpora.table import read_mapping, table_rows
+    from datamodules.manifest.own_table import read_mapping, table_rows
 
     return table_rows(Path(config.root), read_mapping(config.map or []), config.on_bad_audio == "error"), []
 
@@ -136,7 +152,6 @@ def _table(config: "jsonargparse.Namespace") -> tuple["pd.DataFrame", list[str]]
 def _measured(rows: "pd.DataFrame", hashed: bool, on_bad: str) -> tuple["pd.DataFrame", list[str]]:
     from datamodules import stop_signals
     from datamodules.cache_folder import cache_folder
-    from datamodules.errors import DataError
     from datamodules.manifest.contents import Contents
     from datamodules.manifest.scan import measure
 
@@ -166,13 +181,12 @@ def _with_folds(rows: "pd.DataFrame") -> "pd.DataFrame":
 
 def _demo(out: Path, clips: int, seed: int, workers: int | None) -> int:
     from lightning_app.commands.prepare_demo import make_once
-    from lightning_app.commands.prepare_summary import summarise
+    from lightning_app.commands.prepare_summary import summarize
 
     with _progress("synthesising") as progress:
         rows, made = make_once(out, clips, seed, workers, progress)
-    _say(
-        *summarise(rows, "demo"), "" if made else f"{out} is there already, made with the same settings; not made again"
-    )
+    again = "" if made else f"{out} is there already, made with the same settings; not made again"
+    _say(*summarize(rows, find_corpus(DEMO)), again)
     sys.stdout.write(f"{out}\n")
     return 0
 

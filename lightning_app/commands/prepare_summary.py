@@ -5,21 +5,22 @@ from collections.abc import Mapping
 import pandas as pd
 
 from datamodules.audio.decoding import ODDITIES
-from datamodules.corpora import CORPORA
+from datamodules.corpora import Corpus
+from datamodules.labels import LABEL_SETS
 from datamodules.manifest.folds import speaker_keys
 
 MOST_SHOWN = 12  # folds of a protocol; a table of more tells nothing at a glance
 
 
-def summarise(rows: pd.DataFrame, corpus: str) -> list[str]:
-    """Lines for people: size, speakers, rates, emotions, licence, and differences from what the publisher counts.
+def summarize(rows: pd.DataFrame, corpus: Corpus | None) -> list[str]:
+    """Lines for people: size, speakers, rates, emotions, license, and differences from what the publisher counts.
 
     Args:
-        rows: a manifest read by `read_manifest`, with durations.
-        corpus: the name given to `prepare`.
+        rows: A manifest read by ``read_manifest``, with durations.
+        corpus: What is known of it; None for somebody's own table.
     """
-    known = CORPORA.get(corpus)
-    lines = [f"{known.title if known else corpus}: {len(rows)} clips, {rows['duration'].sum() / 3600:.2f} h"]
+    title = "table" if corpus is None else corpus.title
+    lines = [f"{title}: {len(rows)} clips, {rows['duration'].sum() / 3600:.2f} h"]
     lines += [f"  speakers: {_speakers(rows)}", f"  sampling rates: {_counts(rows['sample_rate'].astype(int), ' Hz')}"]
     emotions = rows["emotion"] if "emotion" in rows else pd.Series("", index=rows.index)
     lines.append(f"  emotions: {_counts(emotions.replace('', 'not labelled'))}")
@@ -30,17 +31,30 @@ def summarise(rows: pd.DataFrame, corpus: str) -> list[str]:
     if "oddity" in rows:
         odd = rows["oddity"][rows["oddity"] != ""].value_counts()
         lines += [f"  odd, and kept: {count} {name} ({ODDITIES[str(name)]})" for name, count in odd.items()]
-    if known:
-        lines += [f"  release: {_release(rows, emotions, known.releases)}"] if known.releases else []
-        lines.append(f"  licence: {known.licence}")
-        found = emotions.value_counts()
-        differences = [
-            f"{emotion} {found.get(emotion, 0)} instead of {count}"
-            for emotion, count in known.counts.items()
-            if found.get(emotion, 0) != count
-        ]
-        lines += [f"  differs from the published corpus: {', '.join(differences)}"] if differences else []
+    return lines if corpus is None else [*lines, *_compared(rows, emotions, corpus)]
+
+
+def _compared(rows: pd.DataFrame, emotions: pd.Series, corpus: Corpus) -> list[str]:
+    """What is known of a corpus beforehand, and how the rows differ from it."""
+    lines = [f"  release: {_release(rows, emotions, corpus.releases)}"] if corpus.releases else []
+    lines += [f"  label set: {_label_set(corpus)}", f"  licence: {corpus.license}"]
+    found = emotions.value_counts()
+    differences = [
+        f"{emotion} {found.get(emotion, 0)} instead of {count}"
+        for emotion, count in corpus.counts.items()
+        if found.get(emotion, 0) != count
+    ]
+    lines += [f"  differs from the published corpus: {', '.join(differences)}"] if differences else []
     return lines
+
+
+def _label_set(corpus: Corpus) -> str:
+    """As configurations write it: its name, or all of it where it is none of ours."""
+    label_set = corpus.label_set
+    if LABEL_SETS.get(label_set.name) == label_set:
+        return f"{label_set.name} ({', '.join(label_set.labels)})"
+    merge = f", merge: {{{', '.join(f'{a}: {b}' for a, b in label_set.merge.items())}}}" if label_set.merge else ""
+    return f"{{name: {label_set.name}, labels: [{', '.join(label_set.labels)}]{merge}}}"
 
 
 def _release(rows: pd.DataFrame, emotions: pd.Series, releases: Mapping[int, str]) -> str:

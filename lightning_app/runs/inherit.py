@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
-from datamodules.labels import VIEWS
+from datamodules.labels import LABEL_SETS
 from lightning_app.config.checkpoint_trust import require_trusted, still_taken
 from lightning_app.config.files import PACKAGE_ROOT, ConfigError, flatten, resolve
 from lightning_app.config.trust import Trust, refusal
@@ -73,7 +73,7 @@ def inherited_settings(arguments: list[str], settings: Mapping[str, Any]) -> lis
     init_args = still_taken(init_args, settings)
     require_trusted(init_args, path, trust)
     # A view's name says what is merged into its labels; a view that was made of a list has none of ours.
-    labels = checkpoint["view"] if checkpoint.get("view") in VIEWS else stored.get("labels")
+    labels = checkpoint["view"] if checkpoint.get("view") in LABEL_SETS else stored.get("labels")
     if "trained_labels" in accepted and stored.get("labels"):
         init_args |= {"trained_labels": stored["labels"], "trained_words": stored["words"]}
     inherited: dict[str, Any] = {"model": {"class_path": stage, "init_args": init_args}}

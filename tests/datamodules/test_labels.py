@@ -1,7 +1,7 @@
 import pytest
 
 from datamodules.errors import DataError
-from datamodules.labels import EMOTIONS, VIEWS, nearest, nearest_emotion, resolve_label_set
+from datamodules.labels import EMOTIONS, LABEL_SETS, nearest, nearest_emotion, resolve_label_set
 
 
 def test_every_emotion_has_an_adjective_and_five_distinct_synonyms():
@@ -24,22 +24,22 @@ def test_every_emotion_has_an_adjective_and_five_distinct_synonyms():
     ],
 )
 def test_views_hold_canonical_labels_in_alphabetical_order(view, classes):
-    labels = VIEWS[view].labels
+    labels = LABEL_SETS[view].labels
     assert len(labels) == classes
     assert list(labels) == sorted(set(labels) & set(EMOTIONS))
 
 
 def test_excitement_is_happiness_in_four_classes_and_itself_in_five():
-    assert VIEWS["iemocap4"].label_of("excitement") == "happiness"
-    assert VIEWS["iemocap5"].label_of("excitement") == "excitement"
-    assert VIEWS["iemocap4"].label_of("frustration") is None
-    assert VIEWS["iemocap4"].label_of("") is None
+    assert LABEL_SETS["iemocap4"].label_of("excitement") == "happiness"
+    assert LABEL_SETS["iemocap5"].label_of("excitement") == "excitement"
+    assert LABEL_SETS["iemocap4"].label_of("frustration") is None
+    assert LABEL_SETS["iemocap4"].label_of("") is None
 
 
 def test_calm_is_in_the_eight_and_left_out_of_the_seven():
-    assert set(VIEWS["eight"].labels) - set(VIEWS["seven"].labels) == {"calm"}
-    assert set(VIEWS["mead8"].labels) - set(VIEWS["seven"].labels) == {"contempt"}
-    assert set(VIEWS["emodb7"].labels) - set(VIEWS["six"].labels) == {"boredom"}
+    assert set(LABEL_SETS["eight"].labels) - set(LABEL_SETS["seven"].labels) == {"calm"}
+    assert set(LABEL_SETS["mead8"].labels) - set(LABEL_SETS["seven"].labels) == {"contempt"}
+    assert set(LABEL_SETS["emodb7"].labels) - set(LABEL_SETS["six"].labels) == {"boredom"}
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_nearest_returns_the_word_as_it_is_known():
 
 
 def test_resolve_view_takes_names_and_lists():
-    assert resolve_label_set("seven") is VIEWS["seven"]
+    assert resolve_label_set("seven") is LABEL_SETS["seven"]
     assert resolve_label_set(["sadness", "anger"]).labels == ("sadness", "anger")
 
 

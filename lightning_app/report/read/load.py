@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from datamodules.errors import DataError
-from datamodules.labels import VIEWS
+from datamodules.labels import LABEL_SETS
 from datamodules.manifest.spreadsheet import unescaped_table
 from lightning_app.report.read.folders import CHAIN, Run, find_runs
 
@@ -132,8 +132,8 @@ def _read_predictions(run: Run) -> pd.DataFrame:
 
 def classes(view: str, predictions: pd.DataFrame) -> list[str]:
     """The classes of a view: by its name, by its list of labels, else by the scores that its predictions carry."""
-    if view in VIEWS:
-        return list(VIEWS[view].labels)
+    if view in LABEL_SETS:
+        return list(LABEL_SETS[view].labels)
     if "+" in view:
         return view.split("+")
     scored = predictions.filter(regex="^score_").dropna(axis="columns", how="all")

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from datamodules.labels import VIEWS
+from datamodules.labels import LABEL_SETS
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _plain(name: str) -> str:
 
 def _same_classes(told: dict[str, Any], labels: Sequence[str]) -> bool:
     if "view" in told:
-        return set(VIEWS[told["view"]].labels) == set(labels)
+        return set(LABEL_SETS[told["view"]].labels) == set(labels)
     return told.get("classes") == len(labels)
 
 

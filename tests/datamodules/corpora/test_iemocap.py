@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.corpora import CORPORA, corpus_rows
+from datamodules.corpora import find_corpus
 from datamodules.errors import DataError
 from datamodules.manifest.reading import check_manifest, write_manifest
 from datamodules.manifest.tables import read_table, table_of
@@ -38,7 +38,7 @@ def session(root: Path, dialog: str = DIALOG, turns: tuple[tuple[str, str, str],
 def test_every_turn_becomes_a_row(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     session(tmp_path)
     with caplog.at_level(logging.WARNING):
-        first, second = corpus_rows("iemocap", tmp_path)
+        first, second = find_corpus("iemocap").rows(tmp_path)
     assert first == {
         "id": "Ses01F_impro01_F000",
         "file": str(tmp_path / "Session1" / "sentences" / "wav" / DIALOG / "Ses01F_impro01_F000.wav"),
@@ -62,7 +62,7 @@ def test_every_turn_becomes_a_row(tmp_path: Path, caplog: pytest.LogCaptureFixtu
 def test_sessions_are_folds_and_hold_two_speakers_each(tmp_path: Path) -> None:
     for number in range(1, 6):
         session(tmp_path, f"Ses0{number}M_script01_1b")
-    rows = corpus_rows("iemocap", tmp_path)
+    rows = find_corpus("iemocap").rows(tmp_path)
     assert Counter(row["fold_session"] for row in rows) == dict.fromkeys(range(5), 2)
     assert {(row["fold_session"], row["speaker"]) for row in rows} == {
         (number - 1, f"Ses0{number}{gender}") for number in range(1, 6) for gender in "FM"
@@ -72,21 +72,21 @@ def test_sessions_are_folds_and_hold_two_speakers_each(tmp_path: Path) -> None:
 def test_the_rows_are_a_sound_manifest(tmp_path: Path) -> None:
     words = ("ang", "dis", "exc", "fea", "fru", "hap", "neu", "oth", "sad", "sur", "xxx")
     session(tmp_path, turns=tuple((f"F{number:03d}", word, "5, 5.0, 1") for number, word in enumerate(words)))
-    write_manifest(table_of(corpus_rows("iemocap", tmp_path)), tmp_path / "manifest.csv")
+    write_manifest(table_of(find_corpus("iemocap").rows(tmp_path)), tmp_path / "manifest.csv")
     rows = check_manifest(read_table(tmp_path / "manifest.csv"), tmp_path / "manifest.csv")
-    assert set(rows["emotion"]) == {*CORPORA["iemocap"].counts, ""}
+    assert set(rows["emotion"]) == {*find_corpus("iemocap").counts, ""}
     assert rows["valence"].tolist() == [7.0] * len(words)
 
 
 def test_published_counts_are_the_four_classes_that_papers_use() -> None:
-    counts = CORPORA["iemocap"].counts
+    counts = find_corpus("iemocap").counts
     assert sum(counts[name] for name in ("anger", "happiness", "excitement", "neutral", "sadness")) == 5531
 
 
 def test_a_rating_off_the_scale_is_left_empty(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     session(tmp_path, turns=(("F000", "hap", "5.5000, 3.0000, 0.5000"),))
     with caplog.at_level(logging.WARNING):
-        (row,) = corpus_rows("iemocap", tmp_path)
+        (row,) = find_corpus("iemocap").rows(tmp_path)
     assert [row[name] for name in ("valence", "arousal", "dominance")] == [None, 4.0, None]
     assert "Ses01F_impro01.txt:3: the rating 5.5000 is left out" in caplog.text
 
@@ -105,7 +105,7 @@ def test_a_line_that_is_not_as_published_is_named(tmp_path: Path, line: str, com
     evaluation = session(tmp_path) / "dialog" / "EmoEvaluation" / f"{DIALOG}.txt"
     evaluation.write_text(f"{HEADER}\n{line}\n")
     with pytest.raises(DataError, match=rf"Ses01F_impro01.txt:3: found .*{complaint}"):
-        corpus_rows("iemocap", tmp_path)
+        find_corpus("iemocap").rows(tmp_path)
 
 
 def test_what_is_missing_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -113,19 +113,19 @@ def test_what_is_missing_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     sentences = home / "sentences" / "wav" / DIALOG
     (sentences / "Ses01F_impro01_F000.wav").rename(sentences / "Ses01F_impro01_F009.wav")
     with caplog.at_level(logging.WARNING):
-        rows = corpus_rows("iemocap", tmp_path)
+        rows = find_corpus("iemocap").rows(tmp_path)
     assert "1 wav files are left out, because no evaluation lists them" in caplog.text
     assert Path(str(rows[0]["file"])) == sentences / "Ses01F_impro01_F000.wav"
     for file in (home / "dialog" / "EmoEvaluation").glob("*.txt"):
         file.unlink()
     with pytest.raises(DataError, match=r"EmoEvaluation: found no evaluations, expected files such as Ses01F_impro01"):
-        corpus_rows("iemocap", tmp_path)
+        find_corpus("iemocap").rows(tmp_path)
     for file in sentences.iterdir():
         file.unlink()
     with pytest.raises(DataError, match="found whole dialogues alone, expected the turns too"):
-        corpus_rows("iemocap", tmp_path)
+        find_corpus("iemocap").rows(tmp_path)
 
 
 def test_transcriptions_may_be_missing(tmp_path: Path) -> None:
     (session(tmp_path) / "dialog" / "transcriptions" / f"{DIALOG}.txt").unlink()
-    assert {row["transcript"] for row in corpus_rows("iemocap", tmp_path)} == {""}
+    assert {row["transcript"] for row in find_corpus("iemocap").rows(tmp_path)} == {""}

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.corpora import corpus_rows
+from datamodules.corpora import find_corpus
 from datamodules.errors import DataError
-from datamodules.labels import VIEWS
+from datamodules.labels import LABEL_SETS
 from datamodules.manifest.reading import check_manifest, write_manifest
 from datamodules.manifest.tables import read_table, table_of
 
@@ -31,7 +31,7 @@ def release(root: Path, *lines: str, labels: str = "Labels/labels_consensus.csv"
 
 
 def test_every_cell_becomes_the_manifests(tmp_path: Path) -> None:
-    rows = corpus_rows("msp_podcast", release(tmp_path, *LINES))
+    rows = find_corpus("msp_podcast").rows(release(tmp_path, *LINES))
     first, disagreed, other, second, third = rows
     assert first == {
         "id": "MSP-PODCAST_0001_0008",
@@ -56,7 +56,7 @@ def test_every_cell_becomes_the_manifests(tmp_path: Path) -> None:
 
 
 def test_the_rows_are_a_sound_manifest(tmp_path: Path) -> None:
-    write_manifest(table_of(corpus_rows("msp_podcast", release(tmp_path, *LINES))), tmp_path / "manifest.csv")
+    write_manifest(table_of(find_corpus("msp_podcast").rows(release(tmp_path, *LINES))), tmp_path / "manifest.csv")
     rows = check_manifest(read_table(tmp_path / "manifest.csv"), tmp_path / "manifest.csv")
     assert rows["dominance"].isna().sum() == 1
     assert rows["speaker"].tolist() == ["30", "39", "", "41", "41"]
@@ -65,21 +65,21 @@ def test_the_rows_are_a_sound_manifest(tmp_path: Path) -> None:
 def test_its_classes_are_those_of_the_view() -> None:
     from datamodules.corpora.msp_podcast import EMOTIONS
 
-    assert sorted(set(EMOTIONS.values()) - {"", "other"}) == sorted(VIEWS["mead8"].labels)
+    assert sorted(set(EMOTIONS.values()) - {"", "other"}) == sorted(LABEL_SETS["mead8"].labels)
 
 
 @pytest.mark.parametrize(
     "labels", ["labels_consensus.csv", "Labels/labels_consensus.csv", "v1/Labels/labels_consensus.csv"]
 )
 def test_the_table_is_found_where_releases_have_it(tmp_path: Path, labels: str) -> None:
-    assert len(corpus_rows("msp_podcast", release(tmp_path, *LINES, labels=labels))) == len(LINES)
+    assert len(find_corpus("msp_podcast").rows(release(tmp_path, *LINES, labels=labels))) == len(LINES)
 
 
 def test_the_published_form(tmp_path: Path) -> None:
     if not SAMPLE.is_file():
         pytest.skip(f"there is no {SAMPLE}")
     header, *lines = SAMPLE.read_text().split()
-    rows = corpus_rows("msp_podcast", release(tmp_path, *lines, header=header))
+    rows = find_corpus("msp_podcast").rows(release(tmp_path, *lines, header=header))
     assert {row["split"] for row in rows} == {"test"}
     assert [row["arousal"] for row in rows] == [2.2, 3.777778]
 
@@ -88,10 +88,10 @@ def test_no_table_or_two(tmp_path: Path) -> None:
     release(tmp_path / "one", *LINES)
     release(tmp_path / "two", "MSP-PODCAST_0009_0001.wav,N,4,4,4,1,Male,Train")
     with pytest.raises(DataError, match=r"expected one labels_consensus.csv, found .*one.* and .*two"):
-        corpus_rows("msp_podcast", tmp_path)
+        find_corpus("msp_podcast").rows(tmp_path)
     (tmp_path / "one" / "Labels" / "labels_consensus.csv").unlink()
     with pytest.raises(DataError, match=r"expected one labels_consensus.csv, found none"):
-        corpus_rows("msp_podcast", tmp_path / "one")
+        find_corpus("msp_podcast").rows(tmp_path / "one")
 
 
 @pytest.mark.parametrize(
@@ -113,21 +113,21 @@ def test_a_cell_that_is_not_as_published_is_named_with_its_line(tmp_path: Path, 
     with pytest.raises(
         DataError, match=rf"labels_consensus.csv: 1 cells are .*\n  labels_consensus.csv:3 .*{complaint}"
     ):
-        corpus_rows("msp_podcast", release(tmp_path, LINES[0], line))
+        find_corpus("msp_podcast").rows(release(tmp_path, LINES[0], line))
 
 
 def test_another_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"labels_consensus.csv:1 column 'SpkrID' is missing; expected the columns File"
     ):
-        corpus_rows("msp_podcast", release(tmp_path, *LINES, header=HEADER.replace("SpkrID", "Speaker")))
+        find_corpus("msp_podcast").rows(release(tmp_path, *LINES, header=HEADER.replace("SpkrID", "Speaker")))
 
 
 def test_recordings_and_table_need_not_agree(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     release(tmp_path, *LINES)
     (tmp_path / "Audios" / "MSP-PODCAST_0001_0008.wav").rename(tmp_path / "Audios" / "MSP-PODCAST_0099_0001.wav")
     with caplog.at_level(logging.WARNING):
-        rows = corpus_rows("msp_podcast", tmp_path)
+        rows = find_corpus("msp_podcast").rows(tmp_path)
     assert "1 wav files are left out, because labels_consensus.csv does not list them" in caplog.text
     missing = Path(str(rows[0]["file"]))
     assert missing == tmp_path / "Audios" / "MSP-PODCAST_0001_0008.wav"

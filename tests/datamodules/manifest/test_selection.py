@@ -2,14 +2,14 @@ import pandas as pd
 import pytest
 
 from datamodules.errors import DataError
-from datamodules.labels import VIEWS
+from datamodules.labels import LABEL_SETS
 from datamodules.manifest.selection import require_classes, select_view
 
 ROWS = pd.DataFrame({"emotion": ["excitement", "anger", "boredom", "", "sadness"]}, index=[2, 3, 4, 5, 9])
 
 
 def test_labels_merge_and_targets_follow_the_logits():
-    chosen = select_view(ROWS, VIEWS["iemocap4"])
+    chosen = select_view(ROWS, LABEL_SETS["iemocap4"])
     assert list(chosen.index) == [2, 3, 9]
     assert list(chosen["label"]) == ["happiness", "anger", "sadness"]
     assert list(chosen["target"]) == [1, 0, 3]
@@ -18,14 +18,14 @@ def test_labels_merge_and_targets_follow_the_logits():
 
 def test_an_empty_view_says_what_there_is():
     with pytest.raises(DataError, match=r"no row belongs to the view 'six' .*found: boredom, empty"):
-        select_view(ROWS.loc[[4, 5]], VIEWS["six"])
+        select_view(ROWS.loc[[4, 5]], LABEL_SETS["six"])
     with pytest.raises(DataError, match="found: empty"):
-        select_view(ROWS.drop(columns="emotion"), VIEWS["six"])
+        select_view(ROWS.drop(columns="emotion"), LABEL_SETS["six"])
 
 
 def test_a_class_without_rows_is_named():
-    chosen = select_view(ROWS, VIEWS["iemocap4"])
+    chosen = select_view(ROWS, LABEL_SETS["iemocap4"])
     with pytest.raises(DataError, match=r"no training row is neutral.*\[anger, happiness, sadness\]"):
-        require_classes(chosen, VIEWS["iemocap4"], "training")
+        require_classes(chosen, LABEL_SETS["iemocap4"], "training")
     full = pd.DataFrame({"emotion": ["anger", "happiness", "neutral", "sadness"]})
-    require_classes(select_view(full, VIEWS["iemocap4"]), VIEWS["iemocap4"], "training")
+    require_classes(select_view(full, LABEL_SETS["iemocap4"]), LABEL_SETS["iemocap4"], "training")

@@ -1,7 +1,8 @@
 import pandas as pd
 import pytest
 
-from lightning_app.commands.prepare_summary import summarise
+from datamodules.corpora import find_corpus
+from lightning_app.commands.prepare_summary import summarize
 
 
 def clips(train: int, without: int = 0, other: int = 0, test: int = 0) -> pd.DataFrame:
@@ -22,11 +23,13 @@ def clips(train: int, without: int = 0, other: int = 0, test: int = 0) -> pd.Dat
     ],
 )
 def test_the_release_is_told_by_its_counts(rows: pd.DataFrame, release: str) -> None:
-    assert any(line.startswith(f"  release: {release}, which has ") for line in summarise(rows, "msp_podcast"))
+    assert any(
+        line.startswith(f"  release: {release}, which has ") for line in summarize(rows, find_corpus("msp_podcast"))
+    )
 
 
 def test_an_unknown_release_is_said_with_its_counts() -> None:
-    said = "\n".join(summarise(clips(30, test=12), "msp_podcast"))
+    said = "\n".join(summarize(clips(30, test=12), find_corpus("msp_podcast")))
     assert "release: none that is known by its number of clips: 1.9 (55283)" in said
     assert "here 42, of which 30 to train on" in said
 
@@ -35,7 +38,7 @@ def test_folds_are_shown_with_their_emotions_and_what_they_lack() -> None:
     rows = clips(8, other=3).assign(
         fold_speaker=[0.0, 0, 0, 1, 1, 1, 2, float("nan")], fold_random10=[0.0, 1, 2, 3, 4, 5, 6, 7]
     )
-    said = summarise(rows, "mine")
+    said = summarize(rows, None)
     table = said[said.index("  folds: fold_speaker (3), fold_random10 (8)") + 1 :]
     assert [line.split() for line in table[:4]] == [
         ["fold_speaker", "clips", "anger", "other"],

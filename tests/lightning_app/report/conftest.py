@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 LABELS = ["anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness"]
-VIEWS = {"emodb7": LABELS, "seven": [*(name for name in LABELS if name != "boredom"), "surprise"]}
+LABEL_SETS = {"emodb7": LABELS, "seven": [*(name for name in LABELS if name != "boredom"), "surprise"]}
 SHARES = [0.24, 0.15, 0.09, 0.13, 0.13, 0.14, 0.12]
 SKILL = {"zero-shot": 0.45, "zero-shot ensemble": 0.52, "ACPT prompts": 0.6, "text-trained classifier": 0.68}
 LENGTHS = ["4", "8", "16"]
@@ -65,7 +65,7 @@ class Author:
     def evaluate(self, seed, fold, length, folder):
         tables = []
         for corpus, view in self.corpora:
-            labels = VIEWS[view]
+            labels = LABEL_SETS[view]
             # The clips of a fold are the same whatever the seed.
             truth = np.random.default_rng(fold).choice(labels, self.clips, p=SHARES)
             for system, skill in SKILL.items():

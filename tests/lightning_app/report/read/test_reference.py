@@ -2,7 +2,7 @@
 
 import pytest
 
-from datamodules.labels import VIEWS
+from datamodules.labels import LABEL_SETS
 from lightning_app.report.read.reference import metrics_in_print, printed, printed_of_space
 
 
@@ -17,7 +17,7 @@ from lightning_app.report.read.reference import metrics_in_print, printed, print
     ],
 )
 def test_same_corpus_and_classes(corpus, view, ua):
-    found = [row for row in printed(corpus, VIEWS[view].labels) if row.paper == "CLEP-DG"]
+    found = [row for row in printed(corpus, LABEL_SETS[view].labels) if row.paper == "CLEP-DG"]
     rows = {(row.table, row.system): row.scores for row in found}
     assert rows["2", "CLEP-DG"]["UA"] == pytest.approx(ua)
     assert rows["2", "CLEP-DG"]["WA"] == rows["4", "classifier with ArcFace"]["WA"]
@@ -28,16 +28,16 @@ def test_same_corpus_and_classes(corpus, view, ua):
     ("corpus", "view"), [("IEMOCAP", "iemocap5"), ("TESS", "six"), ("EmoDB", "emodb7"), ("X", "seven")]
 )
 def test_nothing_beside_other_corpora_and_classes(corpus, view):
-    assert printed(corpus, VIEWS[view].labels) == []
+    assert printed(corpus, LABEL_SETS[view].labels) == []
 
 
 @pytest.mark.parametrize(
     ("corpus", "labels", "ua"),
     [
-        ("IEMOCAP", VIEWS["iemocap4"].labels, 0.606),
-        ("ravdess", VIEWS["eight"].labels, 0.175),
-        ("cremad", VIEWS["six"].labels, 0.266),
-        ("TESS", VIEWS["seven"].labels, 0.275),
+        ("IEMOCAP", LABEL_SETS["iemocap4"].labels, 0.606),
+        ("ravdess", LABEL_SETS["eight"].labels, 0.175),
+        ("cremad", LABEL_SETS["six"].labels, 0.266),
+        ("TESS", LABEL_SETS["seven"].labels, 0.275),
         ("FAU-Aibo", ["negative", "idle"], 0.555),
         ("FAU Aibo", list("abcde"), 0.204),
         ("ALC", ["sober", "drunk"], 0.541),
@@ -56,4 +56,4 @@ def test_emotionrankclap_prints_the_shared_space():
     assert rows["2", "EmotionRankCLAP (A-V)"].deviations == {"AOC": 0.12, "VOC": 0.13}
     assert len(rows) == 3 + 6
     assert metrics_in_print(list(rows.values())) == ["MMD", "Wasserstein", "AOC", "VOC"]
-    assert printed("MSP-Podcast", VIEWS["eight"].labels) == printed_of_space("IEMOCAP") == []
+    assert printed("MSP-Podcast", LABEL_SETS["eight"].labels) == printed_of_space("IEMOCAP") == []

@@ -2,8 +2,8 @@ import shlex
 
 import pytest
 
-from datamodules.corpora.table import read_mapping, table_rows
 from datamodules.errors import DataError
+from datamodules.manifest.own_table import read_mapping, table_rows
 
 
 @pytest.fixture
