@@ -6,11 +6,10 @@ Heavy imports happen in `run`, so that --help answers at once.
 import json
 import sys
 from collections.abc import Sequence
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lightning_app.config.files import ConfigError, find_config, flatten, merge, resolve
+from lightning_app.config.files import ConfigError, as_text, compose, find_config
 from lightning_app.runs.fingerprint import command_settings
 
 if TYPE_CHECKING:
@@ -100,17 +99,17 @@ def _data(files: Sequence[str], words: Sequence[str]) -> "ClipData":
     from lightning_app.config.messages import short_parse_error, users_mistake
     from lightning_app.config.trust import Trust
 
-    trees = _settings(files, words)
+    tree, flags = _composed(files, words)
     parser = StageParser()
+    parser.add_argument("--config", action="config")
     parser.add_lightning_class_args(EmotionDataModule, "data", subclass_mode=True, required=True)
     parser.add_argument("--seed_everything", type=int | bool, default=1)
     parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
-    # File by file, as `fit` reads them: a class that is put in another's place leaves what it does not take behind.
-    given = [f"--{name}={_word(tree[name])}" for tree in trees for name in SECTIONS if name in tree]
+    given = as_text({name: tree[name] for name in SECTIONS if name in tree})
     said = [*(f"--config={find_config(file)}" for file in files), *words]
     try:
         with Trust.of(command_settings(said)).enforced():
-            data: Any = parser.instantiate(parser.parse_args([*given, *words])).data
+            data: Any = parser.instantiate(parser.parse_args([f"--config={given}", *flags])).data
     except ValueError as error:
         if users_mistake(error) is not None and not isinstance(error, ConfigError):
             raise
@@ -120,22 +119,12 @@ def _data(files: Sequence[str], words: Sequence[str]) -> "ClipData":
     return data
 
 
-def _settings(files: Sequence[str], words: Sequence[str]) -> list[dict[str, Any]]:
-    """What each file says, the classes of the checkpoint that the stage starts from first, where nobody names any."""
+def _composed(files: Sequence[str], words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """What the files say, over the classes of the checkpoint that the stage starts from, where nobody names any."""
     from lightning_app.runs.inherit import inherited_settings
 
-    trees = [resolve(find_config(file)) for file in files]
-    settings = flatten(_merged(trees))
-    named = {"--data.labels", "--data.init_args.labels"} & {word.partition("=")[0] for word in words}
-    if settings.get("model.init_from") is not None and "data.labels" not in settings and not named:
-        *_, text = inherited_settings(["fit"], settings)
-        trees = [json.loads(text), *trees]
-    return trees
-
-
-def _merged(trees: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    return reduce(merge, trees, {})
-
-
-def _word(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    said = [*(f"--config={file}" for file in files), *words]
+    settings = command_settings(said)
+    if settings.get("model.init_from") is not None and "data.labels" not in settings:
+        said = inherited_settings(["fit", *said], settings)[1:]
+    return compose(said)

@@ -1,6 +1,5 @@
 """Lightning's verbs: a stage and its data from configuration, with our rules about checkpoints and run folders."""
 
-import json
 import logging
 import sys
 import warnings
@@ -30,7 +29,7 @@ from lightning_app.callbacks.provenance import Provenance
 from lightning_app.callbacks.same_data import SameData
 from lightning_app.callbacks.skipped import ListSkipped
 from lightning_app.config.beside import require_not_beside
-from lightning_app.config.files import ConfigError, find_config, load_yaml, resolve
+from lightning_app.config.files import ConfigError, as_text, compose
 from lightning_app.config.messages import short_parse_error, users_mistake
 from lightning_app.config.optimizer_check import require_possible_optimizer
 from lightning_app.config.preflight import require_sound_training
@@ -87,7 +86,7 @@ class StageCLI(LightningCLI):
             seed_everything_default=1,
             save_config_callback=None if arguments[0] in WRITES_NOTHING else SaveConfig,
             parser_class=StageParser,
-            args=inherited_settings(_found(arguments), settings),
+            args=_composed(inherited_settings(arguments, settings)),
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -233,26 +232,10 @@ def _run(words: list[str], print_of: Fingerprint, folder: RunFolder, settings: M
     return 0
 
 
-def _found(words: Sequence[str]) -> list[str]:
-    """The command line with its configuration files where they are, here or as installed, and before all flags.
-
-    The parser takes options in their order, and a flag is to win over every file. A section's file is replaced by what
-    it says: of a mistake in it the parser would only say that there is a loop.
-    """
-    configs: list[str] = []
-    flags: list[str] = []
-    for before, word in zip(["", *words], words, strict=False):
-        key, _, value = word.partition("=")
-        is_value = before.startswith("--") and "=" not in before and not word.startswith("--")
-        if word.endswith(".yaml") and (is_value or key.startswith("--")):
-            path = find_config(word if is_value else value)
-            config = "--config" in (key, before if is_value else "")
-            # The parser lays a file over its include section by section; what is meant is key by key.
-            whole = config and "config" not in load_yaml(path)
-            text = str(path) if whole else json.dumps(resolve(path))
-            word = text if is_value else f"{key}={text}"
-        (configs if key == "--config" or (before == "--config" and is_value) else flags).append(word)
-    return [*flags[:1], *configs, *flags[1:]]
+def _composed(arguments: Sequence[str]) -> list[str]:
+    """The command line with all its configuration files as one, in front of all flags, which are to win over it."""
+    tree, flags = compose(arguments[1:])
+    return [arguments[0], f"--config={as_text(tree)}", *flags]
 
 
 def _quiet() -> None:

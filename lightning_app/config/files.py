@@ -2,12 +2,29 @@
 
 import difflib
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from lightning_app.config.yaml_file import ConfigError, load_any, load_yaml, parse_value, where
 
-__all__ = ["ConfigError", "find_config", "flatten", "is_file", "load_yaml", "merge", "parse_value", "resolve", "where"]
+__all__ = [
+    "Component",
+    "ConfigError",
+    "as_text",
+    "compose",
+    "find_config",
+    "flatten",
+    "is_file",
+    "load_yaml",
+    "merge",
+    "options",
+    "parse_value",
+    "resolve",
+    "where",
+]
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,6 +57,76 @@ def is_file(path: Path) -> bool:
         return False
 
 
+class Component(dict[str, Any]):
+    """A mapping that fills a file of its own, which another file includes or a flag names."""
+
+
+def compose(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Read all configuration files of a command line as one tree, and return it with the flags, which win over it.
+
+    Each ``--config`` is laid over those before it, and then each file that a flag puts in the place of one setting
+    (``--model.clap.audio configs/audio/cnn14.yaml``); `merge` has the rules.
+
+    Args:
+        words: The words behind the verb.
+
+    Raises:
+        ConfigError: If a file is missing or wrong, or a word is no option.
+    """
+    tree: dict[str, Any] = {}
+    flags: list[str] = []
+    places: list[tuple[str, str]] = []
+    for key, value, given in options(words):
+        if key in ("config", "c"):
+            tree = merge(tree, parse_value(value) if value.startswith("{") else resolve(find_config(value)))
+        elif value.endswith(".yaml"):
+            places.append((key, value))
+        else:
+            flags += given
+    for key, file in places:
+        content = Component(resolve(find_config(file)))
+        section = key.partition(".")[0]
+        if section in content:
+            raise ConfigError(f"{key}: the file given here has a section {section!r} of its own; pass it with --config")
+        tree = merge(tree, _below(tree, key.split("."), content))
+    return tree, flags
+
+
+def as_text(tree: dict[str, Any]) -> str:
+    """Write a tree as YAML for the parser, which reads it as any file (JSON has no word for infinity)."""
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_Dumper.add_representer(Component, yaml.SafeDumper.represent_dict)
+# In quotes, for `1e-5` without them is a number to one reader and a text to another.
+_Dumper.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
+
+
+def options(words: Sequence[str]) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield the key, the value and the words of each option, ``--key=value`` and ``--key value`` alike.
+
+    Raises:
+        ConfigError: If a word belongs to no option.
+    """
+    rest = list(words)
+    while rest:
+        given = [rest.pop(0)]
+        key, equals, value = given[0].partition("=")
+        if not key.startswith("-"):
+            listed = ", or the recordings to be heard as a table: --data.manifest mine.csv, with a column path"
+            sound = Path(key).suffix.lower() in (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aiff")
+            raise ConfigError(f"expected an option such as --config{listed if sound else ''}, found {key!r}")
+        if not equals and rest and not rest[0].startswith("--"):
+            value = rest.pop(0)
+            given.append(value)
+        yield key.lstrip("-"), value, given
+
+
 def resolve(path: Path) -> dict[str, Any]:
     """Read a file with its includes replaced by what they hold.
 
@@ -53,18 +140,7 @@ def resolve(path: Path) -> dict[str, Any]:
     base = content.pop("config", {})
     if not isinstance(base, dict):
         raise ConfigError(f"{where(path, ['config'])}: `config` must name one YAML file, found {base!r}")
-    return merge(_without_replaced(base, content), content)
-
-
-def _without_replaced(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """The base without the arguments of classes in whose place others are put: those have arguments of their own."""
-    kept = dict(base)
-    for key, value in over.items():
-        below = kept.get(key)
-        if isinstance(value, dict) and isinstance(below, dict):
-            other = "class_path" in value and value["class_path"] != below.get("class_path")
-            kept[key] = {} if other else _without_replaced(below, value)
-    return kept
+    return merge(dict(base), content)
 
 
 def _include(value: Any, file: Path, trail: tuple[Path, ...]) -> Any:
@@ -77,23 +153,52 @@ def _include(value: Any, file: Path, trail: tuple[Path, ...]) -> Any:
     inner = file.parent / value
     if inner.resolve() in trail:
         raise ConfigError(f"{file}: includes itself: {' -> '.join(map(str, [*trail, inner.resolve()]))}")
-    return _include(load_any(inner), inner, (*trail, inner.resolve()))
+    content = _include(load_any(inner), inner, (*trail, inner.resolve()))
+    return Component(content) if isinstance(content, dict) else content
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Lay one tree over another: mappings are merged, ``key+`` appends to a list, anything else is replaced."""
-    result = dict(base)
+    """Lay one tree over another; what it does not mention stays.
+
+    - Mappings are merged, key by key; ``key+`` appends to a list; any other value is replaced.
+    - Another ``class_path`` in a class's place drops the arguments of the former.
+    - A class that fills a file of its own (``audio: ../configs/audio/cnn14.yaml``) replaces what was there as a whole,
+      also where the class is the same.
+    """
+    result = type(base)(base)
     for key, value in over.items():
         below = result.get(key)
         if key.endswith("+"):
-            name, more = key[:-1], value if isinstance(value, list) else [value]
-            old = result.get(name)
-            result[name] = [*(old if isinstance(old, list) else []), *more]
-        elif isinstance(value, dict) and isinstance(below, dict):
+            name = key if key in result else key[:-1]
+            result[name] = [*_listed(result.get(name)), *_listed(value)]
+        elif isinstance(value, dict) and isinstance(below, dict) and not _replaces(value, below):
             result[key] = merge(below, value)
         else:
             result[key] = value
     return result
+
+
+def _listed(value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    return [] if value is None else [value]
+
+
+def _replaces(value: dict[str, Any], below: dict[str, Any]) -> bool:
+    if "class_path" not in value:
+        return False
+    return isinstance(value, Component) or value["class_path"] != below.get("class_path")
+
+
+def _below(tree: Any, keys: list[str], value: Any) -> Any:
+    """The value under its keys, with ``init_args`` between them wherever the tree has a class."""
+    if not keys:
+        return value
+    inside = tree if isinstance(tree, dict) else {}
+    first, *rest = keys
+    if "class_path" in inside and first not in ("class_path", "init_args"):
+        first, rest = "init_args", keys
+    return {first: _below(inside.get(first), rest, value)}
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

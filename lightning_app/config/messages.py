@@ -45,6 +45,7 @@ def short_parse_error(message: str, words: Sequence[str] = ()) -> str:
     >>> short_parse_error("Parser key \"data\":\n  Parser key \"seed\":\n    Expected a <class 'int'>. Got value: x")
     "data.seed: expected int, found 'x'"
     """
+    message = message.replace('Parser key "config": ', "")  # which stands for all files at once
     keys, classes = KEY.findall(message), CLASS.findall(message)
     if denied := DENIED.search(message):
         return f"{place(keys, words)}{_joined(keys)}{refusal(denied.group(1), asks_only(words))}"
@@ -64,8 +65,6 @@ def short_parse_error(message: str, words: Sequence[str] = ()) -> str:
 
 def _unknown(option: str, keys: list[str], classes: Sequence[str], words: Sequence[str]) -> str:
     names = [name for name in option.split(".") if name != "init_args"]
-    if keys and keys[-1] == names[0]:
-        return f"{'.'.join(keys)}: the file given here has a section {names[0]!r} of its own; pass it with --config"
     way = [*keys, *names]
     # Below a section that does not exist nothing can be right.
     *section, name = way if way[0] in TOP else way[:1]

@@ -20,9 +20,9 @@ def place(keys: Sequence[str], words: Sequence[str]) -> str:
         if name == dotted:
             return ""
         if dotted.startswith(prefix) and value.endswith(".yaml") and is_file(Path(value)):
-            path = _path_to(dotted.removeprefix(prefix).split("."), Path(value))
-            if path:
-                return f"{where(Path(value), path)}: "
+            found = _place_in(dotted.removeprefix(prefix).split("."), Path(value))
+            if found:
+                return f"{found}: "
     return ""
 
 
@@ -34,16 +34,18 @@ def _options(words: Sequence[str]) -> Iterable[tuple[str, str]]:
             yield name.replace(".init_args", ""), value if equals else following
 
 
-def _path_to(keys: Sequence[str], file: Path) -> list[str]:
-    """The keys that lead to a setting in a file, ``init_args`` among them; empty where the file does not set it."""
+def _place_in(keys: Sequence[str], file: Path) -> str:
+    """The place of a setting in a file or in one that it includes; empty where neither sets it."""
     tree: object = load_yaml(file)
     path: list[str] = []
-    for key in keys:
+    for number, key in enumerate(keys):
         if isinstance(tree, dict) and key not in tree and isinstance(tree.get("init_args"), dict):
             path.append("init_args")
             tree = tree["init_args"]
+        if isinstance(tree, str) and tree.endswith(".yaml") and is_file(file.parent / tree):
+            return _place_in(keys[number:], file.parent / tree)
         if not isinstance(tree, dict) or key not in tree:
-            return []
+            return ""
         path.append(key)
         tree = tree[key]
-    return path
+    return where(file, path)

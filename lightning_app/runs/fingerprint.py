@@ -12,7 +12,7 @@ from typing import Any
 from lightning_app.cli import LIGHTNING_VERBS
 from lightning_app.config.class_source import arguments
 from lightning_app.config.defaults import with_defaults
-from lightning_app.config.files import ConfigError, find_config, flatten, is_file, merge, parse_value, resolve
+from lightning_app.config.files import ConfigError, compose, flatten, is_file, options, parse_value
 from lightning_app.config.secrets import masked
 from stages.release import RELEASE_KEY, release
 
@@ -124,35 +124,18 @@ def command_settings(words: Sequence[str]) -> dict[str, Any]:
     Raises:
         ConfigError: If a configuration file is missing or wrong.
     """
-    config: dict[str, Any] = {}
+    tree, flags = compose(words)
+    settings = flatten(tree)
     overrides: dict[str, Any] = {}
-    for key, value in _options(words):
-        if key in ("config", "c"):
-            config = merge(config, resolve(find_config(value)))
-        else:
-            overrides.update(_override(key, value, overrides))
-    settings = flatten(config)
+    for key, text, given in options(flags):
+        overrides.update(_override(key, text if len(given) > 1 or "=" in given[0] else "true", overrides))
     for key, value in overrides.items():
         _apply(settings, key, value)
     return settings
 
 
-def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield ``--key=value`` and ``--key value`` alike; a flag has the value ``true``."""
-    rest = list(words)
-    while rest:
-        key, equals, value = rest.pop(0).partition("=")
-        if not key.startswith("-"):
-            listed = ", or the recordings to be heard as a table: --data.manifest mine.csv, with a column path"
-            sound = Path(key).suffix.lower() in (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aiff")
-            raise ConfigError(f"expected an option such as --config{listed if sound else ''}, found {key!r}")
-        if not equals:
-            value = rest.pop(0) if rest and not rest[0].startswith("--") else "true"
-        yield key.lstrip("-"), value
-
-
 def _override(key: str, text: str, earlier: dict[str, Any]) -> dict[str, Any]:
-    value = resolve(find_config(text)) if text.endswith(".yaml") else parse_value(text)
+    value = parse_value(text)
     name = ".".join(part for part in key.split(".") if part != "init_args")
     if name.endswith("+"):
         more = value if isinstance(value, list) else [value]

@@ -1,8 +1,19 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lightning_app.config.files import PACKAGE_ROOT, ConfigError, find_config, flatten, merge, resolve
+from lightning_app.config.files import (
+    PACKAGE_ROOT,
+    ConfigError,
+    as_text,
+    compose,
+    find_config,
+    flatten,
+    load_yaml,
+    merge,
+    resolve,
+)
 
 
 def test_includes_are_relative_to_their_file(tmp_path: Path) -> None:
@@ -88,3 +99,67 @@ def test_a_name_that_is_longer_than_names_can_be(tmp_path: Path) -> None:
         find_config(name)
     (tmp_path / "a.yaml").write_text(f"a: {name}\n")
     assert resolve(tmp_path / "a.yaml") == {"a": name}
+
+
+@pytest.fixture
+def towers(tmp_path: Path) -> Path:
+    """A stage with a tower, a tower of the same class in a file of its own, and an overlay that includes that."""
+    (tmp_path / "stage.yaml").write_text(
+        "model:\n  class_path: S\n  init_args:\n    clap:\n      class_path: Clap\n"
+        "      init_args:\n        audio: {class_path: Cnn, init_args: {mels: 64, width: 8}}\n"
+    )
+    (tmp_path / "audio.yaml").write_text("class_path: Cnn\ninit_args: {mels: 128}\n")
+    (tmp_path / "over.yaml").write_text(
+        "model: {init_args: {clap: {init_args: {audio: audio.yaml}}}}\ntrainer: {callbacks+: B}\n"
+    )
+    (tmp_path / "same.yaml").write_text(
+        "model: {init_args: {clap: {init_args: {audio: {class_path: Cnn, init_args: {mels: 96}}}}}}\n"
+        "trainer: {callbacks: [A]}\n"
+    )
+    return tmp_path
+
+
+def _audio(tree: dict[str, Any]) -> Any:
+    return tree["model"]["init_args"]["clap"]["init_args"]["audio"]
+
+
+class TestCompose:
+    def test_mappings_of_several_files_are_merged(self, towers: Path) -> None:
+        words = ["--config", f"{towers}/stage.yaml", f"--config={towers}/same.yaml", "--model.clap.dim", "3", "-x=1"]
+        tree, flags = compose(words)
+        assert _audio(tree) == {"class_path": "Cnn", "init_args": {"mels": 96, "width": 8}}
+        assert flags == ["--model.clap.dim", "3", "-x=1"]
+
+    def test_a_class_in_a_file_of_its_own_replaces_the_whole(self, towers: Path) -> None:
+        names = ("stage", "same", "over")
+        tree, _ = compose([f"--config={towers}/{name}.yaml" for name in names])
+        assert _audio(tree) == {"class_path": "Cnn", "init_args": {"mels": 128}}
+        assert tree["trainer"] == {"callbacks": ["A", "B"]}
+
+    @pytest.mark.parametrize("key", ["model.clap.audio", "model.init_args.clap.init_args.audio"])
+    def test_so_does_one_that_a_flag_names(self, towers: Path, key: str) -> None:
+        tree, flags = compose([f"--{key}", f"{towers}/audio.yaml", "--config", f"{towers}/stage.yaml"])
+        assert _audio(tree) == {"class_path": "Cnn", "init_args": {"mels": 128}}
+        assert flags == []
+
+    def test_what_is_said_beside_an_include_is_laid_over_it(self, towers: Path) -> None:
+        (towers / "more.yaml").write_text(
+            "config: over.yaml\nmodel: {init_args: {clap: {init_args: {audio: {init_args: {hop: 3}}}}}}\n"
+        )
+        tree, _ = compose([f"--config={towers}/{name}.yaml" for name in ("stage", "more")])
+        assert _audio(tree) == {"class_path": "Cnn", "init_args": {"mels": 128, "hop": 3}}
+
+    def test_another_class_in_a_later_file_drops_the_arguments(self, towers: Path) -> None:
+        (towers / "other.yaml").write_text("model: {init_args: {clap: {init_args: {audio: {class_path: Other}}}}}\n")
+        tree, _ = compose([f"--config={towers}/{name}.yaml" for name in ("stage", "other")])
+        assert _audio(tree) == {"class_path": "Other"}
+
+    def test_appending_before_there_is_a_list(self) -> None:
+        tree, _ = compose(['--config={"trainer": {"callbacks+": "A"}}', '--config={"trainer": {"callbacks+": "B"}}'])
+        assert tree == {"trainer": {"callbacks+": ["A", "B"]}}
+
+    def test_as_text_says_the_same(self, towers: Path) -> None:
+        tree, _ = compose([f"--config={towers}/stage.yaml", f"--config={towers}/over.yaml"])
+        tree["values"] = [1e-5, float("inf"), "1e-5", "yes", None, "ü"]
+        (towers / "text.yaml").write_text(as_text(tree))
+        assert load_yaml(towers / "text.yaml") == tree

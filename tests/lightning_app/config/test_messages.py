@@ -162,6 +162,12 @@ def test_a_flag_has_no_line_in_a_file(clep: Fails, tmp_path: Path) -> None:
     assert clep(2, "--config", path, "--data.batch_size=x") == "data.batch_size: expected int, found 'x'\n"
 
 
+def test_a_key_in_an_included_file(clep: Fails, tmp_path: Path) -> None:
+    path = write(tmp_path, "class_path: models.clap.Clap\ninit_args:\n  dimm: 3\n", "clap.yaml")
+    over = write(tmp_path, "model:\n  init_args:\n    clap: clap.yaml\n")
+    assert clep(2, f"--config={over}").startswith(f"{path}:3:3: model.clap: there is no option 'dimm'")
+
+
 def test_a_key_in_an_overlay_of_a_section(clep: Fails, tmp_path: Path) -> None:
     content = "class_path: models.clap.Clap\ninit_args:\n  dimm: 3\n"
     path = write(tmp_path, content)
