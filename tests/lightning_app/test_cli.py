@@ -237,6 +237,6 @@ def test_predict_and_test_agree_and_predict_reads_other_emotions_too(
 def test_the_report_says_which_extra_it_needs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("lightning_app.report.find_spec", lambda name: None)
+    monkeypatch.setattr("lightning_app.commands.report.find_spec", lambda name: None)
     assert main(["report", "--runs", str(tmp_path)]) == 4
     assert 'pip install "emoclap[report]"' in capsys.readouterr().err

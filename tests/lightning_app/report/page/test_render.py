@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from jsonargparse import ArgumentParser
 
-import lightning_app.report as report
+from lightning_app.commands import report
 from lightning_app.report.page import sections
 from lightning_app.report.read.load import load
 
@@ -201,7 +201,7 @@ def test_missing_extra_is_named(small_runs, monkeypatch):
 
 def test_importing_the_verb_imports_nothing_heavy():
     heavy = {"pandas", "numpy", "matplotlib", "jinja2", "sklearn", "torch", "yaml"}
-    code = f"import sys, lightning_app.report; print(sorted({heavy!r} & set(sys.modules)))"
+    code = f"import sys, lightning_app.commands.report; print(sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

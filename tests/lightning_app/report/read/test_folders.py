@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import lightning_app.report as report
 from datamodules.errors import DataError
+from lightning_app.commands import report
 from lightning_app.report.read.load import load
 
 
