@@ -1,9 +1,11 @@
-"""The emotion vocabulary, and the class sets ("views") in which the papers evaluate."""
+"""The emotion vocabulary, and the label sets in which the papers evaluate.
+
+A new emotion is a line in ``EMOTIONS``, a new label set one in ``LABEL_SETS``: texts, captions and plots follow.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from types import MappingProxyType
 
 from datamodules.errors import DataError
 
@@ -13,9 +15,9 @@ class Emotion:
     """One emotion and its words.
 
     Args:
-        noun: the canonical label, as manifests and checkpoints write it.
-        adjective: the word that fits "a ... voice".
-        synonyms: further adjectives, nearest in meaning first; they make texts, they are never labels.
+        noun: The canonical label, as manifests and checkpoints write it.
+        adjective: The word that fits "a ... voice".
+        synonyms: Further adjectives, nearest in meaning first; they make texts, they are never labels.
     """
 
     noun: str
@@ -46,20 +48,20 @@ EMOTIONS: dict[str, Emotion] = {
 
 @dataclass(frozen=True)
 class LabelSet:
-    """The classes of one evaluation.
+    """The classes of a classification, and the emotions that count as one of them.
 
     Args:
-        name: how configurations and reports call the view.
-        labels: canonical nouns in the order of the logits.
-        merge: emotions that count as another one, such as excitement as happiness.
+        name: As configurations and reports call it.
+        labels: Canonical nouns in the order of the logits.
+        merge: Emotions that count as another one, such as excitement as happiness.
     """
 
     name: str
     labels: tuple[str, ...]
-    merge: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    merge: Mapping[str, str] = field(default_factory=dict)
 
     def label_of(self, emotion: str) -> str | None:
-        """The view's label for `emotion`, or None where the view leaves that emotion out."""
+        """Label of an emotion, or None where the set leaves that emotion out."""
         label = self.merge.get(emotion, emotion)
         return label if label in self.labels else None
 
@@ -69,9 +71,9 @@ _SIX = ("anger", "disgust", "fear", "happiness", "neutral", "sadness")
 
 # Labels stand in alphabetical order, so that the order of the logits can be told from the names alone.
 LABEL_SETS: dict[str, LabelSet] = {
-    view.name: view
-    for view in (
-        LabelSet("iemocap4", _FOUR, MappingProxyType({"excitement": "happiness"})),
+    label_set.name: label_set
+    for label_set in (
+        LabelSet("iemocap4", _FOUR, {"excitement": "happiness"}),
         LabelSet("iemocap5", tuple(sorted((*_FOUR, "excitement")))),
         LabelSet("demo6", ("anger", "fear", "happiness", "neutral", "sadness", "surprise")),
         LabelSet("six", _SIX),
@@ -84,7 +86,7 @@ LABEL_SETS: dict[str, LabelSet] = {
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that `word` most resembles (case, beginnings and typing slips forgiven), or None."""
+    """Find the known word that a word most resembles (case, beginnings and typing slips forgiven), or None."""
     options = {option.casefold(): option for option in known}
     folded = word.strip().casefold()
     if not folded:
@@ -95,7 +97,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def nearest_emotion(word: str) -> str | None:
-    """The canonical noun nearest to `word`, which may be any of an emotion's words: "hapy" gives "happiness"."""
+    """Find the canonical noun nearest to a word, which may be any of an emotion's: "hapy" gives "happiness"."""
     nouns = {
         spelling: emotion.noun
         for emotion in EMOTIONS.values()
@@ -105,30 +107,50 @@ def nearest_emotion(word: str) -> str | None:
     return nouns[match] if match else None
 
 
-def resolve_label_set(labels: str | Sequence[str]) -> LabelSet:
-    """The view of that name, or a view made of an explicit list of canonical nouns in logit order.
+def resolve_label_set(labels: str | Sequence[str] | LabelSet) -> LabelSet:
+    """Make a checked label set of what a configuration says.
+
+    Args:
+        labels: The name of one of ``LABEL_SETS``, a list of canonical nouns in logit order, or a whole label set.
 
     Raises:
-        DataError: unknown view or label (with the nearest known one), a label twice, or fewer than two labels.
+        DataError: unknown label set or label (with the nearest known one), a label twice, fewer than two labels, or
+            ``merge`` into what is no label of the set.
     """
     if isinstance(labels, str):
         if labels not in LABEL_SETS:
             raise DataError(
-                f"labels: found {labels!r}, expected one of the views {', '.join(LABEL_SETS)}, or a list of emotions"
-                f"{did_you_mean(nearest(labels, LABEL_SETS))}"
+                f"labels: found {labels!r}, expected one of the label sets {', '.join(LABEL_SETS)}, a list of "
+                f"emotions, or {{name, labels, merge}}{did_you_mean(nearest(labels, LABEL_SETS))}"
             )
         return LABEL_SETS[labels]
-    unknown = next((label for label in labels if label not in EMOTIONS), None)
+    if not isinstance(labels, LabelSet):
+        labels = LabelSet("+".join(labels), tuple(labels))
+    _require_valid(labels)
+    return labels
+
+
+def _require_valid(label_set: LabelSet) -> None:
+    labels = label_set.labels
+    unknown = next((noun for noun in (*labels, *label_set.merge) if noun not in EMOTIONS), None)
     if unknown is not None:
         raise DataError(
             f"labels: found {unknown!r}, expected one of {', '.join(EMOTIONS)}{did_you_mean(nearest_emotion(unknown))}"
         )
-    repeated = sorted({label for label in labels if list(labels).count(label) > 1})
+    repeated = sorted({label for label in labels if labels.count(label) > 1})
     if repeated:
         raise DataError(f"labels: {', '.join(repeated)} stands twice; name every emotion once")
     if len(labels) < 2:
         raise DataError(f"labels: found {list(labels)}, expected at least two emotions")
-    return LabelSet("+".join(labels), tuple(labels))
+    for emotion, label in label_set.merge.items():
+        if label not in labels or emotion in labels:
+            raise DataError(
+                f"labels: merge: found {emotion}: {label}, expected an emotion outside the labels {', '.join(labels)}, "
+                "and the label that it counts as"
+            )
+    known = LABEL_SETS.get(label_set.name)
+    if known is not None and known != label_set:
+        raise DataError(f"labels: {label_set.name!r} is the name of another label set; choose a name of your own")
 
 
 def did_you_mean(word: str | None) -> str:

@@ -1,6 +1,5 @@
 """Every YAML that we ship parses, and means what its file says."""
 
-import csv
 import os
 import re
 import subprocess
@@ -13,7 +12,7 @@ import pytest
 import yaml
 from safetensors import safe_open
 
-from datamodules.captions.descriptions import SOUNDSCAPES, describe_emotions
+from datamodules.texts.descriptions import SOUNDSCAPES
 from lightning_app.config.files import flatten, load_yaml, resolve
 
 ROOT = Path(__file__).parents[1]
@@ -166,11 +165,3 @@ def test_weights_from_the_hub_are_pinned_to_one_commit_each() -> None:
 def test_the_soundscapes_are_those_of_the_text_set() -> None:
     overlay = load_yaml(ROOT / "configs" / "prompts" / "soundscape_words.yaml")
     assert overlay["model"]["init_args"]["context_words"] == list(SOUNDSCAPES)
-
-
-def test_the_text_set_is_what_its_templates_make() -> None:
-    with (ROOT / "configs" / "texts" / "emotions.csv").open(newline="") as file:
-        rows = [(row["text"], row["emotion"]) for row in csv.DictReader(file)]
-    assert rows == describe_emotions()
-    assert len(rows) == 14 * 3 * 3 * 12
-    assert len({text for text, _ in rows}) == len(rows)

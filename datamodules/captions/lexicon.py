@@ -59,10 +59,17 @@ class LexiconCaptions(CaptionSource):
         number = number_of(self.seed, label, clip)
         emotion = EMOTIONS[label]
         entries = [entry for entry in self.words[label] if entry[0] != emotion.adjective]
+        if len(entries) < WORDS:
+            raise DataError(
+                f"captions: the lexicon has {len(entries)} words for {label}, expected {WORDS} or more; add some to "
+                "datamodules/captions/lexicon.csv, or synonyms to datamodules/labels.py"
+            )
         number, frame = divmod(number, len(FRAMES))
         number, grade = divmod(number, len(DEGREES))
         bounds = [place * len(entries) // len(DEGREES) for place in range(len(DEGREES) + 1)]
         graded = entries[bounds[grade] : bounds[grade + 1]]
+        if len(graded) < WORDS:
+            graded = entries  # too few to be split into grades
         has_degree = label not in WITHOUT_DEGREE and entries[0][1] < entries[-1][1]
         first, second, third = (word for word, _ in draw(number, graded, WORDS))
         return FRAMES[frame].format(

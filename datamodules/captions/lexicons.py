@@ -26,12 +26,16 @@ Words = dict[str, list[tuple[str, float]]]
 
 
 def own_words() -> Words:
-    """Our list: fifteen to twenty words an emotion with their intensity, 0 to 1, ours as well; weakest first."""
+    """Our list: fifteen to twenty words an emotion with their intensity, 0 to 1, ours as well; weakest first.
+
+    An emotion that the list does not have gives its synonyms, all of one intensity.
+    """
     table = read_table(OWN)
-    words: Words = {noun: [] for noun in EMOTIONS}
+    words: Words = {}
     for emotion, word, intensity in zip(table["emotion"], table["word"], table["intensity"], strict=True):
-        words[emotion].append((word, float(intensity)))
-    return _sorted(words)
+        words.setdefault(emotion, []).append((word, float(intensity)))
+    synonyms = {noun: [(word, 1.0) for word in emotion.synonyms] for noun, emotion in EMOTIONS.items()}
+    return _sorted(synonyms | words)
 
 
 def nrc_words(path: Path) -> Words:

@@ -39,8 +39,9 @@ class ClipData(EmotionDataModule):
 
     Args:
         manifest: CSV or Parquet, a row per clip (``lightning-cli prepare`` writes it).
-        labels: The classes: a view's name, such as ``emodb7``, or a list of emotions in logit order. Clips of any other
-            emotion are left out, and counted; ``predict`` alone reads them too, and clips without an emotion.
+        labels: The classes: a label set by its name, such as ``emodb7``, a list of emotions in logit order, or a label
+            set in full, ``{name, labels, merge}``. Clips of any other emotion are left out, and counted; ``predict``
+            alone reads them too, and clips without an emotion.
         caption: What a clip's caption is made of. A text is a template: ``{emotion}`` is the class as an adjective
             ("angry"), ``{noun}`` as a noun ("anger"); any other name in braces is a column of the manifest.
         tags: What a clip's tags are made of, for losses that compare clips by them; null for none.
@@ -72,7 +73,7 @@ class ClipData(EmotionDataModule):
     def __init__(
         self,
         manifest: Path,
-        labels: str | list[str],
+        labels: str | list[str] | LabelSet,
         caption: CaptionSource | str = "This is a {emotion} sound",
         tags: CaptionSource | None = None,
         protocol: str | None = None,

@@ -17,13 +17,13 @@ class PromptData(EmotionDataModule):
     """Every pair of a context and a class, in an order that seed and epoch decide.
 
     Args:
-        labels: The classes: a view's name or a list of emotions in logit order; by default those of the checkpoint
-            that the stage starts from.
+        labels: The classes: a label set by its name, a list of emotions in logit order, or a label set in full; by
+            default those of the checkpoint that the stage starts from.
         batch_size: Prompts per step; the last batch of an epoch may be smaller.
         seed: Of the order.
     """
 
-    def __init__(self, labels: str | list[str], batch_size: int = 16, seed: int = 1) -> None:
+    def __init__(self, labels: str | list[str] | LabelSet, batch_size: int = 16, seed: int = 1) -> None:
         super().__init__()
         if batch_size < 1:
             raise DataError(f"data: batch_size {batch_size} must be positive")

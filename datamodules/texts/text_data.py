@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import pandas as pd
 import torch
 from torch.utils.data import DataLoader
 
@@ -12,26 +13,25 @@ from datamodules.errors import DataError
 from datamodules.labels import LabelSet, nearest_emotion, resolve_label_set
 from datamodules.manifest.identity import digest_of
 from datamodules.manifest.tables import read_table
+from datamodules.texts.descriptions import describe_emotions
 
 
 class TextData(EmotionDataModule):
     """The text set {t_m, y_m}: one batch that holds all of it, an epoch an iteration.
 
     Args:
-        texts: CSV or Parquet with the columns ``text`` and ``emotion``; also one of the installed files, such as
-            ``configs/texts/emotions.csv``, from any folder.
-        labels: The classes: a view's name or a list of emotions in logit order; by default those of the checkpoint
-            that the stage starts from. Texts of other emotions are left out.
+        labels: The classes: a label set by its name, a list of emotions in logit order, or a label set in full; by
+            default those of the checkpoint that the stage starts from. Texts of other emotions are left out.
+        texts: CSV or Parquet with the columns ``text`` and ``emotion``; null for our own, see ``describe_emotions``.
 
     Raises:
         DataError: If the file cannot be read, a text is empty or twice, an emotion is unknown, or a class has no text.
     """
 
-    def __init__(self, texts: Path, labels: str | list[str]) -> None:
+    def __init__(self, labels: str | list[str] | LabelSet, texts: Path | None = None) -> None:
         super().__init__()
         self._view = resolve_label_set(labels)
-        installed = Path(__file__).parents[2] / texts
-        rows = read_table(installed if installed.is_file() and not texts.is_file() else texts)
+        rows = pd.DataFrame(describe_emotions(), columns=["text", "emotion"]) if texts is None else read_table(texts)
         for column in ("text", "emotion"):
             if column not in rows:
                 raise DataError(f"{texts}:1 column {column!r} is missing; found {', '.join(map(str, rows))}")
@@ -51,7 +51,8 @@ class TextData(EmotionDataModule):
             raise DataError(f"{texts}:{twice.index[0]} the text stands twice: {twice['text'].iloc[0]!r}")
         missing = [label for label in self._view.labels if label not in set(self.rows["label"])]
         if missing:
-            raise DataError(f"{texts}: no text describes {' or '.join(missing)}; add some, or choose other labels")
+            where = texts or "data.texts: null"
+            raise DataError(f"{where}: no text describes {' or '.join(missing)}; add some, or choose other labels")
 
     @property
     def view(self) -> LabelSet:

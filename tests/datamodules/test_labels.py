@@ -1,7 +1,9 @@
 import pytest
+from jsonargparse import ArgumentParser
 
 from datamodules.errors import DataError
-from datamodules.labels import EMOTIONS, LABEL_SETS, nearest, nearest_emotion, resolve_label_set
+from datamodules.labels import EMOTIONS, LABEL_SETS, LabelSet, nearest, nearest_emotion, resolve_label_set
+from datamodules.texts.prompt_data import PromptData
 
 
 def test_every_emotion_has_an_adjective_and_five_distinct_synonyms():
@@ -11,7 +13,7 @@ def test_every_emotion_has_an_adjective_and_five_distinct_synonyms():
 
 
 @pytest.mark.parametrize(
-    ("view", "classes"),
+    ("name", "classes"),
     [
         ("iemocap4", 4),
         ("iemocap5", 5),
@@ -23,8 +25,8 @@ def test_every_emotion_has_an_adjective_and_five_distinct_synonyms():
         ("mead8", 8),
     ],
 )
-def test_views_hold_canonical_labels_in_alphabetical_order(view, classes):
-    labels = LABEL_SETS[view].labels
+def test_label_sets_hold_canonical_labels_in_alphabetical_order(name, classes):
+    labels = LABEL_SETS[name].labels
     assert len(labels) == classes
     assert list(labels) == sorted(set(labels) & set(EMOTIONS))
 
@@ -68,9 +70,31 @@ def test_nearest_returns_the_word_as_it_is_known():
     assert nearest("x", ["train", "test"]) is None
 
 
-def test_resolve_view_takes_names_and_lists():
+def test_names_lists_and_whole_label_sets_are_taken():
     assert resolve_label_set("seven") is LABEL_SETS["seven"]
     assert resolve_label_set(["sadness", "anger"]).labels == ("sadness", "anger")
+    mine = LabelSet("mine", ("sadness", "anger"), {"frustration": "anger"})
+    assert resolve_label_set(mine) is mine
+    assert resolve_label_set(LabelSet("six", LABEL_SETS["six"].labels)) == LABEL_SETS["six"]
+
+
+@pytest.mark.parametrize(
+    ("written", "labels"),
+    [
+        ("six", LABEL_SETS["six"]),
+        ("[calm, anger]", LabelSet("calm+anger", ("calm", "anger"))),
+        (
+            "{name: mine, labels: [anger, calm], merge: {excitement: anger}}",
+            LabelSet("mine", ("anger", "calm"), {"excitement": "anger"}),
+        ),
+    ],
+)
+def test_a_configuration_says_a_label_set_by_name_as_a_list_or_in_full(written, labels):
+    parser = ArgumentParser()
+    parser.add_class_arguments(PromptData, "data")
+    data = parser.instantiate(parser.parse_args([f"--data.labels={written}"])).data
+    assert data.view == labels
+    assert data.class_labels == list(labels.labels)
 
 
 @pytest.mark.parametrize(
@@ -81,9 +105,13 @@ def test_resolve_view_takes_names_and_lists():
         (["anger", "fear", "anger"], ["anger stands twice"]),
         (["anger"], ["at least two"]),
         ([], ["at least two"]),
+        (LabelSet("mine", ("anger", "calm"), {"excitment": "anger"}), ["'excitment'", "did you mean 'excitement'?"]),
+        (LabelSet("mine", ("anger", "calm"), {"excitement": "fear"}), ["found excitement: fear", "anger, calm"]),
+        (LabelSet("mine", ("anger", "calm"), {"anger": "calm"}), ["found anger: calm"]),
+        (LabelSet("six", ("anger", "calm")), ["'six' is the name of another label set"]),
     ],
 )
-def test_resolve_view_refuses_and_helps(labels, words):
+def test_an_invalid_label_set_is_refused_with_help(labels, words):
     with pytest.raises(DataError) as error:
         resolve_label_set(labels)
     assert all(word in str(error.value) for word in words), str(error.value)

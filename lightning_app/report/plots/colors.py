@@ -5,6 +5,7 @@ the rarer ones take Paul Tol's muted scheme. INK, MUTED, LINE and PAPER stand fo
 """
 
 from collections.abc import Sequence
+from zlib import crc32
 
 EMOTION_COLOURS = {
     "anger": "#d55e00",
@@ -30,8 +31,8 @@ PAGE_COLOURS = {INK: "currentColor", MUTED: "var(--muted)", LINE: "var(--line)",
 
 
 def emotion_colour(label: str) -> str:
-    """The colour of an emotion; grey for a label outside the vocabulary."""
-    return EMOTION_COLOURS.get(label, "#8a8a8a")
+    """The colour of an emotion; one of the series' colours, chosen by its name, for an emotion that has none here."""
+    return EMOTION_COLOURS.get(label) or _SERIES[crc32(label.encode()) % len(_SERIES)]
 
 
 def series_style(names: Sequence[str]) -> dict[str, tuple[str, str]]:
