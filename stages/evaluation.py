@@ -15,7 +15,7 @@ from stages.acpt import PromptCallable
 from stages.clap import ReleasedWeights
 from stages.classifier import ClassifierCallable
 from stages.frozen import FrozenTower, frozen_tower
-from stages.metrics.measure import Measure, Shared, numbers
+from stages.metrics.measure import Measure, Shared, Trials, numbers
 from stages.stage import Stage
 from stages.templates import require_emotion
 
@@ -72,7 +72,7 @@ class Evaluation(Stage):
         measures: What is measured of the shared space itself, on the clips and their captions; see ``stages.metrics``.
 
     Attributes:
-        measured: Of each metric of the measures, its value in each trial; there after a test.
+        measured: The trials of each metric of the measures; there after a test.
     """
 
     parts = needs = ("clap", "prompt", "classifier")
@@ -104,7 +104,7 @@ class Evaluation(Stage):
         self.classifier: nn.Module | None = classifier(clap.width, len(trained)) if classifier else None
         self.trained_labels, self.trained_words, self.templates = trained, trained_words or words, templates
         self.measures = nn.ModuleList(measures or [])
-        self.measured: dict[str, list[float]] = {}
+        self.measured: dict[str, Trials] = {}
         self._text_CE: dict[str, Tensor] = {}
         self._frozen: dict[str, FrozenTower] | None = None
 

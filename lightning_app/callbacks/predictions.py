@@ -11,10 +11,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from datamodules.clips.data import ClipData
 from datamodules.errors import DataError
 from datamodules.manifest.spreadsheet import escaped_table
+from lightning_app.runs.predictions import CLIP_COLUMNS, SCORE, answers, joined, score_rows
+from lightning_app.runs.results import COLUMNS, SPACE
 from stages.evaluation import ClipScores, Evaluation
-from stages.metrics import confusion_matrix, scores
-
-METRICS = ("WA", "UA", "WF1", "precision")
+from stages.metrics import SCORES, Better, Trials, confusion_matrix
 
 
 class WriteEvaluation(Callback):
@@ -63,7 +63,8 @@ class WriteEvaluation(Callback):
         folder = Path(trainer.default_root_dir)
         table = self._write_predictions(trainer, stage, parts, data.test_rows)
         clips = sum(len(part["id"]) for part in parts)
-        results = pd.DataFrame([*self._results(table, stage.labels, data), *self._measured(stage, data, clips)])
+        rows = [*self._recognised(table, stage.labels, data), *self._measured(stage, data, clips)]
+        results = pd.DataFrame(rows, columns=list(COLUMNS))
         if stage.measured:
             _trials(stage.measured).to_csv(folder / "trials.csv", index=False)
         escaped_table(results).to_csv(folder / "results.csv", index=False)
@@ -76,58 +77,67 @@ class WriteEvaluation(Callback):
     ) -> pd.DataFrame:
         data: ClipData = trainer.datamodule  # type: ignore[attr-defined]
         stage: Evaluation = pl_module  # type: ignore[assignment]
-        table = self._predictions(parts, stage.labels, data)
+        clips = self._clips(parts, stage.labels, data)
         skipped = [line for part in parts for line in part["skipped"]]
-        _require_every_row(table, skipped, rows["id"], data.manifest)
+        _require_every_row(clips["id"], len(skipped), rows["id"], data.manifest)
+        table = joined(
+            [
+                score_rows(
+                    clips, system, stage.labels, torch.cat([part["scores"][system] for part in parts]).float().numpy()
+                )
+                for system in parts[0]["scores"]
+            ]
+        )
         table.to_parquet(Path(trainer.default_root_dir) / "predictions.parquet", index=False)
         return table
 
-    def _predictions(self, parts: list[ClipScores], labels: list[str], data: ClipData) -> pd.DataFrame:
+    def _clips(self, parts: list[ClipScores], labels: list[str], data: ClipData) -> pd.DataFrame:
+        """What predictions.parquet says of each clip, whatever the system."""
         rows = data.all_rows
         speakers = dict(zip(rows["id"], rows.get("speaker", pd.Series("", rows.index)), strict=True))
-        tables = []
-        for part in parts:
-            for system, score_NC in part["scores"].items():
-                table = pd.DataFrame(score_NC.float().numpy(), columns=[f"score_{label}" for label in labels])
-                table.insert(0, "id", part["id"])
-                table.insert(1, "corpus", part["corpus"])
-                table.insert(2, "speaker", [speakers[name] for name in part["id"]])
-                table.insert(3, "system", system)
-                table.insert(4, "truth", [labels[n] if n >= 0 else None for n in part["label"].tolist()])
-                table.insert(5, "view", data.view.name)
-                table.insert(6, "label", [labels[number] for number in score_NC.argmax(1).tolist()])
-                tables.append(table)
-        joined = pd.concat(tables, ignore_index=True)
-        joined.insert(7, "seed", self.seed)
-        joined.insert(
-            8, "fold", pd.Series(data.fold if data.protocol is not None else None, joined.index, dtype="Int64")
+        clips = pd.DataFrame(
+            {
+                "id": [name for part in parts for name in part["id"]],
+                "corpus": [corpus for part in parts for corpus in part["corpus"]],
+                "truth": [labels[n] if n >= 0 else None for part in parts for n in part["label"].tolist()],
+            }
         )
-        return joined.sort_values(["system", "id"], ignore_index=True)
+        clips["speaker"] = clips["id"].map(speakers)
+        fold = data.fold if data.protocol is not None else None
+        return clips.assign(view=data.view.name, seed=self.seed, fold=fold)[list(CLIP_COLUMNS)]
 
-    def _results(self, table: pd.DataFrame, labels: list[str], data: ClipData) -> list[dict[str, Any]]:
+    def _recognised(self, table: pd.DataFrame, labels: list[str], data: ClipData) -> list[dict[str, Any]]:
+        """The scores of each system on each corpus."""
         number = {label: place for place, label in enumerate(labels)}
         rows = []
-        for names, group in table.groupby(["system", "corpus"], sort=False):
+        for names, group in answers(table).groupby(["system", "corpus"], sort=False, observed=True):
             system, corpus = map(str, names)
-            truth, predicted = (group[column].map(number).to_numpy() for column in ("truth", "label"))
-            values = scores(confusion_matrix(truth, predicted, len(labels)))
-            rows += [self._row(system, corpus, metric, values[metric], len(group), data) for metric in METRICS]
+            truth, predicted = (group[column].astype(object).map(number).to_numpy() for column in ("truth", "label"))
+            confusion = confusion_matrix(truth, predicted, len(labels))
+            rows += [
+                self._row(system, corpus, SCORE, score.name, score.better, score.of(confusion), len(group), data)
+                for score in SCORES
+            ]
         return rows
 
     def _measured(self, stage: Evaluation, data: ClipData, clips: int) -> list[dict[str, Any]]:
         """The mean of each metric over the trials in which it could be measured."""
         corpora = "+".join(sorted(set(data.test_rows.get("corpus", pd.Series(dtype=str))))) or data.manifest.parent.name
         return [
-            self._row("shared space", corpora, metric, float(np.nanmean(values or [np.nan])), clips, data)
-            for metric, values in stage.measured.items()
+            self._row("shared space", corpora, SPACE, metric, trials.better, _mean(trials.values), clips, data)
+            for metric, trials in stage.measured.items()
         ]
 
-    def _row(self, system: str, corpus: str, metric: str, value: float, n: int, data: ClipData) -> dict[str, Any]:
+    def _row(
+        self, system: str, corpus: str, kind: str, metric: str, better: Better, value: float, n: int, data: ClipData
+    ) -> dict[str, Any]:
         return {
             "system": system,
             "corpus": corpus,
             "view": data.view.name,
+            "kind": kind,
             "metric": metric,
+            "better": better,
             "seed": self.seed,
             "fold": data.fold if data.protocol is not None else "",
             "value": value,
@@ -143,19 +153,22 @@ def _of_all_ranks(parts: list[ClipScores], trainer: Trainer) -> list[ClipScores]
     return [part for of_rank in gathered for part in of_rank]
 
 
-def _require_every_row(table: pd.DataFrame, skipped: list[str], expected: pd.Series, manifest: Path) -> None:
+def _require_every_row(predicted: "pd.Series[str]", skipped: int, expected: pd.Series, manifest: Path) -> None:
     """Count: a number in a table is worth nothing if rows are missing from it, or in it twice."""
-    for system, group in table.groupby("system"):
-        twice = group["id"][group["id"].duplicated()]
-        lost = len(expected) - len(group) - len(skipped)
-        if len(twice) or lost:
-            raise RuntimeError(f"{system}: {len(twice)} clips predicted twice, {lost} of {len(expected)} not at all")
-    if table.empty:
+    twice = predicted.duplicated().sum()
+    lost = len(expected) - len(predicted) - skipped
+    if twice or lost:
+        raise RuntimeError(f"{twice} clips predicted twice, {lost} of {len(expected)} not at all")
+    if predicted.empty:
         raise DataError(f"{manifest}: not one of {len(expected)} recordings can be read; see skipped.csv")
 
 
-def _trials(measured: dict[str, list[float]]) -> pd.DataFrame:
-    rows = [(metric, trial, value) for metric, values in measured.items() for trial, value in enumerate(values)]
+def _mean(values: list[float]) -> float:
+    return float(np.nanmean(values or [np.nan]))
+
+
+def _trials(measured: dict[str, Trials]) -> pd.DataFrame:
+    rows = [(metric, trial, value) for metric, trials in measured.items() for trial, value in enumerate(trials.values)]
     return pd.DataFrame(rows, columns=["metric", "trial", "value"])
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from datamodules.manifest.spreadsheet import escaped
 from lightning_app.chain.matrix import Run
 from lightning_app.config.files import ConfigError
-
-COLUMNS = ("system", "corpus", "view", "metric", "seed", "fold", "value", "n")
+from lightning_app.runs.results import COLUMNS
 
 
 def gather(runs: Sequence[Run], target: Path) -> int:

@@ -2,6 +2,7 @@
 
 from stages.metrics.alignment import Alignment
 from stages.metrics.confusion import (
+    SCORES,
     confusion_matrix,
     scores,
     unweighted_accuracy,
@@ -11,7 +12,7 @@ from stages.metrics.confusion import (
 )
 from stages.metrics.discrepancy import centroid_gap, median_bandwidth, mmd2, mmd2_of_samples
 from stages.metrics.emotion import EmotionMetrics
-from stages.metrics.measure import Measure, Shared
+from stages.metrics.measure import Better, Measure, Shared, Trials
 from stages.metrics.neighbourhood import OrdinalSimilarity
 from stages.metrics.ordinal import OrdinalConsistency
 from stages.metrics.rank import kendall_tau, spearman_rho
@@ -19,13 +20,16 @@ from stages.metrics.retrieval import Retrieval
 from stages.metrics.wasserstein import dimension_wasserstein, exact_wasserstein, sliced_wasserstein
 
 __all__ = [
+    "SCORES",
     "Alignment",
+    "Better",
     "EmotionMetrics",
     "Measure",
     "OrdinalConsistency",
     "OrdinalSimilarity",
     "Retrieval",
     "Shared",
+    "Trials",
     "centroid_gap",
     "confusion_matrix",
     "dimension_wasserstein",

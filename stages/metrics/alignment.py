@@ -8,7 +8,7 @@ from torch import Tensor
 
 from stages.metrics.discrepancy import centroid_gap, mmd2_of_samples
 from stages.metrics.errors import MeasureSettingError
-from stages.metrics.measure import Shared
+from stages.metrics.measure import Shared, Trials
 from stages.metrics.rows import RowMeasure
 from stages.metrics.wasserstein import dimension_wasserstein, exact_wasserstein, sliced_wasserstein
 
@@ -37,8 +37,6 @@ class Alignment(RowMeasure):
     Reference: EmotionRankCLAP, section 4.2.1, which names neither bandwidth nor kind of Wasserstein distance.
     """
 
-    higher_is_better = False
-
     def __init__(
         self, trials: int = 30, pairs: int = 5000, projections: int = 256, exact: int | None = None, seed: int = 0
     ) -> None:
@@ -53,7 +51,7 @@ class Alignment(RowMeasure):
     def rows(self, clips: Shared) -> Tensor:
         return torch.cat([clips.audio_NE, clips.text_NE], dim=1)
 
-    def compute(self) -> dict[str, list[float]]:
+    def compute(self) -> dict[str, Trials]:
         """MMD2 (unbiased, squared), MMD (its root, 0 where it is negative), sliced W2, dimension W1, centroid gap."""
         audio_NE, text_NE = self.kept().tensor_split(2, dim=1)
         rows_TM = self._draw(len(audio_NE)).to(audio_NE.device)
@@ -63,7 +61,7 @@ class Alignment(RowMeasure):
         for rows_M in rows_TM:
             for name, value in self._distances(audio_NE[rows_M], text_NE[rows_M]):
                 values.setdefault(name, []).append(value)
-        return values
+        return {name: Trials(trials, "lower") for name, trials in values.items()}
 
     def _draw(self, count: int) -> Tensor:
         """The rows of each sample, [T, M]."""

@@ -4,8 +4,13 @@ A confusion matrix counts clips: rows are the truth, columns the answer, both in
 in [0, 1] and are NaN when there are no clips.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from stages.metrics.measure import Better
 
 Counts = NDArray[np.int64]
 
@@ -61,14 +66,28 @@ def weighted_f1(confusion: ArrayLike) -> float:
     return _ratio(f1_C @ support_C, counts.sum())
 
 
+class Score(NamedTuple):
+    """A function of the confusion matrix, its name, and which values are good."""
+
+    name: str
+    of: Callable[[ArrayLike], float]
+    better: Better = "higher"
+
+
+# In the order in which results and reports show them.
+SCORES = (
+    Score("UA", unweighted_accuracy),
+    Score("WA", weighted_accuracy),
+    Score("WF1", weighted_f1),
+    Score("precision", weighted_precision),
+)
+
+
 def scores(confusion: ArrayLike) -> dict[str, float]:
-    """Return WA, UA, WF1 and precision, with the numbers of clips (n) and of classes in the truth (classes)."""
+    """Return all of `SCORES`, with the numbers of clips (n) and of classes in the truth (classes)."""
     counts = np.asarray(confusion)
     return {
-        "WA": weighted_accuracy(counts),
-        "UA": unweighted_accuracy(counts),
-        "WF1": weighted_f1(counts),
-        "precision": weighted_precision(counts),
+        **{score.name: score.of(counts) for score in SCORES},
         "n": float(counts.sum()),
         "classes": float((counts.sum(1) > 0).sum()),
     }

@@ -4,10 +4,20 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+
+Better = Literal["higher", "lower"]
+
+
+class Trials(NamedTuple):
+    """The value of a metric in each trial, and which values are good; NaN where a trial cannot be measured."""
+
+    values: list[float]
+    better: Better
 
 
 @dataclass(frozen=True)
@@ -51,5 +61,5 @@ class Measure(Metric, ABC):
         """Take in one batch."""
 
     @abstractmethod
-    def compute(self) -> dict[str, list[float]]:
-        """Return the value of each metric in each trial; NaN where a trial cannot be measured."""
+    def compute(self) -> dict[str, Trials]:
+        """Return the trials of each metric, by the name that results and reports show."""

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from stages.metrics.errors import MeasureSettingError
-from stages.metrics.measure import Shared
+from stages.metrics.measure import Shared, Trials
 from stages.metrics.rank import spearman_rho
 from stages.metrics.rows import RowMeasure
 
@@ -25,8 +25,6 @@ class OrdinalSimilarity(RowMeasure):
         MeasureSettingError: If there are fewer than two pairs.
     """
 
-    higher_is_better = True
-
     def __init__(self, pairs: int = 200_000, seed: int = 0) -> None:
         super().__init__()
         if pairs < 2:
@@ -36,7 +34,7 @@ class OrdinalSimilarity(RowMeasure):
     def rows(self, clips: Shared) -> Tensor:
         return torch.cat([clips.audio_NE.float(), clips.text_NE.float(), clips.rating_NR[:, :2].float()], dim=1)
 
-    def compute(self) -> dict[str, list[float]]:
+    def compute(self) -> dict[str, Trials]:
         """One value by the name "similarity-distance rho"; NaN where similarities or distances are all equal."""
         rows_ND = self.kept()
         rows_ND = rows_ND[~rows_ND[:, -2:].isnan().any(1)]
@@ -47,7 +45,8 @@ class OrdinalSimilarity(RowMeasure):
             clip_B, caption_B = pair_2B
             similarity.append((audio_NE[clip_B] * text_NE[caption_B]).sum(1))
             nearness.append(-(rating_N2[clip_B] - rating_N2[caption_B]).norm(dim=1))
-        return {"similarity-distance rho": [spearman_rho(torch.cat(similarity), torch.cat(nearness))]}
+        rho = spearman_rho(torch.cat(similarity), torch.cat(nearness))
+        return {"similarity-distance rho": Trials([rho], "higher")}
 
     def _draw(self, count: int) -> Tensor:
         """Clips and captions of the pairs, [2, P]."""

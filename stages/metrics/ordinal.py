@@ -8,7 +8,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from stages.metrics.errors import MeasureSettingError, package
-from stages.metrics.measure import Shared
+from stages.metrics.measure import Shared, Trials
 from stages.metrics.rank import kendall_tau
 from stages.metrics.rows import RowMeasure
 
@@ -50,8 +50,6 @@ class OrdinalConsistency(RowMeasure):
 
     Reference: EmotionRankCLAP, section 4.2.2.
     """
-
-    higher_is_better = True
 
     def __init__(
         self,
@@ -95,7 +93,7 @@ class OrdinalConsistency(RowMeasure):
         rating_N = clips.rating_NR[:, 0 if self.attribute == "valence" else 1]
         return torch.cat([clips.audio_NE.float(), rating_N[:, None].float()], dim=1)
 
-    def compute(self) -> dict[str, list[float]]:
+    def compute(self) -> dict[str, Trials]:
         """One tau for each list, by the name VOC or AOC."""
         rows_ND = self.kept()
         rows_ND = rows_ND[~rows_ND[:, -1:].isnan().any(1)]
@@ -106,10 +104,10 @@ class OrdinalConsistency(RowMeasure):
                 f"{name} cannot be measured: {needed} different clips with a rating of {self.attribute} are needed, "
                 f"there are {len(audio_NE)}"
             )
-            return {name: [float("nan")] * self.lists}
+            return {name: Trials([float("nan")] * self.lists, "higher")}
         clip_LK = self._retrieve(audio_NE, needed)
         value_LK = torch.tensor(self.values).expand(self.lists, -1)
-        return {name: kendall_tau(value_LK, rating_N[clip_LK], self.tau).tolist()}
+        return {name: Trials(kendall_tau(value_LK, rating_N[clip_LK], self.tau).tolist(), "higher")}
 
     def _retrieve(self, audio_NE: Tensor, depth: int) -> Tensor:
         """The clip of each description, [L, K]."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from stages.metrics.errors import MeasureSettingError
-from stages.metrics.measure import Shared
+from stages.metrics.measure import Shared, Trials
 from stages.metrics.rows import RowMeasure
 
 BLOCK = 512
@@ -37,7 +37,7 @@ class Retrieval(RowMeasure):
         caption_N2 = clips.caption_N.long()[:, None].view(torch.float32)
         return torch.cat([clips.audio_NE.float(), clips.text_NE.float(), caption_N2], dim=1)
 
-    def compute(self) -> dict[str, list[float]]:
+    def compute(self) -> dict[str, Trials]:
         """R@k, median rank and mAP@10, each "audio to text" and "text to audio"; NaN without clips."""
         rows_ND = self.kept()
         audio_NE, text_NE = rows_ND[:, :-2].tensor_split(2, dim=1)
@@ -52,7 +52,7 @@ class Retrieval(RowMeasure):
 
     def _scores(
         self, way: str, query_QE: Tensor, item_NE: Tensor, caption_Q: Tensor, caption_N: Tensor
-    ) -> dict[str, list[float]]:
+    ) -> dict[str, Trials]:
         blocks = zip(torch.split(query_QE, BLOCK), torch.split(caption_Q, BLOCK), strict=True)
         found = [
             ranks(query_BE @ item_NE.T, caption_B[:, None] == caption_N)
@@ -62,10 +62,12 @@ class Retrieval(RowMeasure):
         first_Q, precision_Q = (
             (torch.cat(part).double() for part in zip(*found, strict=True)) if found else [query_QE.new_zeros(0)] * 2
         )
+        recalls = {f"R@{k} {way}": Trials([float((first_Q <= k).double().mean())], "higher") for k in self.ks}
+        median_rank = float(first_Q.quantile(0.5)) if len(first_Q) else float("nan")
         return {
-            **{f"R@{k} {way}": [float((first_Q <= k).double().mean())] for k in self.ks},
-            f"median rank {way}": [float(first_Q.quantile(0.5)) if len(first_Q) else float("nan")],
-            f"mAP@{CUTOFF} {way}": [float(precision_Q.mean())],
+            **recalls,
+            f"median rank {way}": Trials([median_rank], "lower"),
+            f"mAP@{CUTOFF} {way}": Trials([float(precision_Q.mean())], "higher"),
         }
 
 

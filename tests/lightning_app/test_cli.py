@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from lightning_app.cli import LIGHTNING_VERBS, VERBS, main
+from lightning_app.runs.predictions import answers
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "lightning_app"]
@@ -146,7 +147,9 @@ def test_a_path_that_cannot_be_written_is_one_sentence(
     Path("chain.yaml").write_text("runs: file/runs\nstages: {a: {verb: prepare, args: [demo], output: file/m.csv}}\n")
     Path("mine.csv").write_text(f"path,emotion\n{corpus.parent}/ann_anger_0.wav,anger\n")
     Path("runs").mkdir()
-    Path("runs/results.csv").write_text("system,corpus,view,metric,seed,fold,value,n\na,b,six,UA,1,,0.5,10\n")
+    Path("runs/results.csv").write_text(
+        "system,corpus,view,kind,metric,better,seed,fold,value,n\na,b,six,score,UA,higher,1,,0.5,10\n"
+    )
     assert main(words) == 2
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith(f"lightning-cli {words[0]}: error: ")
@@ -205,7 +208,7 @@ def test_predict_needs_no_emotions(chain, command, corpus: Path, tmp_path: Path)
     rows.assign(path=[corpus.parent / name for name in rows["path"]]).to_csv(manifest, index=False)
     code = command(*evaluate("predict", chain.checkpoint("classifier"), manifest, tmp_path / "run"))
     assert code == 0
-    predictions = pd.read_parquet(tmp_path / "run" / "predictions.parquet")
+    predictions = answers(pd.read_parquet(tmp_path / "run" / "predictions.parquet"))
     assert predictions["truth"].isna().all()
     assert set(predictions["label"]) <= {"anger", "happiness", "neutral", "sadness"}
     for _, group in predictions.groupby("system"):
@@ -226,12 +229,15 @@ def test_predict_and_test_agree_and_predict_reads_other_emotions_too(
     tables = {}
     for verb in ("test", "predict"):
         assert command(*evaluate(verb, chain.checkpoint("clep"), manifest, tmp_path / verb)) == 0
-        tables[verb] = pd.read_parquet(tmp_path / verb / "predictions.parquet").set_index(["system", "id"])
-    extra = {name for _, name in tables["predict"].index.difference(tables["test"].index)}
+        predictions = pd.read_parquet(tmp_path / verb / "predictions.parquet")
+        tables[verb] = predictions.astype({"truth": object}).set_index(["system", "id", "label"])
+    extra = {name for _, name, _ in tables["predict"].index.difference(tables["test"].index)}
     assert extra == set(rows.loc[tested[:2], "id"])
-    assert tables["predict"]["truth"].isna().sum() == 2 * 3
+    assert tables["predict"]["truth"].isna().sum() == 2 * 3 * 4
     shared = tables["predict"].loc[tables["test"].index]
-    pd.testing.assert_frame_equal(shared, tables["test"], check_dtype=False, rtol=1e-4, atol=1e-5)
+    pd.testing.assert_frame_equal(
+        shared, tables["test"], check_dtype=False, check_categorical=False, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_the_report_says_which_extra_it_needs(

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from lightning_app.runs.predictions import answers
 from stages.handoff import read_checkpoint
 
 
@@ -95,7 +96,8 @@ def test_evaluation_predicts_every_test_row_once_with_every_system(
     )  # fmt: skip
     assert code == 0
     assert not [warning for warning in recwarn if "of each clip" in str(warning.message)]
-    predictions = pd.read_parquet(tmp_path / "predictions.parquet")
+    scores = pd.read_parquet(tmp_path / "predictions.parquet")
+    predictions = answers(scores)
     manifest = pd.read_csv(corpus)
     expected = sorted(manifest[manifest["split"] == "test"]["id"])
     assert set(predictions["system"]) == systems
@@ -103,8 +105,9 @@ def test_evaluation_predicts_every_test_row_once_with_every_system(
         assert sorted(group["id"]) == expected
         truth = group.set_index("id")["truth"]
         assert (truth == manifest.set_index("id")["emotion"].loc[truth.index]).all()
-        scores = group[[f"score_{label}" for label in ("anger", "happiness", "neutral", "sadness")]]
-        assert (scores.idxmax(axis=1).str.removeprefix("score_") == group["label"]).all()
+    assert list(scores["label"].unique()) == ["anger", "happiness", "neutral", "sadness"]
+    wide = scores.pivot(index=["system", "id"], columns="label", values="value")
+    assert (wide.idxmax(axis=1) == predictions.set_index(["system", "id"])["label"].astype(str)).all()
     results = pd.read_csv(tmp_path / "results.csv")
     for system, group in predictions.groupby("system"):
         wa = results[(results["system"] == system) & (results["metric"] == "WA")]["value"].item()

@@ -81,7 +81,7 @@ def _recognition_in_print(groups: list[Group]) -> list[PrintedPart]:
 def _space_in_print(runs: Runs) -> list[PrintedPart]:
     """Every model's shared space beside the printed ones, in the printed metrics and our kinds of Wasserstein."""
     parts = []
-    for corpus, part in runs.shared.groupby("corpus", sort=False):
+    for (system, corpus), part in runs.shared.groupby(["system", "corpus"], sort=False):
         rows = printed_of_space(str(corpus))
         if not rows:
             continue
@@ -91,14 +91,14 @@ def _space_in_print(runs: Runs) -> list[PrintedPart]:
         ours = []
         for setting, means in summary(part, runs.setting).groupby(runs.setting, sort=False):
             at = dict(zip(runs.setting, map(str, setting), strict=True))
-            name = " · ".join(f"{axis} {at[axis]}" for axis in varying(runs) if at[axis]) or "shared space"
+            name = " · ".join(f"{axis} {at[axis]}" for axis in varying(runs) if at[axis]) or str(system)
             by_metric = means.set_index("metric")
             cells = [
                 score(*by_metric.loc[metric, ["mean", "std", "missing"]]) if metric in by_metric.index else NOTHING
                 for metric in metrics
             ]
             ours.append((name, cells, f"{means['runs'].max()} runs"))
-        parts.append(_part(f"{corpus} · shared space", metrics, ours, rows))
+        parts.append(_part(f"{corpus} · {system}", metrics, ours, rows))
     return parts
 
 

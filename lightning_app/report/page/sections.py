@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lightning_app.report.page.tables import NOTHING, number_first, score, summary, varying
-from lightning_app.report.read.load import Runs, classes
+from lightning_app.report.read.load import Runs
 from lightning_app.report.statistics.bootstrap import ua_interval
 from lightning_app.report.statistics.scores import chance, confusion
 
@@ -107,11 +107,11 @@ def groups(runs: Runs) -> list[Group]:
     for (corpus, view), rows in table.groupby(["corpus", "view"], sort=False):
         own = runs.predictions[(runs.predictions["corpus"] == corpus) & (runs.predictions["view"] == view)]
         lines = [_line(runs, part) for _, part in rows.groupby(runs.setting, sort=False)]
-        labels = classes(str(view), own)
+        labels = runs.classes(str(view))
         clips = own.drop_duplicates("id")["truth"].value_counts()
         support = {str(label): int(count) for label, count in clips.items()}
         without = _without(own, labels, runs.axes)
-        made.append(Group(str(corpus), str(view), labels, support, without, chance(str(view), own), lines))
+        made.append(Group(str(corpus), str(view), labels, support, without, chance(labels, own), lines))
     return made
 
 

@@ -8,7 +8,6 @@ from lightning_app.report.statistics.scores import chance
 
 NOTHING = "\N{EN DASH}"  # in a cell for which there is no number
 _AS_FOUND = ("corpus", "view", "system")
-_ORDER = ("UA", "WA", "WF1", "precision")
 
 
 def summary(results: pd.DataFrame, setting: list[str]) -> pd.DataFrame:
@@ -64,9 +63,13 @@ def _expected(results: pd.DataFrame, keys: list[str]) -> "pd.Series[int]":
 
 
 def metrics_of(results: pd.DataFrame) -> list[str]:
-    """The metrics of results.csv: the usual ones first, in the usual order."""
-    found = list(results["metric"].unique())
-    return [*(name for name in _ORDER if name in found), *(name for name in found if name not in _ORDER)]
+    """The metrics of results.csv, in its order."""
+    return [str(name) for name in results["metric"].unique()]
+
+
+def lower_is_better(results: pd.DataFrame) -> set[str]:
+    """The metrics of which results.csv says so."""
+    return set(results.loc[results["better"] == "lower", "metric"])
 
 
 def varying(runs: Runs) -> list[str]:
@@ -100,7 +103,7 @@ def markdown_table(runs: Runs) -> str:
             cells = [corpus, view, first["system"], *(first[axis] or NOTHING for axis in axes)]
             lines.append(markdown_row([*cells, *scores, str(rows["runs"].max()), first["clips"]]))
         rows = runs.predictions[(runs.predictions["corpus"] == corpus) & (runs.predictions["view"] == view)]
-        levels = chance(str(view), rows)
+        levels = chance(runs.classes(str(view)), rows)
         guesses = [
             NOTHING if pd.isna(levels.get(metric, float("nan"))) else f"{levels[metric]:.3f}" for metric in metrics
         ]

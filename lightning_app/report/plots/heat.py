@@ -10,11 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from lightning_app.report.page.tables import metrics_of, number_first, varying
+from lightning_app.report.page.tables import lower_is_better, metrics_of, number_first, varying
 from lightning_app.report.plots.colors import INK
 from lightning_app.report.plots.svg import WIDTH, page_style, to_svg
 from lightning_app.report.read.load import Runs
-from lightning_app.report.statistics.compare import higher_is_better
 
 PANELS = 6
 
@@ -26,6 +25,7 @@ class Grid:
     across: str
     down: str
     metric: str
+    higher: bool
     panels: list[tuple[str, pd.DataFrame]]
     left_out: int
 
@@ -37,6 +37,7 @@ def grids(runs: Runs) -> Iterator[Grid]:
     """
     table = runs.results if not runs.results.empty else runs.shared
     metric = metrics_of(table)[0]
+    higher = metric not in lower_is_better(table)
     rows = table[table["metric"] == metric]
     numeric = [axis for axis in varying(runs) if not any(number_first(v)[0] for v in rows[axis].unique() if v)]
     worded = [axis for axis in varying(runs) if axis not in numeric]
@@ -48,7 +49,7 @@ def grids(runs: Runs) -> Iterator[Grid]:
                 grid = grid.loc[sorted(grid.index, key=float), sorted(grid.columns, key=float)]
                 panels.append((" · ".join(word for word in map(str, key) if word), grid))
         if panels:
-            yield Grid(across, down, metric, panels[:PANELS], max(0, len(panels) - PANELS))
+            yield Grid(across, down, metric, higher, panels[:PANELS], max(0, len(panels) - PANELS))
 
 
 def heat_plot(grid: Grid, name: str) -> str:
@@ -62,7 +63,7 @@ def heat_plot(grid: Grid, name: str) -> str:
         for spare in axes.flat[len(grid.panels) :]:
             spare.set_visible(False)
         for panel, (title, values) in zip(axes.flat, grid.panels, strict=False):
-            _panel(panel, values, low, high, higher_is_better(grid.metric))
+            _panel(panel, values, low, high, grid.higher)
             panel.set_title(title)
             panel.set_xlabel(grid.across)
             panel.set_ylabel(grid.down)

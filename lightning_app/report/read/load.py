@@ -12,10 +12,10 @@ from datamodules.errors import DataError
 from datamodules.labels import LABEL_SETS
 from datamodules.manifest.spreadsheet import unescaped_table
 from lightning_app.report.read.folders import CHAIN, Run, find_runs
-
-RESULT_COLUMNS = ("system", "corpus", "view", "metric", "seed", "fold", "value", "n")
-PREDICTION_COLUMNS = ("id", "corpus", "system", "truth", "label", "seed", "fold")
-SHARED_SPACE = "shared space"  # the system of rows that measure the joint space itself and classify nothing
+from lightning_app.runs.predictions import COLUMNS as PREDICTION_COLUMNS
+from lightning_app.runs.predictions import RATING, SCORE, TEXT, answers, read_predictions
+from lightning_app.runs.results import COLUMNS as RESULT_COLUMNS
+from lightning_app.runs.results import SPACE
 
 
 @dataclass(frozen=True)
@@ -24,27 +24,51 @@ class Runs:
 
     Args:
         folder: the folder, as it was named.
-        results: results.csv; `value` (0 to 1) and `n` (clips) are numbers, the other columns text (missing = empty).
-        shared: its rows about the shared space, kept apart: they have no predictions, and their values know no bounds.
-        predictions: every run's predictions.parquet, one below the other, with `view`, `stage` and the axes as columns.
+        measured: results.csv; `value` and `n` (clips) are numbers, the other columns text (missing = empty).
+        predictions: what systems answered, a row per clip and system, one run below the other, with `stage` and the
+            axes as columns.
+        ratings: likewise what systems rated, a row per clip, system and dimension.
+        texts: likewise what systems answered in words.
+        scored: by view, the classes that its predictions score, in the order of the logits.
         stages: every run, in order of cell within the order in which the stages first ended.
     """
 
     folder: Path
-    results: pd.DataFrame
-    shared: pd.DataFrame
+    measured: pd.DataFrame
     predictions: pd.DataFrame
+    ratings: pd.DataFrame
+    texts: pd.DataFrame
+    scored: Mapping[str, list[str]]
     stages: list[Run]
+
+    @cached_property
+    def results(self) -> pd.DataFrame:
+        """The rows of results.csv about the recognition of classes; values are 0 to 1."""
+        return self._of_kind(SCORE)
+
+    @cached_property
+    def rated(self) -> pd.DataFrame:
+        """Its rows about ratings."""
+        return self._of_kind(RATING)
+
+    @cached_property
+    def shared(self) -> pd.DataFrame:
+        """Its rows about the shared space: they have no predictions, and their values know no bounds."""
+        return self._of_kind(SPACE)
+
+    def _of_kind(self, kind: str) -> pd.DataFrame:
+        return self.measured[self.measured["kind"] == kind]
 
     @cached_property
     def axes(self) -> list[str]:
         """Names of the further matrix axes: the columns of results.csv that every results.csv does not have."""
-        return [column for column in self.results.columns if column not in RESULT_COLUMNS]
+        return [column for column in self.measured.columns if column not in RESULT_COLUMNS]
 
-    @cached_property
-    def measured(self) -> pd.DataFrame:
-        """`results` and `shared` together, in the order of results.csv."""
-        return pd.concat([self.results, self.shared]).sort_index()
+    def classes(self, view: str) -> list[str]:
+        """The classes of a view: by its name, by its list of labels, else those that its predictions score."""
+        if view in LABEL_SETS:
+            return list(LABEL_SETS[view].labels)
+        return view.split("+") if "+" in view else list(self.scored.get(view, []))
 
     @property
     def setting(self) -> list[str]:
@@ -70,17 +94,32 @@ def load(folder: Path) -> Runs:
     axes = {run.folder / "results.csv": run.axes for run in stages}
     measured = pd.concat([read_results(file).assign(**axes.get(file, {})) for file in files], ignore_index=True)
     measured = as_text(measured, list(measured.columns.drop(["value", "n"])))
-    about_space = measured["system"] == SHARED_SPACE
-    results, shared = measured[~about_space], measured[about_space]
-    tables = [_read_predictions(run) for run in stages if (run.folder / "predictions.parquet").is_file()]
-    empty = pd.DataFrame(columns=[*PREDICTION_COLUMNS, "stage"])
-    predictions = pd.concat(tables, ignore_index=True) if tables else empty
+    tables = [_predictions(run) for run in stages if (run.folder / "predictions.parquet").is_file()]
+    scored: dict[str, list[str]] = {}
+    for table in tables:
+        for view, rows in table[table["kind"] == SCORE].groupby("view", observed=True):
+            scored.setdefault(str(view), list(rows["label"].unique()))
+    return Runs(
+        folder=folder,
+        measured=measured,
+        predictions=_below_each_other([answers(table) for table in tables]),
+        ratings=_below_each_other([table[table["kind"] == RATING] for table in tables]),
+        texts=_below_each_other([table[table["kind"] == TEXT] for table in tables]),
+        scored=scored,
+        stages=stages,
+    )
+
+
+def _predictions(run: Run) -> pd.DataFrame:
+    # The cell has the last word on seed, fold and axes, as it has in results.csv.
+    return read_predictions(run.folder / "predictions.parquet").assign(stage=run.stage, **run.axes)
+
+
+def _below_each_other(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    joined = pd.concat([pd.DataFrame(columns=[*PREDICTION_COLUMNS, "stage"]), *tables], ignore_index=True)
     # A run that an axis does not reach has no value for it.
-    keys = predictions.columns[~predictions.columns.str.startswith("score_")]
-    predictions[keys] = predictions[keys].fillna("")
-    if "view" not in predictions:
-        predictions["view"] = _views(predictions, results)
-    return Runs(folder, results, shared, predictions, stages)
+    joined = as_text(joined, list(joined.columns.drop(["value", "true_value"])))
+    return joined.astype({"value": float, "true_value": float})
 
 
 def read_results(path: Path) -> pd.DataFrame:
@@ -112,41 +151,11 @@ def read_results(path: Path) -> pd.DataFrame:
 
 def as_text(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """The table with `columns` as text: `8.0` and `8` are one key, missing is empty."""
-    text = {name: table[name].astype("string").fillna("").str.replace(r"\.0+$", "", regex=True) for name in columns}
-    return table.assign(**{name: values.astype(object) for name, values in text.items()})
+    return table.assign(**{name: _text(table[name]) for name in columns})
 
 
-def _read_predictions(run: Run) -> pd.DataFrame:
-    path = run.folder / "predictions.parquet"
-    try:
-        table = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {error}; delete the folder and run the chain again") from error
-    absent = [column for column in PREDICTION_COLUMNS if column not in table]
-    if absent:
-        raise DataError(f"{path}: no column {', '.join(absent)}; expected {', '.join(PREDICTION_COLUMNS)}")
-    # The cell has the last word on seed, fold and axes, as it has in results.csv.
-    table = table.assign(stage=run.stage, **run.axes)
-    return as_text(table, list(table.columns[~table.columns.str.startswith("score_")]))
-
-
-def classes(view: str, predictions: pd.DataFrame) -> list[str]:
-    """The classes of a view: by its name, by its list of labels, else by the scores that its predictions carry."""
-    if view in LABEL_SETS:
-        return list(LABEL_SETS[view].labels)
-    if "+" in view:
-        return view.split("+")
-    scored = predictions.filter(regex="^score_").dropna(axis="columns", how="all")
-    return list(scored.columns.str.removeprefix("score_"))
-
-
-def _views(predictions: pd.DataFrame, results: pd.DataFrame) -> "pd.Series[Any]":
-    """The view of every prediction: the only one its corpus and system have, or the one with the classes scored."""
-    known = {key: list(rows["view"].unique()) for key, rows in results.groupby(["system", "corpus"])}
-    view = pd.Series("", index=predictions.index, dtype=object)
-    for key, rows in predictions.groupby(["system", "corpus", "stage"]):
-        options = known.get(key[:2], [])
-        scored = set(classes("", rows))
-        fits = options if len(options) == 1 else [name for name in options if set(classes(name, rows[:0])) == scored]
-        view[rows.index] = fits[0] if len(fits) == 1 else ""
-    return view
+def _text(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    # Each value once: a column of a corpus has few that differ.
+    codes, found = pd.factorize(values)
+    words = pd.Series([*found, ""], dtype=object).astype("string").str.replace(r"\.0+$", "", regex=True)
+    return pd.Series(words.to_numpy(object)[codes], index=values.index, dtype=object)

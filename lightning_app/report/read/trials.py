@@ -6,7 +6,8 @@ import pandas as pd
 
 from datamodules.errors import DataError
 from lightning_app.report.read.folders import Run
-from lightning_app.report.read.load import SHARED_SPACE, Runs, as_text, read_results
+from lightning_app.report.read.load import Runs, as_text, read_results
+from lightning_app.runs.results import SPACE
 
 COLUMNS = ("metric", "trial", "value")
 
@@ -36,12 +37,12 @@ def read_trials(runs: Runs) -> pd.DataFrame:
 def _of_run(run: Run) -> pd.DataFrame:
     table = _read(run.folder / "trials.csv")
     results = read_results(run.folder / "results.csv")
-    places = results.loc[results["system"] == SHARED_SPACE, ["corpus", "view", "seed", "fold"]].drop_duplicates()
+    places = results.loc[results["kind"] == SPACE, ["system", "corpus", "view", "seed", "fold"]].drop_duplicates()
     if len(places) != 1:
         return table[:0]
     # The cell has the last word on seed and fold, as it has in the chain's results.csv.
     told = {str(key): value for key, value in places.iloc[0].items()} | run.axes
-    return table.assign(system=SHARED_SPACE, **told)
+    return table.assign(**told)
 
 
 def _read(path: Path) -> pd.DataFrame:

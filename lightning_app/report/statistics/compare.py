@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from lightning_app.report.page.tables import NOTHING, metrics_of, number_first, score, summary, varying
-from lightning_app.report.read.load import SHARED_SPACE, Runs
+from lightning_app.report.page.tables import NOTHING, lower_is_better, metrics_of, number_first, score, summary, varying
+from lightning_app.report.read.load import Runs
 from lightning_app.report.read.trials import read_trials
 from lightning_app.report.statistics.paired import Paired, holm, paired
+from lightning_app.runs.results import SPACE
 
 LEVEL = 0.05
-_LOWER = ("MMD", "sliced W2", "dimension W1", "exact W", "centroid gap", "median rank")  # and what begins so
 
 
 class UnknownReferenceError(ValueError):
@@ -86,20 +86,18 @@ class Comparison:
     over_trials: bool
 
 
-def higher_is_better(metric: str) -> bool:
-    """False for distances between distributions and for ranks, whatever follows their name."""
-    return not metric.startswith(_LOWER)
-
-
 def compared_axes(runs: Runs) -> list[str]:
     """The axes with words among their values; without any, the systems if there are several."""
     worded = [axis for axis in varying(runs) if any(number_first(v)[0] for v in axis_values(runs, axis))]
-    return worded or (["system"] if runs.results["system"].nunique() > 1 else [])
+    several = max(table["system"].nunique() for table in (runs.results, runs.rated)) > 1
+    return worded or (["system"] if several else [])
 
 
 def axis_values(runs: Runs, axis: str) -> list[str]:
-    """The values of an axis in the order of results.csv; for the systems, those that classify."""
-    table = runs.results if axis == "system" else runs.measured
+    """The values of an axis in the order of results.csv; for the systems, those that recognise something."""
+    table = runs.measured
+    if axis == "system":
+        table = table[table["kind"] != SPACE]
     return [str(value) for value in table[axis].unique() if value]
 
 
@@ -123,7 +121,7 @@ def comparisons(runs: Runs, reference: str | None = None, tests: bool = True) ->
     return [
         made
         for axis in axes
-        for table in (runs.results, runs.shared)
+        for table in (runs.results, runs.rated, runs.shared)
         for made in _of_axis(runs, axis, table, trials, reference, tests)
     ]
 
@@ -132,7 +130,7 @@ def _of_axis(
     runs: Runs, axis: str, table: pd.DataFrame, trials: pd.DataFrame, reference: str | None, tests: bool
 ) -> Iterator[Comparison]:
     table = table[table[axis] != ""]
-    if table.empty or (axis == "system" and (table["system"] == SHARED_SPACE).all()):
+    if table.empty or (axis == "system" and not table["system"].isin(axis_values(runs, axis)).any()):
         return
     known = axis_values(runs, axis)
     keys = [key for key in runs.setting if key != axis]
@@ -157,7 +155,7 @@ def _of_axis(
             name=" · ".join(word for word in name if word),
             values=values,
             reference=against,
-            rows=[_row(part[part["metric"] == metric], axis, values, contrasts) for metric in metrics_of(part)],
+            rows=[_row(table, part[part["metric"] == metric], axis, values, contrasts) for metric in metrics_of(part)],
             contrasts=contrasts,
             over_trials=over_trials,
         )
@@ -205,7 +203,7 @@ def _contrasts(units: pd.DataFrame, metrics: Sequence[str], values: list[str], r
     ]
 
 
-def _row(part: pd.DataFrame, axis: str, values: list[str], contrasts: list[Contrast]) -> Row:
+def _row(results: pd.DataFrame, part: pd.DataFrame, axis: str, values: list[str], contrasts: list[Contrast]) -> Row:
     metric = str(part["metric"].iloc[0])
     by_value = part.set_index(axis).reindex(values)
     digits = decimals(by_value["mean"])
@@ -214,7 +212,7 @@ def _row(part: pd.DataFrame, axis: str, values: list[str], contrasts: list[Contr
         for mean, std, runs, missing in by_value[["mean", "std", "runs", "missing"]].itertuples(index=False)
     ]
     marks = {contrast.value: contrast.mark for contrast in contrasts if contrast.metric == metric}
-    higher = higher_is_better(metric)
+    higher = metric not in lower_is_better(results)
     means = by_value["mean"].to_numpy() if higher else -by_value["mean"].to_numpy()
     best = -1 if np.isnan(means).all() else int(np.nanargmax(means))
     return Row(metric, "↑" if higher else "↓", digits, cells, [marks.get(value, "") for value in values], best)

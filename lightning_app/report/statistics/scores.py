@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lightning_app.report.read.load import Runs, classes
+from lightning_app.report.read.load import Runs
 
 TOLERANCE = 1e-6
 
@@ -27,9 +27,8 @@ def confusion(predictions: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
     return counts.reindex(index=rows, columns=columns, fill_value=0)
 
 
-def chance(view: str, predictions: pd.DataFrame) -> dict[str, float]:
+def chance(labels: Sequence[str], predictions: pd.DataFrame) -> dict[str, float]:
     """Chance levels: UA of guessing evenly (1 / classes), WA of always saying the commonest class. NaN if unknown."""
-    labels = classes(view, predictions)
     share = predictions["truth"].value_counts(normalize=True)
     return {
         "UA": 1 / len(labels) if labels else float("nan"),

@@ -14,6 +14,7 @@ from datamodules.audio.augmentation import Augmentation
 from datamodules.clips.data import ClipData
 from datamodules.clips.sampler import EpochSampler, place_in_training
 from datamodules.errors import DataError
+from lightning_app.runs.predictions import answers
 
 
 def data(manifest: Path, rank: int = 0, world: int = 1, **how: object) -> ClipData:
@@ -261,7 +262,7 @@ def test_evaluation_skips_lists_and_still_counts_every_row(corpus: Path, chain, 
     )  # fmt: skip
     assert code == 5
     assert "truncated" in (tmp_path / "skipped.csv").read_text()
-    predictions = pd.read_parquet(tmp_path / "predictions.parquet")
+    predictions = answers(pd.read_parquet(tmp_path / "predictions.parquet"))
     assert set(predictions.groupby("system").size()) == {23}
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lightning_app.runs.predictions import joined, score_rows
+
 LABELS = ["anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness"]
 LABEL_SETS = {"emodb7": LABELS, "seven": [*(name for name in LABELS if name != "boredom"), "surprise"]}
 SHARES = [0.24, 0.15, 0.09, 0.13, 0.13, 0.14, 0.12]
@@ -73,18 +75,20 @@ class Author:
                 skill -= 0.25 * (corpus != "EmoDB")
                 scores = self.draw.dirichlet(np.full(len(labels), 0.6), self.clips)
                 scores[np.arange(self.clips), [labels.index(t) for t in truth]] += self.draw.random(self.clips) < skill
+                scores = scores.astype("float32")
                 label = np.array(labels)[scores.argmax(1)]
-                table = {"id": [f"f{fold}_{i}" for i in range(self.clips)], "corpus": corpus, "system": system}
-                table |= {"truth": truth, "label": label, "seed": seed, "fold": fold}
-                tables.append(pd.DataFrame(table | {f"score_{name}": scores[:, i] for i, name in enumerate(labels)}))
+                clips = pd.DataFrame({"id": [f"f{fold}_{i}" for i in range(self.clips)], "truth": truth})
+                clips = clips.assign(corpus=corpus, speaker="", view=view, seed=seed, fold=fold)
+                tables.append(score_rows(clips, system, labels, scores))
                 hit = pd.Series(truth == label)
                 ua, wa = hit.groupby(truth).mean().mean(), hit.mean()
-                for metric, value in {"WA": wa, "UA": ua, "WF1": wa - 0.01, "precision": wa + 0.01}.items():
-                    row = {"system": system, "corpus": corpus, "view": view, "metric": metric, "seed": seed}
+                for metric, value in {"UA": ua, "WA": wa, "WF1": wa - 0.01, "precision": wa + 0.01}.items():
+                    row = {"system": system, "corpus": corpus, "view": view, "kind": "score", "metric": metric}
+                    row |= {"better": "higher", "seed": seed}
                     self.results.append(row | {"fold": fold, "value": value, "n": self.clips, "prompt_length": length})
             if corpus == "EmoDB":
                 self.embed(folder, truth)
-        pd.concat(tables).to_parquet(folder / "predictions.parquet")
+        joined(tables).to_parquet(folder / "predictions.parquet")
 
     def embed(self, folder, truth):
         centres = 1.6 * np.random.default_rng(1).standard_normal((len(LABELS), 32))
@@ -117,6 +121,14 @@ def small_runs(tmp_path) -> Path:
 
 MODELS = {"untrained": 0.05, "clap_sce": 0.6, "emotionrankclap": 1.0}
 FOUR = ["anger", "happiness", "neutral", "sadness"]
+BETTER = {
+    "MMD": "lower",
+    "MMD2": "lower",
+    "sliced W2": "lower",
+    "VOC": "higher",
+    "AOC": "higher",
+    "median rank": "lower",
+}
 _PLANE = {"anger": (2.0, 6.0), "happiness": (6.0, 5.0), "neutral": (4.0, 4.0), "sadness": (2.0, 2.0)}
 
 
@@ -146,22 +158,24 @@ class ModelAuthor:
         label = np.where(
             draw.random(self.clips) < 0.25 + 0.5 * skill, truth, draw.choice(FOUR, self.clips, p=[0.1, 0.2, 0.5, 0.2])
         )
-        predictions = pd.DataFrame({"id": [f"c{i}" for i in range(self.clips)], "corpus": self.corpus})
-        predictions = predictions.assign(system="zero-shot", truth=truth, label=label, seed=seed, fold="")
-        predictions.assign(**{f"score_{name}": 0.25 for name in FOUR}).to_parquet(folder / "predictions.parquet")
+        clips = pd.DataFrame({"id": [f"c{i}" for i in range(self.clips)], "corpus": self.corpus, "truth": truth})
+        clips = clips.assign(speaker="", view="iemocap4", seed=seed, fold=None)
+        scores = (label[:, None] == np.array(FOUR)).astype("float32")
+        joined([score_rows(clips, "zero-shot", FOUR, scores)]).to_parquet(folder / "predictions.parquet")
         hit = pd.Series(truth == label)
         trials = self.trials(seed, skill, draw)
         trials.to_csv(folder / "trials.csv", index=False)
         told = {"corpus": self.corpus, "view": "iemocap4", "seed": seed, "fold": "", "n": self.clips}
         rows = [
-            {"system": "zero-shot", "metric": "UA", "value": hit.groupby(truth).mean().mean()} | told,
-            {"system": "zero-shot", "metric": "WA", "value": hit.mean()} | told,
+            {"system": "zero-shot", "kind": "score", "metric": metric, "better": "higher", "value": value} | told
+            for metric, value in (("UA", hit.groupby(truth).mean().mean()), ("WA", hit.mean()))
         ]
         rows += [
-            {"system": "shared space", "metric": metric, "value": value} | told
+            {"system": "shared space", "kind": "space", "metric": metric, "better": BETTER[metric], "value": value}
+            | told
             for metric, value in trials.groupby("metric", sort=False)["value"].mean().items()
         ]
-        columns = ["system", "corpus", "view", "metric", "seed", "fold", "value", "n"]
+        columns = ["system", "corpus", "view", "kind", "metric", "better", "seed", "fold", "value", "n"]
         pd.DataFrame(rows)[columns].to_csv(folder / "results.csv", index=False)
         self.results += [{**{key: row[key] for key in columns}, **axes} for row in rows]
         self.embed(folder, truth, skill, draw)

@@ -38,7 +38,7 @@ def run(rank: int, folder: Path) -> None:
     for measure in measures():
         if SHARDS[rank]:
             measure.update(part(clips(), SHARDS[rank]))
-        values |= measure.compute()
+        values |= {name: tuple(trials) for name, trials in measure.compute().items()}
     torch.save(values, folder / f"{rank}.pt")
     destroy_process_group()
 

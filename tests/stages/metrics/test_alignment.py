@@ -27,7 +27,9 @@ def measured(clips, *, batches=(None,), **settings):
     for rows in batches:
         rows = slice(None) if rows is None else rows
         measure.update(Shared(*(getattr(clips, name)[rows] for name in Shared.__dataclass_fields__)))
-    return measure.compute()
+    measured = measure.compute()
+    assert {trials.better for trials in measured.values()} == {"lower"}
+    return {name: trials.values for name, trials in measured.items()}
 
 
 def test_a_trial_measures_a_sample_of_pairs():
@@ -38,7 +40,7 @@ def test_a_trial_measures_a_sample_of_pairs():
     draw = torch.Generator().manual_seed(4)
     rows = torch.randperm(60, generator=draw)[:20]
     square = mmd2(audio[rows], text[rows], median_bandwidth(torch.cat([audio, text])))
-    values = {name: trials[0] for name, trials in measure.compute().items()}
+    values = {name: trials.values[0] for name, trials in measure.compute().items()}
     assert values == pytest.approx(
         {
             "MMD": square**0.5,

@@ -20,7 +20,8 @@ def clips(n=30, noise=0.3):
 def measured(shared, **settings):
     measure = OrdinalSimilarity(**settings)
     measure.update(shared)
-    (value,) = measure.compute()["similarity-distance rho"]
+    ((value,), better) = measure.compute()["similarity-distance rho"]
+    assert better == "higher"
     return value
 
 
@@ -54,7 +55,7 @@ def test_without_contrast_it_is_nan():
     shared = clips()
     shared.rating_NR[:] = 4
     assert math.isnan(measured(shared))
-    assert math.isnan(OrdinalSimilarity().compute()["similarity-distance rho"][0])
+    assert math.isnan(OrdinalSimilarity().compute()["similarity-distance rho"].values[0])
 
 
 def test_settings_out_of_range_are_named():

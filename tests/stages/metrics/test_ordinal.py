@@ -41,8 +41,9 @@ def measured(shared, **settings):
     measure = OrdinalConsistency(Plain(), **settings)
     measure.start(embed)
     measure.update(shared)
-    (values,) = measure.compute().values()
-    return values
+    (trials,) = measure.compute().values()
+    assert trials.better == "higher"
+    return trials.values
 
 
 def literal(shared, values, fixed, taken):
@@ -107,7 +108,7 @@ def test_the_attribute_names_the_metric_and_chooses_the_rating():
     rating = shared.rating_NR.clone()
     rating[:, 1] = -rating[:, 1]
     measure.update(replace(shared, rating_NR=rating))
-    assert measure.compute()["AOC"] == pytest.approx([-tau for tau in values["AOC"]])
+    assert measure.compute()["AOC"].values == pytest.approx([-tau for tau in values["AOC"].values])
 
 
 def test_equal_texts_are_embedded_once():

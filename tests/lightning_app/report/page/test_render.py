@@ -101,7 +101,7 @@ def test_disagreement_and_missing_and_unfinished_runs_are_warned_of(small_runs):
 def test_printed_numbers_where_corpus_and_classes_agree(small_runs):
     for path in [small_runs / "results.csv", *small_runs.rglob("predictions.parquet")]:
         table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
-        table = table.assign(corpus="TESS", **({"view": "seven"} if path.suffix == ".csv" else {}))
+        table = table.assign(corpus="TESS", view="seven")
         table.to_csv(path, index=False) if path.suffix == ".csv" else table.to_parquet(path)
     shutil.rmtree(small_runs / "clep")
     shutil.rmtree(small_runs / "acpt")
@@ -130,7 +130,7 @@ def test_the_clips_of_each_class_are_said_and_runs_in_which_a_class_has_none(sma
     """The UA of such a run is over fewer classes than that of another."""
     clips = set()
     for path in small_runs.rglob("predictions.parquet"):
-        table = pd.read_parquet(path)
+        table = pd.read_parquet(path).astype({"truth": str})
         table.loc[(table["fold"] == 1) & (table["truth"] == "fear"), "truth"] = "anger"
         table.to_parquet(path)
         clips |= set(zip(table["id"], table["truth"], strict=True))
@@ -143,7 +143,7 @@ def test_the_clips_of_each_class_are_said_and_runs_in_which_a_class_has_none(sma
 
 def test_a_run_in_which_a_class_has_no_clips_is_told_from_those_of_other_axes(small_runs):
     path = next(small_runs.rglob("seed=1,fold=1,prompt_length=8/predictions.parquet"))
-    table = pd.read_parquet(path)
+    table = pd.read_parquet(path).astype({"truth": str})
     table.loc[table["truth"] == "fear", "truth"] = "anger"
     table.to_parquet(path)
     (group,) = sections.groups(load(small_runs))

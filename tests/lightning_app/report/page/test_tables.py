@@ -11,7 +11,9 @@ SETTING = ["system", "corpus", "view", "loss"]
 
 def results(tmp_path, *rows):
     columns = ["system", "corpus", "view", "metric", "seed", "fold", "value", "n", "loss"]
-    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "results.csv", index=False)
+    pd.DataFrame(rows, columns=columns).assign(kind="score", better="higher").to_csv(
+        tmp_path / "results.csv", index=False
+    )
     return read_results(tmp_path / "results.csv")
 
 
@@ -56,9 +58,9 @@ def test_score_says_what_is_missing():
     assert score(0.5, 0.1, 2) == "0.500 ± 0.100 (2 missing)"
 
 
-def test_usual_metrics_first(tmp_path):
-    rows = [("a", "X", "v", metric, 1, 0, 0.5, 10, "") for metric in ("kappa", "WF1", "WA", "UA")]
-    assert metrics_of(results(tmp_path, *rows)) == ["UA", "WA", "WF1", "kappa"]
+def test_metrics_come_in_the_order_of_the_file(tmp_path):
+    rows = [("a", "X", "v", metric, seed, 0, 0.5, 10, "") for seed in (1, 2) for metric in ("UA", "kappa", "WA")]
+    assert metrics_of(results(tmp_path, *rows)) == ["UA", "kappa", "WA"]
 
 
 def test_markdown_has_a_line_for_each_setting_and_one_for_chance(small_runs):

@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from datamodules.errors import DataError
-from lightning_app.report.read.load import classes, load
+from lightning_app.report.read.load import load
+from lightning_app.runs.predictions import joined, score_rows
 
 
 def test_everything_is_found(small_runs):
@@ -28,17 +30,17 @@ def test_predictions_of_a_setting(small_runs):
     assert runs.predictions_of(setting | {"prompt_length": "99"}).empty
 
 
-def test_the_view_is_told_by_the_classes_scored_where_a_corpus_has_several(small_runs):
-    table = pd.read_csv(small_runs / "results.csv")
-    pd.concat([table, table.assign(view="six")]).to_csv(small_runs / "results.csv", index=False)
-    assert set(load(small_runs).predictions["view"]) == {"emodb7"}
-
-
-def test_classes_by_name_by_list_and_by_scores():
-    scored = pd.DataFrame({"id": ["a"], "score_fear": [0.5], "score_anger": [0.5], "score_calm": [None]})
-    assert classes("iemocap4", scored) == ["anger", "happiness", "neutral", "sadness"]
-    assert classes("anger+fear", scored) == ["anger", "fear"]
-    assert classes("mine", scored) == ["fear", "anger"]
+def test_classes_by_name_by_list_and_by_scores(small_runs):
+    path = small_runs / "evaluation" / "seed=1,fold=0,prompt_length=4" / "predictions.parquet"
+    clips = pd.DataFrame(
+        {"id": ["a"], "corpus": "X", "speaker": "", "view": "mine", "truth": "fear", "seed": 1, "fold": 0}
+    )
+    joined([score_rows(clips, "zero-shot", ["fear", "anger"], np.float32([[0.5, 0.5]]))]).to_parquet(path)
+    runs = load(small_runs)
+    assert runs.classes("iemocap4") == ["anger", "happiness", "neutral", "sadness"]
+    assert runs.classes("anger+fear") == ["anger", "fear"]
+    assert runs.classes("mine") == ["fear", "anger"]
+    assert runs.classes("another") == []
 
 
 def test_results_alone_are_enough(small_runs, tmp_path):
@@ -62,10 +64,13 @@ def test_a_run_that_an_axis_does_not_reach_has_an_empty_value_and_the_cell_names
     [
         (None, r"results\.csv: not found; .*lightning-cli chain --config"),
         ("", r"results\.csv: No columns.*lightning-cli chain"),
-        ("system,corpus,view,metric,seed,fold,value,n\n", r"results\.csv: no row .*lightning-cli chain"),
-        ("system,corpus,view,metric,seed,fold,n\na,X,v,UA,1,0,5\n", "no column value; expected system"),
+        ("system,corpus,view,kind,metric,better,seed,fold,value,n\n", r"results\.csv: no row .*lightning-cli chain"),
         (
-            "system,corpus,view,metric,seed,fold,value,n\na,X,v,UA,1,0,0.5,5\na,X,v,UA,1,1,high,5\n",
+            "system,corpus,view,kind,metric,better,seed,fold,n\na,X,v,score,UA,higher,1,0,5\n",
+            "no column value; expected system",
+        ),
+        (
+            "system,corpus,view,kind,metric,better,seed,fold,value,n\na,X,v,score,UA,higher,1,0,0.5,5\na,X,v,score,UA,higher,1,1,high,5\n",
             r"results\.csv:3:value: found 'high', expected a number",
         ),
     ],

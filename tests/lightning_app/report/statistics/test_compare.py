@@ -17,7 +17,6 @@ from lightning_app.report.statistics.compare import (
     compared_axes,
     comparisons,
     decimals,
-    higher_is_better,
 )
 from lightning_app.report.statistics.paired import holm, paired
 
@@ -129,11 +128,19 @@ def test_broken_trials_are_named(changed):
         read_trials(changed(no_values))
 
 
-def test_directions_and_digits():
-    assert [higher_is_better(m) for m in ("MMD2", "exact W", "centroid gap", "median rank audio to text")] == [
-        False
-    ] * 4
-    assert all(higher_is_better(m) for m in ("UA", "VOC", "R@1 audio to text", "mAP@10"))
+def test_a_metric_of_ones_own_is_marked_as_results_csv_says(changed):
+    def rename(folder):
+        for path in folder.rglob("*.csv"):
+            table = pd.read_csv(path)
+            table.assign(metric=table["metric"].replace("VOC", "a distance of mine")).replace(
+                {"better": {"higher": "lower"}}
+            ).to_csv(path, index=False)
+
+    rows = {row.metric: row for row in by_name(changed(rename), "shared space").rows}
+    assert (rows["a distance of mine"].arrow, rows["a distance of mine"].best) == ("↓", 0)
+
+
+def test_digits():
     nan = float("nan")
     assert [decimals(pd.Series(v)) for v in ([0.5, 0.01], [0.0019], [12.0], [nan], [0.0])] == [3, 5, 1, 3, 3]
 
