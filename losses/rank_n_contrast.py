@@ -92,7 +92,7 @@ class RankNContrast(ContrastiveLoss):
 
     def _ratings(self, pairs: ContrastiveBatch) -> Tensor:
         """Return the ratings that distances are taken over."""
-        mend = f"set data.init_args.require to [{', '.join(self.attributes)}] to leave out the clips without"
+        mend = f"set data.split.require to [{', '.join(self.attributes)}] to leave out the clips without"
         if pairs.rating_NR is None:
             raise LossInputError(f"RankNContrast needs {' and '.join(self.attributes)} of each clip; got none; {mend}")
         rating_NR = pairs.rating_NR[:, [get_args(Attribute).index(name) for name in self.attributes]].double()

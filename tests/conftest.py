@@ -135,7 +135,12 @@ model:
     groups: []
 data:
   class_path: datamodules.clips.data.ClipData
-  init_args: {{manifest: {corpus}, labels: iemocap4, disjoint: [speaker], batch_size: 8, seconds: 1.2, num_workers: 0}}
+  init_args:
+    manifest: {corpus}
+    labels: iemocap4
+    split: {{disjoint: [speaker]}}
+    audio: {{seconds: 1.2}}
+    loading: {{batch_size: 8, num_workers: 0}}
 """)
     return path
 

@@ -53,24 +53,24 @@ def test_every_row_of_emotionrankclaps_tables(model: str, capsys: pytest.Capture
     run = runs("emotionrankclap_msp_podcast", "train")[model]
     assert "--model.init_args.init_from=null" in run.arguments
     said = parsed(run, capsys)
-    assert named(said, "data.caption").endswith(CAPTIONS[model])
+    assert named(said, "data.texts.caption").endswith(CAPTIONS[model])
     assert named(said, "model.loss").endswith(LOSSES.get(model, "InfoNCE"))
     assert said["data.manifest"] == "data/msp_podcast/manifest.csv"
-    assert (said["data.labels"], said["data.seconds"], said["data.batch_size"]) == ("mead8", 10.0, 64)
+    assert (said["data.labels"], said["data.audio.seconds"], said["data.loading.batch_size"]) == ("mead8", 10.0, 64)
     assert (said["trainer.max_epochs"], said["model.optimizer.lr"], said["checkpoint.mode"]) == (15, 1e-4, "min")
     assert said["model.clap.audio.source"] == "3loi/SER-Odyssey-Baseline-WavLM-Multi-Attributes"
     assert said["model.clap.text.source"] == "j-hartmann/emotion-english-distilroberta-base"
     assert said["model.clap.freeze_audio"]
     assert said["model.clap.freeze_text"]
     if model == "paraclap":
-        assert said["data.caption.acoustics.class_path"] == "datamodules.acoustics.Praat"
+        assert said["data.texts.caption.acoustics.class_path"] == "datamodules.acoustics.Praat"
 
 
 def test_they_are_measured_on_test1(capsys: pytest.CaptureFixture[str]) -> None:
     said = parsed(runs("emotionrankclap_msp_podcast", "evaluation")["emotionrankclap"], capsys)
-    assert (said["data.manifest"], said["data.test_on"]) == ("data/msp_podcast/manifest.csv", "test")
-    assert said["data.seconds"] == 10.0
-    assert named(said, "data.caption").endswith("ValenceArousalCaptions")
+    assert (said["data.manifest"], said["data.split.test_on"]) == ("data/msp_podcast/manifest.csv", "test")
+    assert said["data.audio.seconds"] == 10.0
+    assert named(said, "data.texts.caption").endswith("ValenceArousalCaptions")
     assert said["model.measures"][0]["init_args"]["pairs"] == 5000
 
 
@@ -80,9 +80,9 @@ def test_they_are_measured_on_test1(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_smoothclap_trains(model: str, loss: str, capsys: pytest.CaptureFixture[str]) -> None:
     said = parsed(runs("smoothclap_msp_podcast", "train")[model], capsys)
     assert named(said, "model.loss").endswith(loss)
-    assert named(said, "data.caption").endswith("ParaClapCaptions")
-    assert (named(said, "data.tags") == "None") == (model == "paraclap")
-    assert (said["data.seconds"], said["data.batch_size"], said["trainer.max_epochs"]) == (5.0, 32, 10)
+    assert named(said, "data.texts.caption").endswith("ParaClapCaptions")
+    assert (named(said, "data.texts.tags") == "None") == (model == "paraclap")
+    assert (said["data.audio.seconds"], said["data.loading.batch_size"], said["trainer.max_epochs"]) == (5.0, 32, 10)
     assert said["data.manifest"] == "data/msp_podcast/manifest.csv"
     assert len(said["data.labels"]) == 9
     assert said["model.clap.audio.source"] == "audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim"
@@ -99,7 +99,7 @@ def test_what_smoothclap_is_tested_on(corpus: str, labels: str, capsys: pytest.C
     assert found["clap"].needs == ()
     said = parsed(found["clap"], capsys)
     assert (said["data.manifest"], said["data.labels"]) == (f"data/{corpus}/manifest.csv", labels)
-    assert (said["data.protocol"], said["data.test_on"]) == (None, "all")
+    assert (said["data.split.protocol"], said["data.split.test_on"]) == (None, "all")
     assert said["model.weights.class_path"] == "models.released.MsClap2022"
 
 
@@ -116,7 +116,7 @@ def test_released_models_start_from_nothing_of_ours(corpus: str) -> None:
 def test_a_released_model_on_all_of_a_corpus(capsys: pytest.CaptureFixture[str]) -> None:
     said = parsed(runs("zero_shot", "evaluation_emodb")["msclap2023"], capsys)
     assert said["model.weights.class_path"] == "models.released.MsClap2023"
-    assert (said["data.manifest"], said["data.test_on"]) == ("data/emodb/manifest.csv", "all")
+    assert (said["data.manifest"], said["data.split.test_on"]) == ("data/emodb/manifest.csv", "all")
 
 
 def on_the_demo() -> list[str]:
@@ -128,7 +128,7 @@ def on_the_demo() -> list[str]:
 def test_demo_chains_hear_the_two_seconds_that_there_are(name: str) -> None:
     """The stage files say the papers' lengths, mostly silence here; CLEP-DG's evaluation hears CLEP-DG's 5 s."""
     for run in expand(read_chain(CHAINS / f"{name}.yaml")):
-        said = [word.partition("=")[2] for word in run.arguments if word.startswith("--data.init_args.seconds=")]
+        said = [word.partition("=")[2] for word in run.arguments if word.startswith("--data.init_args.audio.seconds=")]
         hears = run.stage.verb != "prepare" and run.stage.name not in ("acpt", "classifier")
         clep = run.stage.name == "evaluation" and "clep" in read_chain(CHAINS / f"{name}.yaml").stages
         assert said == (["2.0"] if hears and not clep else []), run.arguments
@@ -155,8 +155,8 @@ def test_a_released_model_is_fine_tuned_as_the_paper_does(capsys: pytest.Capture
     # Section 4.2, and nothing of the recipe for towers from scratch.
     assert (said["model.optimizer.class_path"], said["model.optimizer.lr"]) == ("torch.optim.Adam", 1e-3)
     assert said["model.groups"] == [{"pattern": r"^clap\.audio\.", "lr": 1e-5, "weight_decay": None}]
-    assert (said["model.scheduler"], said["data.augmentation"]) == (None, None)
-    assert (said["data.seconds"], said["data.batch_size"], said["trainer.max_epochs"]) == (5.0, 64, 80)
+    assert (said["model.scheduler"], said["data.audio.augmentation"]) == (None, None)
+    assert (said["data.audio.seconds"], said["data.loading.batch_size"], said["trainer.max_epochs"]) == (5.0, 64, 80)
     assert said["model.clap.audio.source"] == "laion/clap-htsat-unfused"
     assert said["model.clap.audio.padding"] == "zero"
     assert said["data.manifest"] == "data/emodb/manifest.csv"

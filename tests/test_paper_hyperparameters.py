@@ -21,9 +21,9 @@ Rows = dict[str, tuple[Any, str]]
 
 # What EmotionRankCLAP and its baselines have in common.
 EMOTIONRANKCLAP: Rows = {
-    "data.seconds": (10.0, "EmotionRankCLAP 4.1: cropped or zero-padded to 10 seconds"),
-    "data.pad": ("zero", "EmotionRankCLAP 4.1"),
-    "data.batch_size": (64, "EmotionRankCLAP 4.1"),
+    "data.audio.seconds": (10.0, "EmotionRankCLAP 4.1: cropped or zero-padded to 10 seconds"),
+    "data.audio.pad": ("zero", "EmotionRankCLAP 4.1"),
+    "data.loading.batch_size": (64, "EmotionRankCLAP 4.1"),
     "trainer.max_epochs": (15, "EmotionRankCLAP 4.1"),
     "checkpoint.monitor": ("val/loss", "EmotionRankCLAP 4.1: the checkpoint with the lowest validation loss"),
     "checkpoint.mode": ("min", "EmotionRankCLAP 4.1"),
@@ -43,9 +43,9 @@ EMOTIONRANKCLAP: Rows = {
 }
 # SmoothCLAP and, "for a fair comparison", ParaCLAP.
 SMOOTHCLAP: Rows = {
-    "data.seconds": (5.0, "SmoothCLAP 3.1: clipped or padded to 5 seconds"),
-    "data.pad": ("zero", "SmoothCLAP 3.1"),
-    "data.batch_size": (32, "SmoothCLAP 3.1"),
+    "data.audio.seconds": (5.0, "SmoothCLAP 3.1: clipped or padded to 5 seconds"),
+    "data.audio.pad": ("zero", "SmoothCLAP 3.1"),
+    "data.loading.batch_size": (32, "SmoothCLAP 3.1"),
     "trainer.max_epochs": (10, "SmoothCLAP 3.1"),
     "model.optimizer.class_path": ("torch.optim.Adam", "SmoothCLAP 3.1"),
     "model.optimizer.lr": (1e-3, "SmoothCLAP 3.1: projections and other parameters"),
@@ -79,10 +79,10 @@ SGD: Rows = {
 ON_AXIS = ["valence", "arousal"]
 TABLE: dict[str, Rows] = {
     "stages/clep.yaml": {
-        "data.seconds": (5.0, "CLEP-DG 4.2: truncated or zero-padded to 5 seconds"),
-        "data.pad": ("zero", "CLEP-DG 4.2"),
-        "data.caption": ("This is a {emotion} sound", "CLEP-DG 4.2"),
-        "data.batch_size": (64, "CLEP-DG 4.2"),
+        "data.audio.seconds": (5.0, "CLEP-DG 4.2: truncated or zero-padded to 5 seconds"),
+        "data.audio.pad": ("zero", "CLEP-DG 4.2"),
+        "data.texts.caption": ("This is a {emotion} sound", "CLEP-DG 4.2"),
+        "data.loading.batch_size": (64, "CLEP-DG 4.2"),
         "trainer.max_epochs": (80, "CLEP-DG 4.2"),
         "model.optimizer.class_path": ("torch.optim.Adam", "CLEP-DG 4.2"),
         "model.optimizer.lr": (1e-3, "CLEP-DG 4.2: projections and other trainable components"),
@@ -119,7 +119,7 @@ TABLE: dict[str, Rows] = {
     },
     "stages/emotionrankclap.yaml": EMOTIONRANKCLAP
     | {
-        "data.caption.class_path": ("datamodules.captions.ValenceArousalCaptions", "EmotionRankCLAP 3.4"),
+        "data.texts.caption.class_path": ("datamodules.captions.ValenceArousalCaptions", "EmotionRankCLAP 3.4"),
         "model.loss.class_path": ("losses.RankNContrast", "EmotionRankCLAP 3.2"),
         "model.loss.attributes": (ON_AXIS, "EmotionRankCLAP 3.2"),
         "model.loss.distance": ("l2", "EmotionRankCLAP 3.2"),
@@ -129,28 +129,28 @@ TABLE: dict[str, Rows] = {
     },
     "stages/clap_sce.yaml": EMOTIONRANKCLAP
     | {
-        "data.caption.class_path": ("datamodules.captions.ValenceArousalCaptions", "EmotionRankCLAP 4.1"),
+        "data.texts.caption.class_path": ("datamodules.captions.ValenceArousalCaptions", "EmotionRankCLAP 4.1"),
         "model.loss.class_path": ("losses.InfoNCE", "EmotionRankCLAP 4.1"),
         "model.loss.targets": ("identity", "EmotionRankCLAP 4.1"),
     },
     "stages/supcon_clap.yaml": EMOTIONRANKCLAP
     | {
-        "data.caption.class_path": ("datamodules.captions.ValenceArousalCaptions", "EmotionRankCLAP 4.1"),
+        "data.texts.caption.class_path": ("datamodules.captions.ValenceArousalCaptions", "EmotionRankCLAP 4.1"),
         "model.loss.class_path": ("losses.SupCon", "EmotionRankCLAP 4.1"),
     },
     "stages/clap_template.yaml": EMOTIONRANKCLAP
     | {
-        "data.caption": ("speech has {noun} emotion", "EmotionRankCLAP 4.1"),
+        "data.texts.caption": ("speech has {noun} emotion", "EmotionRankCLAP 4.1"),
         "model.loss.class_path": ("losses.InfoNCE", "EmotionRankCLAP 4.1"),
     },
     "stages/clap4emo.yaml": EMOTIONRANKCLAP
     | {
-        "data.caption.class_path": ("datamodules.captions.LexiconCaptions", "EmotionRankCLAP 4.1"),
+        "data.texts.caption.class_path": ("datamodules.captions.LexiconCaptions", "EmotionRankCLAP 4.1"),
         "model.loss.class_path": ("losses.InfoNCE", "EmotionRankCLAP 4.1"),
     },
     "stages/paraclap.yaml configs/recipes/emotionrankclap.yaml": EMOTIONRANKCLAP
     | {
-        "data.caption.class_path": ("datamodules.captions.ParaClapCaptions", "EmotionRankCLAP 4.1"),
+        "data.texts.caption.class_path": ("datamodules.captions.ParaClapCaptions", "EmotionRankCLAP 4.1"),
         "model.groups": ([], "EmotionRankCLAP 4.1: one learning rate"),
     },
     "stages/emotionrankclap.yaml configs/encoders/wavlm_ser.yaml": EMOTIONRANKCLAP
@@ -166,8 +166,8 @@ TABLE: dict[str, Rows] = {
         "model.loss.prediction_temperature": (1.0, "SmoothCLAP 2, eq. 9: the scale is learned already"),
         "model.loss.a2a_temperature": (0.05, "SmoothCLAP is silent; ours"),
         "model.loss.t2t_temperature": (0.05, "SmoothCLAP is silent; ours"),
-        "data.caption.class_path": ("datamodules.captions.ParaClapCaptions", "SmoothCLAP 2"),
-        "data.tags.class_path": ("datamodules.captions.Tags", "SmoothCLAP 2"),
+        "data.texts.caption.class_path": ("datamodules.captions.ParaClapCaptions", "SmoothCLAP 2"),
+        "data.texts.tags.class_path": ("datamodules.captions.Tags", "SmoothCLAP 2"),
     },
     "stages/smoothclap.yaml configs/presets/smoothclap_setup.yaml": SMOOTHCLAP
     | {
@@ -179,21 +179,21 @@ TABLE: dict[str, Rows] = {
     "stages/paraclap.yaml": SMOOTHCLAP
     | {
         "model.loss.class_path": ("losses.InfoNCE", "SmoothCLAP 3.1"),
-        "data.caption.class_path": ("datamodules.captions.ParaClapCaptions", "SmoothCLAP 3.1"),
-        "data.tags": (None, "ParaCLAP has none"),
+        "data.texts.caption.class_path": ("datamodules.captions.ParaClapCaptions", "SmoothCLAP 3.1"),
+        "data.texts.tags": (None, "ParaCLAP has none"),
     },
     "stages/paraclap.yaml configs/presets/paraclap_code.yaml": {
-        "data.seconds": (5.0, "ParaCLAP, train.py"),
-        "data.crop": ("random", "ParaCLAP, train.py: RandomCrop"),
-        "data.batch_size": (32, "ParaCLAP, config.yaml"),
+        "data.audio.seconds": (5.0, "ParaCLAP, train.py"),
+        "data.audio.crop": ("random", "ParaCLAP, train.py: RandomCrop"),
+        "data.loading.batch_size": (32, "ParaCLAP, config.yaml"),
         "trainer.max_epochs": (100, "ParaCLAP, config.yaml"),
         "model.optimizer.class_path": ("torch.optim.Adam", "ParaCLAP, train.py"),
         "model.optimizer.lr": (1e-3, "ParaCLAP, train.py"),
         "model.groups": ([], "ParaCLAP, models_xin.py: the text tower is detached"),
         "model.clap.freeze_text": (True, "ParaCLAP, models_xin.py: the text tower is detached"),
         "model.clap.unit_in_training": (False, "ParaCLAP, loss_laion.py"),
-        "data.caption.preset": ("code", "ParaCLAP, template_creation.py"),
-        "data.caption.acoustics.class_path": ("datamodules.acoustics.Egemaps", "ParaCLAP, features.py"),
+        "data.texts.caption.preset": ("code", "ParaCLAP, template_creation.py"),
+        "data.texts.caption.acoustics.class_path": ("datamodules.acoustics.Egemaps", "ParaCLAP, features.py"),
     },
     "stages/clep.yaml configs/encoders/cnn14_16k.yaml": {
         "model.clap.audio.sample_rate": (16000, "PANNs, Cnn14_16k; CLEP-DG 4.2"),
@@ -209,7 +209,7 @@ TABLE: dict[str, Rows] = {
         "model.clap.audio.freq_stripes": (2, "PANNs, models.py"),
         "model.clap.audio.freq_width": (8, "PANNs, models.py"),
         "model.clap.audio.padding": ("zero", "CLEP-DG 4.2"),
-        "data.seconds": (5.0, "CLEP-DG 4.2"),
+        "data.audio.seconds": (5.0, "CLEP-DG 4.2"),
     },
     "stages/clep.yaml configs/encoders/msclap2022.yaml": {
         "model.clap.dim": (1024, "msclap, config_2022.yml"),
@@ -223,10 +223,10 @@ TABLE: dict[str, Rows] = {
         "model.clap.audio.spec_augment": (False, "msclap, audio.py: its Cnn14 blanks nothing"),
         "model.clap.audio.padding": ("repeat", "msclap, CLAPWrapper.py"),
         "model.clap.audio_projection.dropout": (0.5, "msclap, clap.py"),
-        "data.seconds": (5.0, "msclap, config_2022.yml; CLEP-DG 4.2"),
+        "data.audio.seconds": (5.0, "msclap, config_2022.yml; CLEP-DG 4.2"),
     },
     "stages/clep.yaml configs/encoders/laion_htsat.yaml configs/presets/clep_zero_padding.yaml": {
-        "data.seconds": (5.0, "CLEP-DG 4.2"),
+        "data.audio.seconds": (5.0, "CLEP-DG 4.2"),
         "model.clap.audio.padding": ("zero", "CLEP-DG 4.2"),
     },
 }
@@ -237,8 +237,8 @@ OWN: dict[str, set[str]] = {
     "acpt": {"checkpoint.every_n_epochs"},
     "classifier": {"checkpoint.every_n_epochs"},
     "ser": {f"model.audio.{name}" for name in NARROW}
-    | {"model.optimizer.lr", "model.optimizer.weight_decay", "model.scheduler.warmup", "data.batch_size"}
-    | {"data.seconds", "data.augmentation.speed", "data.augmentation.gain", "trainer.max_epochs"},
+    | {"model.optimizer.lr", "model.optimizer.weight_decay", "model.scheduler.warmup", "data.loading.batch_size"}
+    | {"data.audio.seconds", "data.audio.augmentation.speed", "data.audio.augmentation.gain", "trainer.max_epochs"},
 }
 
 

@@ -46,7 +46,7 @@ class CaptionFile(CaptionSource):
             if name not in table:
                 raise DataError(
                     f"{path}: column {name!r} is missing; found {', '.join(map(str, table))} "
-                    "(data.init_args.caption.init_args.column and id_column)"
+                    "(data.texts.caption.init_args.column and id_column)"
                 )
         ids = table[id_column].astype("str")
         twice = ids[ids.duplicated()]
@@ -67,7 +67,7 @@ class CaptionFile(CaptionSource):
         require_sound(
             found,
             self.rules,
-            f"each of these clips needs one in {self.path} (data.init_args.caption.init_args.path)",
+            f"each of these clips needs one in {self.path} (data.texts.caption.init_args.path)",
         )
         return [text for text in found.values() if text is not None]
 

@@ -128,7 +128,7 @@ class LanguageModel(CaptionSource):
                 {f"valence {valence:g}, arousal {arousal:g}": text for (valence, arousal), text in sentences.items()},
                 self.rules,
                 f"{self.source} wrote them in {1 + self.retries} tries; choose a larger model, more retries, or "
-                "on_bad: grammar (data.init_args.caption.init_args)",
+                "on_bad: grammar (data.texts.caption.init_args)",
             )
         kinds = count_kinds(caption_problem(sentences[point], self.rules) or "" for point in bad)
         rank_zero_warn(
@@ -157,7 +157,7 @@ class _Writer:
             reason = str(error).strip().split("\n")[0]
             raise LanguageModelError(
                 f"{source}: cannot be loaded ({reason}). Download it once with `hf download {source}`, or set "
-                "data.init_args.caption.init_args.source to a folder that save_pretrained wrote"
+                "data.texts.caption.init_args.source to a folder that save_pretrained wrote"
             ) from error
         self.model = model.to(device).eval()
         if self.tokenizer.pad_token is None:

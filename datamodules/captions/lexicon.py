@@ -50,7 +50,7 @@ class LexiconCaptions(CaptionSource):
             raise DataError(
                 f"{len(without)} of {len(rows)} clips have no class, and their captions are made of it: "
                 f"{', '.join(map(str, without[:5]))}{', ...' if len(without) > 5 else ''}. Fill in the column "
-                "'emotion', or choose another source of captions (data.init_args.caption)"
+                "'emotion', or choose another source of captions (data.texts.caption)"
             )
         return [self.describe(str(label), str(clip)) for label, clip in zip(rows["label"], rows["id"], strict=True)]
 

@@ -68,7 +68,7 @@ def nrc_words(path: Path) -> Words:
 
 def _lines(path: Path) -> list[str]:
     if not path.is_file():
-        raise DataError(f"{path}: no such file; expected an NRC lexicon (data.init_args.caption.init_args.lexicon)")
+        raise DataError(f"{path}: no such file; expected an NRC lexicon (data.texts.caption.init_args.lexicon)")
     try:
         return path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:

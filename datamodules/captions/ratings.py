@@ -15,7 +15,7 @@ def require_ratings(rows: pd.DataFrame, names: tuple[str, ...] = ("valence", "ar
         if name not in rows:
             raise DataError(
                 f"column {name!r} is missing in the manifest, and the captions are made of it; rate the clips from 1 "
-                "to 7, or choose another source of captions (data.init_args.caption)"
+                "to 7, or choose another source of captions (data.texts.caption)"
             )
         wrong = rows.loc[~rows[name].between(1, 7), ["id", name]]
         if len(wrong):
@@ -25,5 +25,5 @@ def require_ratings(rows: pd.DataFrame, names: tuple[str, ...] = ("valence", "ar
             raise DataError(
                 f"column {name!r}: {len(wrong)} of {len(rows)} clips are not rated from 1 to 7, and their captions are "
                 f"made of it: {listed}{'; ...' if len(wrong) > 5 else ''}. Rate them, leave them out of the manifest, "
-                "or choose another source of captions (data.init_args.caption)"
+                "or choose another source of captions (data.texts.caption)"
             )

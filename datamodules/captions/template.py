@@ -46,7 +46,7 @@ def fill_template(template: str, label: str, row: Mapping[str, object]) -> str:
     >>> fill_template("A {noun} voice, {soundscape}", "fear", {"soundscape": "street noise"})
     'A fear voice, street noise'
     """
-    place = f"data.init_args.caption: {template!r}"
+    place = f"data.texts.caption: {template!r}"
     try:
         names = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
     except ValueError as error:
@@ -63,7 +63,7 @@ def fill_template(template: str, label: str, row: Mapping[str, object]) -> str:
                 f"({', '.join(map(str, row))})"
             )
         if words[name] in ("", None) or words[name] != words[name]:
-            raise DataError(f"data.init_args.caption: {{{name}}} is empty in the row of {row.get('id', '?')}")
+            raise DataError(f"data.texts.caption: {{{name}}} is empty in the row of {row.get('id', '?')}")
     try:
         return template.format(**{name: words[name] for name in names})
     except (ValueError, LookupError) as error:

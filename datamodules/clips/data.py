@@ -1,6 +1,6 @@
 """The clips of one manifest, for training on them and for testing on them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,15 +10,15 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
 from datamodules import stop_signals
-from datamodules.audio.augmentation import Augmentation
 from datamodules.audio.reading import AudioFormat
 from datamodules.batch import ClipBatch
 from datamodules.captions.source import CaptionSource
 from datamodules.captions.template import Template
-from datamodules.clips.dataset import Clip, Clips, Collate, SplitFeatures
-from datamodules.clips.loader import Loader
+from datamodules.clips.dataset import AudioReading, Clip, Clips, Collate, SplitFeatures
+from datamodules.clips.loader import Loader, Loading
 from datamodules.clips.rows import clips_of, odd_sounds, require_filled, with_texts
 from datamodules.clips.sampler import EpochSampler, equal_batches, place_in_training
+from datamodules.clips.split import Split
 from datamodules.emotion_data import EmotionDataModule
 from datamodules.errors import DataError, naming
 from datamodules.features.loader import keep
@@ -31,6 +31,10 @@ from datamodules.manifest.reading import read_manifest
 from datamodules.manifest.selection import require_classes, select_view
 from datamodules.manifest.whereabouts import require_manifest
 
+CAPTION = "This is a {emotion} sound"
+# Settings of `AudioReading` that decide what a batch of training holds.
+HEARD = ("seconds", "crop", "pad", "sample_rate", "resample_via")
+
 
 class ClipData(EmotionDataModule):
     """Clips of a manifest, split by its column ``split`` or by one of its fold columns.
@@ -42,28 +46,13 @@ class ClipData(EmotionDataModule):
         labels: The classes: a label set by its name, such as ``emodb7``, a list of emotions in logit order, or a label
             set in full, ``{name, labels, merge}``. Clips of any other emotion are left out, and counted; ``predict``
             alone reads them too, and clips without an emotion.
-        caption: What a clip's caption is made of. A text is a template: ``{emotion}`` is the class as an adjective
-            ("angry"), ``{noun}`` as a noun ("anger"); any other name in braces is a column of the manifest.
-        tags: What a clip's tags are made of, for losses that compare clips by them; null for none.
-        protocol: Split by the column ``fold_<protocol>`` in place of ``split``.
-        fold: The fold to test on.
-        dev: With folds: ``next`` keeps the following fold for validation, null trains on every other fold.
-        train_on: ``all`` trains on every row, for testing on another corpus.
-        test_on: The split that ``test`` and ``predict`` read; ``all`` reads every row.
-        disjoint: Columns whose values no two of training, validation and testing may share.
-        require: Columns that must be filled in, such as those that a loss learns from.
-        batch_size: Clips per device and step.
-        seconds: Length that every clip is cut or padded to.
-        crop: Part of a longer recording that is heard in training: ``random``, another one in each epoch, or its
-            ``middle``, so that a frozen encoder need hear each clip only once. Testing always hears the middle.
-        sample_rate: In Hz; null asks the encoder.
-        resample_via: Rate in Hz through which all audio passes first, such as 16000 to hear no more than another
-            system does.
-        pad: How shorter clips are filled, ``zero`` or ``repeat``.
-        augmentation: Random changes in training; null for none.
-        on_bad_audio: ``raise`` on a recording that is not there, cannot be read, or is not what the manifest has
-            the ``sha256`` of, or ``skip``, count and list it.
-        num_workers: Loader processes per device.
+        split: Which clips are trained, validated and tested on.
+        audio: How recordings are read.
+        texts: What is written about each clip, by names that losses ask for: ``caption``, ``tags``, and any others. A
+            text is a template: ``{emotion}`` is the class as an adjective ("angry"), ``{noun}`` as a noun ("anger"),
+            any other name in braces a column of the manifest. Null writes none; ``caption`` is `CAPTION` unless it is
+            given.
+        loading: Batches, and who reads them.
         seed: Of the order, the crops and the augmentation.
 
     Raises:
@@ -74,54 +63,38 @@ class ClipData(EmotionDataModule):
         self,
         manifest: Path,
         labels: str | list[str] | LabelSet,
-        caption: CaptionSource | str = "This is a {emotion} sound",
-        tags: CaptionSource | None = None,
-        protocol: str | None = None,
-        fold: int = 0,
-        dev: Literal["next"] | None = None,
-        train_on: Literal["train", "all"] = "train",
-        test_on: Literal["train", "dev", "test", "all"] = "test",
-        disjoint: Sequence[str] = ("speaker",),
-        require: Sequence[str] = (),
-        batch_size: int = 64,
-        seconds: float = 5.0,
-        crop: Literal["random", "middle"] = "random",
-        sample_rate: int | None = None,
-        resample_via: int | None = None,
-        pad: Literal["zero", "repeat"] = "zero",
-        augmentation: Augmentation | None = None,
-        on_bad_audio: Literal["raise", "skip"] = "raise",
-        num_workers: int = 2,
+        split: Split = Split(),  # noqa: B008  # never changed
+        audio: AudioReading = AudioReading(),  # noqa: B008
+        texts: dict[str, CaptionSource | str | None] = {"caption": CAPTION},  # noqa: B006
+        loading: Loading = Loading(),  # noqa: B008
         seed: int = 1,
     ) -> None:
         super().__init__()
-        self.manifest, self.protocol, self.fold, self.test_on = manifest, protocol, fold, test_on
-        self.train_on = train_on
-        self.batch_size, self.seconds, self.crop, self.sample_rate = batch_size, seconds, crop, sample_rate
-        self.resample_via, self.pad, self.augmentation = resample_via, pad, augmentation
-        self.on_bad_audio, self.num_workers, self.seed = on_bad_audio, num_workers, seed
-        self.disjoint = tuple(disjoint)
+        self.manifest, self.split, self.audio, self.loading, self.seed = manifest, split, audio, loading, seed
         self._view = resolve_label_set(labels)
-        if batch_size < 1 or seconds <= 0:
-            raise DataError(f"data: batch_size {batch_size} and seconds {seconds:g} must be positive")
+        if loading.batch_size < 1 or audio.seconds <= 0:
+            raise DataError(f"data: batch_size {loading.batch_size} and seconds {audio.seconds:g} must be positive")
         require_manifest(manifest)
-        rows = read_manifest(manifest, check_files=on_bad_audio == "raise")
-        self.missing = sum(1 for _ in find_files(rows)) if on_bad_audio == "skip" else 0
-        if protocol is not None:
+        rows = read_manifest(manifest, check_files=audio.on_bad_audio == "raise")
+        self.missing = sum(1 for _ in find_files(rows)) if audio.on_bad_audio == "skip" else 0
+        if split.protocol is not None:
             with naming(manifest):
-                rows = assign_fold(rows, protocol, fold, dev)
-        compared = "split" in rows and "all" not in (train_on, test_on)
-        self.unchecked = check_disjoint(rows, manifest, disjoint) if compared else {}
+                rows = assign_fold(rows, split.protocol, split.fold, split.dev)
+        compared = "split" in rows and "all" not in (split.train_on, split.test_on)
+        self.unchecked = check_disjoint(rows, manifest, split.disjoint) if compared else {}
         self.all_rows = rows
-        self.caption = Template(caption) if isinstance(caption, str) else caption
-        self.tags = tags
+        self.texts = {
+            name: Template(source) if isinstance(source, str) else source
+            for name, source in {"caption": CAPTION, **texts}.items()
+            if source is not None
+        }
         labelled = "emotion" in rows and (rows["emotion"] != "").any()
         # Without any emotion only `predict` works; every other loader says so.
         with naming(manifest):
             self.rows = select_view(rows, self._view) if labelled else rows[:0]
         self.outside_view = len(rows) - len(self.rows)
-        require_filled(self.rows, require, manifest)
-        self.rows = with_texts(self.rows, self._for_bins(), self.caption, self.tags)
+        require_filled(self.rows, split.require, manifest)
+        self.rows = with_texts(self.rows, self._for_bins(), self.texts)
 
     @property
     def view(self) -> LabelSet:
@@ -135,10 +108,10 @@ class ClipData(EmotionDataModule):
             with naming(self.manifest):
                 require_classes(train, self.view, "training")
             world = self._trainer().world_size
-            if len(train) < self.batch_size * world:
+            if len(train) < self.loading.batch_size * world:
                 raise DataError(
-                    f"{self.manifest}: {len(train)} training clips do not fill one batch of {self.batch_size} on each "
-                    f"of {world} devices; set data.init_args.batch_size to {max(1, len(train) // world)} or less"
+                    f"{self.manifest}: {len(train)} training clips do not fill one batch of {self.loading.batch_size} "
+                    f"on each of {world} devices; set data.loading.batch_size to {max(1, len(train) // world)} or less"
                 )
 
     def summary(self) -> str:
@@ -161,27 +134,35 @@ class ClipData(EmotionDataModule):
         rows = {"training clips": self.train_rows, "validation clips": dev}
         return {
             **{name: digest_of_rows(part) for name, part in rows.items()},
-            **{f"data.{name}": getattr(self, name) for name in ("batch_size", "seconds", "crop", "pad")},
-            **{f"data.{name}": getattr(self, name) for name in ("sample_rate", "resample_via")},
-            "data.augmentation": settings_of(self.augmentation),
+            "data.loading.batch_size": self.loading.batch_size,
+            **{f"data.audio.{name}": getattr(self.audio, name) for name in HEARD},
+            "data.audio.augmentation": settings_of(self.audio.augmentation),
             "seed_everything": self.seed,
         }
 
     def train_dataloader(self) -> DataLoader[ClipBatch]:
         trainer, rows = self._trainer(), self.train_rows
         start = place_in_training(trainer)
-        sampler = EpochSampler(len(rows), self.batch_size, self.seed, trainer.global_rank, trainer.world_size, start)
-        random_crop = self.crop == "random"
+        sampler = EpochSampler(
+            len(rows), self.loading.batch_size, self.seed, trainer.global_rank, trainer.world_size, start
+        )
+        random_crop = self.audio.crop == "random"
         # A crop of what is no longer than itself is always the same.
-        varies = self.augmentation is not None or (random_crop and not self._short(rows))
+        varies = self.audio.augmentation is not None or (random_crop and not self._short(rows))
         kept = self._kept(rows, hears="nothing" if varies else "middle")
         clips = Clips(
-            self._clips(rows), self._form(), self.augmentation, self.seed, random_crop, self.on_bad_audio, kept
+            self._clips(rows),
+            self._form(),
+            self.audio.augmentation,
+            self.seed,
+            random_crop,
+            self.audio.on_bad_audio,
+            kept,
         )
-        workers = 0 if kept.complete else self.num_workers
+        workers = 0 if kept.complete else self.loading.num_workers
         return Loader(
             clips,
-            self.batch_size,
+            self.loading.batch_size,
             sampler=sampler,
             num_workers=workers,
             worker_init_fn=stop_signals.ignore,
@@ -202,9 +183,10 @@ class ClipData(EmotionDataModule):
         trainer, kept = self._trainer(), self._kept(rows, hears="middle")
         return Loader(
             self._as_they_are(rows, kept),
-            batch_size=self.batch_size,  # by name: Lightning makes the loader of `predict` anew from its arguments
+            # By name: Lightning makes the loader of `predict` anew from its arguments.
+            batch_size=self.loading.batch_size,
             sampler=[(0, index) for index in range(trainer.global_rank, len(rows), trainer.world_size)],
-            num_workers=0 if kept.complete else self.num_workers,
+            num_workers=0 if kept.complete else self.loading.num_workers,
             worker_init_fn=stop_signals.ignore,
             collate_fn=Collate(self._form().samples, kept, may_be_empty=True),
         )
@@ -212,24 +194,24 @@ class ClipData(EmotionDataModule):
     @property
     def has_dev(self) -> bool:
         """Whether there is a dev split; a fit on all rows has none."""
-        return self.train_on == "train" and "split" in self.rows and bool((self.rows["split"] == "dev").any())
+        return self.split.train_on == "train" and "split" in self.rows and bool((self.rows["split"] == "dev").any())
 
     @property
     def train_rows(self) -> pd.DataFrame:
         """The rows that ``fit`` learns from."""
-        return self._labelled() if self.train_on == "all" else self._split("train")
+        return self._labelled() if self.split.train_on == "all" else self._split("train")
 
     @property
     def test_rows(self) -> pd.DataFrame:
         """The rows that ``test`` reads."""
-        return self._labelled() if self.test_on == "all" else self._split(self.test_on)
+        return self._labelled() if self.split.test_on == "all" else self._split(self.split.test_on)
 
     @property
     def predict_rows(self) -> pd.DataFrame:
         """The rows that ``predict`` reads: those of ``test_on``, or all of a manifest without splits."""
         rows = self.all_rows
-        if self.test_on != "all" and "split" in rows:
-            rows = self._split(self.test_on, rows)
+        if self.split.test_on != "all" and "split" in rows:
+            rows = self._split(self.split.test_on, rows)
         emotions = rows["emotion"] if "emotion" in rows else pd.Series("", rows.index)
         number = {label: place for place, label in enumerate(self._view.labels)}
         targets = [number.get(self._view.label_of(emotion) or "", -1) for emotion in emotions]
@@ -245,16 +227,17 @@ class ClipData(EmotionDataModule):
         return self.rows
 
     def caption_table(self) -> pd.DataFrame:
-        """Captions and tags as one can read them: ``id``, ``split``, ``label``, ``caption``, ``tags``."""
-        return self.rows.assign(split=self.rows.get("split", ""))[["id", "split", "label", "caption", "tags"]]
+        """Texts as one can read them: ``id``, ``split``, ``label``, and a column for each text."""
+        return self.rows.assign(split=self.rows.get("split", ""))[["id", "split", "label", *self.texts]]
 
     def caption_bins(self) -> dict[str, tuple[float, float]]:
         """Where low ends and high begins for what captions and tags speak of, as the training rows have it."""
-        sources = [source for source in (self.caption, self.tags) if source is not None]
-        return {name: bounds for source in sources for name, bounds in source.bins(self._for_bins()).items()}
+        return {
+            name: bounds for source in self.texts.values() for name, bounds in source.bins(self._for_bins()).items()
+        }
 
     def _for_bins(self) -> pd.DataFrame:
-        whole = self.train_on == "all" or "split" not in self.rows
+        whole = self.split.train_on == "all" or "split" not in self.rows
         return self.rows if whole else self.rows[self.rows["split"] == "train"]
 
     def _equal_loader(self, rows: pd.DataFrame) -> DataLoader[ClipBatch]:
@@ -262,8 +245,8 @@ class ClipData(EmotionDataModule):
         trainer, kept = self._trainer(), self._kept(rows, hears="middle")
         return Loader(
             self._as_they_are(rows, kept),
-            batch_sampler=equal_batches(len(rows), self.batch_size, trainer.global_rank, trainer.world_size),
-            num_workers=0 if kept.complete else self.num_workers,
+            batch_sampler=equal_batches(len(rows), self.loading.batch_size, trainer.global_rank, trainer.world_size),
+            num_workers=0 if kept.complete else self.loading.num_workers,
             worker_init_fn=stop_signals.ignore,
             collate_fn=Collate(self._form().samples, kept, may_be_empty=True),
         )
@@ -271,21 +254,23 @@ class ClipData(EmotionDataModule):
     def _kept(self, rows: pd.DataFrame, hears: Literal["middle", "nothing"]) -> SplitFeatures:
         """What frozen towers make of the rows: read from disk, or made now and kept there."""
         clips = self._clips(rows)
-        return keep(self._trainer(), clips, self._form(), hears == "middle", self.on_bad_audio, self.num_workers)
+        return keep(
+            self._trainer(), clips, self._form(), hears == "middle", self.audio.on_bad_audio, self.loading.num_workers
+        )
 
     def _as_they_are(self, rows: pd.DataFrame, kept: SplitFeatures) -> Clips:
-        return Clips(self._clips(rows), self._form(), on_bad_audio=self.on_bad_audio, kept=kept)
+        return Clips(self._clips(rows), self._form(), on_bad_audio=self.audio.on_bad_audio, kept=kept)
 
     def _clips(self, rows: pd.DataFrame) -> list[Clip]:
         return clips_of(rows, self.manifest.name, self.manifest.parent.name)
 
     def _short(self, rows: pd.DataFrame) -> bool:
         """Whether no row is known to be, or may be, longer than what is heard of it."""
-        return "duration" in rows and bool((rows["duration"] <= self.seconds).all())
+        return "duration" in rows and bool((rows["duration"] <= self.audio.seconds).all())
 
     def _form(self) -> AudioFormat:
-        rate: Any = self.sample_rate or self._trainer().lightning_module.sample_rate
-        return AudioFormat(int(rate), self.seconds, self.pad, self.resample_via)
+        rate: Any = self.audio.sample_rate or self._trainer().lightning_module.sample_rate
+        return AudioFormat(int(rate), self.audio.seconds, self.audio.pad, self.audio.resample_via)
 
     def _trainer(self) -> Trainer:
         if self.trainer is None:

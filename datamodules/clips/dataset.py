@@ -20,6 +20,32 @@ Item = tuple["Clip", int, Wave | str, int]
 
 
 @dataclass(frozen=True)
+class AudioReading:
+    """How recordings become waveforms.
+
+    Args:
+        seconds: Length that every clip is cut or padded to.
+        crop: Part of a longer recording that is heard in training: ``random``, another one in each epoch, or its
+            ``middle``, so that a frozen encoder need hear each clip only once. Testing always hears the middle.
+        sample_rate: In Hz; null asks the encoder.
+        resample_via: Rate in Hz through which all audio passes first, such as 16000 to hear no more than another
+            system does.
+        pad: How shorter clips are filled, ``zero`` or ``repeat``.
+        augmentation: Random changes in training; null for none.
+        on_bad_audio: ``raise`` on a recording that is not there, cannot be read, or is not what the manifest has
+            the ``sha256`` of, or ``skip``, count and list it.
+    """
+
+    seconds: float = 5.0
+    crop: Literal["random", "middle"] = "random"
+    sample_rate: int | None = None
+    resample_via: int | None = None
+    pad: Literal["zero", "repeat"] = "zero"
+    augmentation: Augmentation | None = None
+    on_bad_audio: Literal["raise", "skip"] = "raise"
+
+
+@dataclass(frozen=True)
 class Clip:
     """One row of a split: where the sound is, and what is known of it."""
 
@@ -108,7 +134,7 @@ class Clips(Dataset[Item]):
             if self.on_bad_audio == "skip":
                 return clip, index, f"{clip.place}: {error}", 0
             raise DataError(
-                f"{clip.place}: {error}\n  (or set data.init_args.on_bad_audio to skip, which counts and lists them)"
+                f"{clip.place}: {error}\n  (or set data.audio.on_bad_audio to skip, which counts and lists them)"
             ) from None
         return clip, index, self.augmentation.apply(wave, length, draw) if self.augmentation else wave, length
 

@@ -7,6 +7,7 @@ import re
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from torch.utils.data import DataLoader, get_worker_info
@@ -18,6 +19,19 @@ from datamodules.errors import DataError
 MOST = 512
 NOTHING = -1
 _DEAD = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\) (is killed by signal: [\w ]+|exited unexpectedly)")
+
+
+@dataclass(frozen=True)
+class Loading:
+    """Batches, and who reads them.
+
+    Args:
+        batch_size: Clips per device and step.
+        num_workers: Loader processes per device.
+    """
+
+    batch_size: int = 64
+    num_workers: int = 2
 
 
 class Loader(DataLoader[Any]):
@@ -79,13 +93,11 @@ def death_of_a_worker(error: BaseException) -> DataError | None:
     processes, how = [int(number) for number in found[1].split(",")], found[2]
     read = [place for log in _LOGS for number in processes if (place := log.read_by(number)) is not None]
     while_reading = f" while it read {' and '.join(read)}" if read else "; it was reading no recording"
-    remedy = "take that recording out, or decode it anew" if read else "set data.init_args.num_workers to 0 to see why"
+    remedy = "take that recording out, or decode it anew" if read else "set data.loading.num_workers to 0 to see why"
     if "Killed" in how:
-        remedy = (
-            "the system kills processes so when memory runs out: set data.init_args.num_workers or batch_size lower"
-        )
+        remedy = "the system kills processes so when memory runs out: set data.loading.num_workers or batch_size lower"
     elif "Bus error" in how:
-        remedy = "its shared memory (/dev/shm) may be too small: make that larger, or set data.init_args.num_workers 0"
+        remedy = "its shared memory (/dev/shm) may be too small: make that larger, or set data.loading.num_workers 0"
     return DataError(f"loader process {found[1]} {how.strip()}{while_reading}; {remedy}")
 
 

@@ -1,7 +1,7 @@
 """From rows of a manifest to clips: plain objects, which loader processes share without copying a table."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -44,13 +44,9 @@ def clips_of(rows: pd.DataFrame, manifest: str, corpus: str) -> list[Clip]:
     ]
 
 
-def with_texts(
-    rows: pd.DataFrame, train: pd.DataFrame, caption: CaptionSource, tags: CaptionSource | None
-) -> pd.DataFrame:
-    """The rows with the columns ``caption`` and ``tags``; what depends on a corpus is taken from the training rows."""
-    if rows.empty:
-        return rows.assign(caption="", tags="")
-    return rows.assign(caption=caption.write(rows, train), tags="" if tags is None else tags.write(rows, train))
+def with_texts(rows: pd.DataFrame, train: pd.DataFrame, texts: Mapping[str, CaptionSource]) -> pd.DataFrame:
+    """The rows with a column for each text; what depends on a corpus is taken from the training rows."""
+    return rows.assign(**{name: "" if rows.empty else source.write(rows, train) for name, source in texts.items()})
 
 
 def require_filled(rows: pd.DataFrame, columns: Sequence[str], manifest: object) -> None:

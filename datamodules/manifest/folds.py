@@ -22,7 +22,7 @@ def select_split(rows: pd.DataFrame, split: str) -> pd.DataFrame:
     if split not in sizes.index:
         found = ", ".join(f"{name or 'empty'} {count}" for name, count in sorted(sizes.items())) or "no such column"
         protocols = [str(name).removeprefix("fold_") for name in rows if str(name).startswith("fold_")]
-        choose = " or ".join(f"--data.protocol {name}" for name in protocols)
+        choose = " or ".join(f"--data.split.protocol {name}" for name in protocols)
         remedy = f"or split by a fold column: {choose}" if protocols else "or let `prepare` make fold columns"
         raise DataError(f"column 'split': no row is {split!r} (found: {found}); fill the column, {remedy}")
     return rows[rows["split"] == split]

@@ -64,7 +64,7 @@ def check_disjoint(rows: pd.DataFrame, manifest: Path, by: Sequence[str] = ("spe
         raise DataError(
             f"{manifest}: splits are not independent, {len(found)} overlap{'s' * (len(found) > 1)}\n{listed}{more}\n"
             f"  correct the column 'split'{_other_folds(rows, by)}{audio}; "
-            "what splits may share is left out of data.init_args.disjoint"
+            "what splits may share is left out of data.split.disjoint"
         )
     return unknown
 
@@ -79,7 +79,7 @@ def _other_folds(rows: pd.DataFrame, by: Sequence[str]) -> str:
         and rows[name].nunique() > 1
         and all(rows[name].groupby(known).nunique().le(1).all() for known in cells)
     ]
-    return f", or choose folds that keep these apart (--data.protocol {' or '.join(names[:3])})" if names else ""
+    return f", or choose folds that keep these apart (--data.split.protocol {' or '.join(names[:3])})" if names else ""
 
 
 def _cells(rows: pd.DataFrame, column: str) -> pd.Series:

@@ -10,9 +10,9 @@ from datamodules.manifest.spreadsheet import escaped_table
 
 
 class WriteCaptions(Callback):
-    """Leaves ``captions.csv`` in the run folder: id, split, label, caption and tags of every clip.
+    """Leaves ``captions.csv`` in the run folder: id, split, label and every text of each clip.
 
-    Where captions or tags speak of high and low, ``bins.json`` has the bounds that the training clips gave.
+    Where texts speak of high and low, ``bins.json`` has the bounds that the training clips gave.
     """
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

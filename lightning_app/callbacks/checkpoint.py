@@ -53,7 +53,7 @@ class StageCheckpoint(ModelCheckpoint):
             data = getattr(trainer, "datamodule", None)
             if isinstance(data, EmotionDataModule) and not data.has_dev:
                 raise ConfigError(
-                    f"monitor {self.monitor} needs a dev split: set data.init_args.dev to next, or checkpoint.monitor "
+                    f"monitor {self.monitor} needs a dev split: set data.split.dev to next, or checkpoint.monitor "
                     "to null"
                 )
             if trainer.limit_val_batches == 0:

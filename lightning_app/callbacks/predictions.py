@@ -103,7 +103,7 @@ class WriteEvaluation(Callback):
             }
         )
         clips["speaker"] = clips["id"].map(speakers)
-        fold = data.fold if data.protocol is not None else None
+        fold = data.split.fold if data.split.protocol is not None else None
         return clips.assign(view=data.view.name, seed=self.seed, fold=fold)[list(CLIP_COLUMNS)]
 
     def _recognised(self, table: pd.DataFrame, labels: list[str], data: ClipData) -> list[dict[str, Any]]:
@@ -139,7 +139,7 @@ class WriteEvaluation(Callback):
             "metric": metric,
             "better": better,
             "seed": self.seed,
-            "fold": data.fold if data.protocol is not None else "",
+            "fold": data.split.fold if data.split.protocol is not None else "",
             "value": value,
             "n": n,
         }

@@ -42,30 +42,30 @@ class Provenance(Callback):
         self._rate = before.get("sample_rate")
         if stage == "fit" and isinstance(data, ClipData):
             self._heard |= _speakers(data.train_rows)
-            self._seconds, self._crop, self._rate = data.seconds, data.crop, _rate(data, pl_module)
+            self._seconds, self._crop, self._rate = data.audio.seconds, data.audio.crop, _rate(data, pl_module)
             if data.has_dev:
                 self._chosen_by |= _speakers(data.rows[data.rows["split"] == "dev"])
         elif isinstance(data, ClipData):
             for difference in self._differences(data, _rate(data, pl_module), stage):
                 rank_zero_warn(f"{source} {difference}")
-        if stage == "test" and isinstance(data, ClipData) and "speaker" in data.disjoint:
+        if stage == "test" and isinstance(data, ClipData) and "speaker" in data.split.disjoint:
             shared = sorted(self._heard & _speakers(data.test_rows))
             if shared:
                 raise DataError(
                     f"{data.manifest}: {source} was trained on {len(shared)} of the speakers to be tested: "
                     f"{_some(shared)}; test on the fold that it has not heard "
-                    "(data.init_args.protocol and fold), or set data.init_args.disjoint to [] where this is intended"
+                    "(data.split.protocol and fold), or set data.split.disjoint to [] where this is intended"
                 )
 
     def _differences(self, data: ClipData, rate: int, stage: str) -> Iterator[str]:
         # Whoever trains on random crops means to hear more of a clip later.
-        if self._crop != "random" and self._seconds not in (None, data.seconds):
+        if self._crop != "random" and self._seconds not in (None, data.audio.seconds):
             yield (
-                f"was trained on {self._seconds:g} s of each clip and now hears {data.seconds:g} s; "
-                "data.init_args.seconds sets it"
+                f"was trained on {self._seconds:g} s of each clip and now hears {data.audio.seconds:g} s; "
+                "data.audio.seconds sets it"
             )
         if self._rate not in (None, rate):
-            yield f"was trained at {self._rate} Hz and now hears {rate} Hz; data.init_args.sample_rate sets it"
+            yield f"was trained at {self._rate} Hz and now hears {rate} Hz; data.audio.sample_rate sets it"
         if stage == "test" and (shared := sorted(self._chosen_by & _speakers(data.test_rows))):
             yield (
                 f"was chosen by its scores on {len(shared)} of the speakers to be tested: {_some(shared)}; "
@@ -81,7 +81,7 @@ class Provenance(Callback):
 
 
 def _rate(data: ClipData, pl_module: LightningModule) -> int:
-    return int(data.sample_rate or pl_module.sample_rate)  # type: ignore[arg-type]
+    return int(data.audio.sample_rate or pl_module.sample_rate)  # type: ignore[arg-type]
 
 
 def _some(names: list[str]) -> str:

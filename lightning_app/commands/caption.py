@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 DESCRIPTION = (
     "Write the captions and tags of a stage's data as a table: `lightning-cli caption --config stages/clep.yaml` "
-    "prints the first ten, and --out captions.csv writes them all, with the columns id, split, label, caption, tags. "
+    "prints the first ten, and --out captions.csv writes them all, with the columns "
+    "id, split, label, and one for each text. "
     "Options such as --data.manifest PATH win over the file, as they do in `fit`. A table that was written once is "
-    "read again by --data.caption datamodules.captions.CaptionFile --data.caption.path captions.csv."
+    "read again by --data.texts.caption datamodules.captions.CaptionFile --data.texts.caption.path captions.csv."
 )
 SHOWN = 10
 # Sections of a stage's configuration that decide what the data are.

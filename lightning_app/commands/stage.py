@@ -55,6 +55,12 @@ class StageParser(LightningArgumentParser):
         kwargs.setdefault("allow_abbrev", False)
         super().__init__(*args, **kwargs)
 
+    def parse_args(self, args: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
+        # A parser inside another one is handed an option whose value has been read, with null as Python writes it.
+        if args is not None and not self.exit_on_error:
+            args = [f"{word.removesuffix('=None')}=null" if word.endswith("=None") else word for word in args]
+        return super().parse_args(args, **kwargs)
+
     def error(self, message: str, ex: Exception | None = None) -> Any:
         if not self.exit_on_error:
             # A parser inside another one: the outer one adds where it happened.

@@ -46,4 +46,14 @@ def _defaults(value: Any) -> dict[str, Any]:
     if not isinstance(value, str) or value.partition(".")[0] not in OWN:
         return {}
     found = arguments(value)
-    return found.defaults if found else {}
+    if found is None:
+        return {}
+    defaults: dict[str, Any] = {}
+    for name, default in found.defaults.items():
+        group = found.classes.get(name, "")
+        # A dataclass of settings: `split: Split = Split()`.
+        if default == f"{group.rpartition('.')[2]}()" and (inside := arguments(group)):
+            defaults |= {f"{name}.{option}": each for option, each in inside.defaults.items()}
+        else:
+            defaults[name] = default
+    return defaults

@@ -4,9 +4,10 @@ import inspect
 import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import is_dataclass
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from typing import Any, get_type_hints
 
 from lightning_app.config.own_packages import OWN
 from lightning_app.config.trust import IN_PART, Trust
@@ -29,32 +30,62 @@ def near_option(name: str, section: Sequence[str], classes: Sequence[str], setti
         classes: The classes on the way there, as the parser met them.
         settings: What the command says, under dotted keys.
     """
-    known = _options_of(section, classes, settings)
+    owner, here = _class_of(section, classes, settings), ".".join(section)
+    known = _options(owner) if section else TOP
     meant = SYNONYMS.get(name, name)
-    if near := [meant] if meant in known else get_close_matches(name, known, n=1):
+    inside = _grouped(owner)
+    if meant in known:
+        return f"; did you mean {meant!r}?"
+    if near := get_close_matches(name, inside, n=1, cutoff=0.9):
+        return f"; did you mean '{here}.{inside[near[0]]}.{near[0]}'?"
+    if near := get_close_matches(name, known, n=1):
         return f"; did you mean {near[0]!r}?"
-    below = ".".join(section)
-    like = [key for key in settings if key.startswith(f"{below}.") and key.endswith(f".{meant}")]
-    if elsewhere := [key for key in like if key != f"{below}.{name}"]:
-        return f"; did you mean {elsewhere[0]!r}?"
+    for key in settings:
+        before, found, _ = f"{key}.".rpartition(f".{meant}.")
+        if found and before != here and before.startswith(f"{here}."):
+            return f"; did you mean '{before}.{meant}'?"
     return f"; expected one of {', '.join(known)}" if known else ""
 
 
-def _options_of(section: Sequence[str], classes: Sequence[str], settings: Mapping[str, Any]) -> tuple[str, ...]:
+def _class_of(section: Sequence[str], classes: Sequence[str], settings: Mapping[str, Any]) -> Any:
+    """The class of a section, or of the group of options that it is; None where that is not known."""
     if not section:
-        return TOP
+        return None
     key = ".".join(section)
     said = settings.get(f"{key}.class_path", settings.get(key))
     owner = SECTIONS.get(key) or (classes[-1] if len(classes) == len(section) else said)
-    if not isinstance(owner, str) or not (owner in SECTIONS.values() or Trust.of(settings).covers(owner)):
-        return ()
+    if not isinstance(owner, str):
+        return _groups(_class_of(section[:-1], classes, settings)).get(section[-1])
+    if not (owner in SECTIONS.values() or Trust.of(settings).covers(owner)):
+        return None
     module, _, name = owner.rpartition(".")
     try:
-        accepted = inspect.signature(getattr(import_module(module), name)).parameters
+        return getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError, TypeError):
+        return None
+
+
+def _options(owner: Any) -> tuple[str, ...]:
+    try:
+        accepted = inspect.signature(owner).parameters
+    except (ValueError, TypeError):
         return ()
     # An optimizer gets its parameters from the stage.
     return tuple(option for option in accepted if option not in ("params", "args", "kwargs"))
+
+
+def _groups(owner: Any) -> dict[str, type]:
+    """The options of a class that are groups of options: its arguments that are dataclasses."""
+    try:
+        hints = get_type_hints(owner.__init__)
+    except (AttributeError, NameError, TypeError):
+        return {}
+    return {option: hint for option, hint in hints.items() if is_dataclass(hint) and isinstance(hint, type)}
+
+
+def _grouped(owner: Any) -> dict[str, str]:
+    """The options inside the groups of a class, and the group of each."""
+    return {option: group for group, kind in _groups(owner).items() for option in _options(kind)}
 
 
 def near_class(module: str | None, name: str | None, absent_module: str | None) -> str:

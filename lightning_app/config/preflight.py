@@ -24,12 +24,12 @@ def require_sound_training(config: Mapping[str, Any]) -> None:
             f"trainer.precision: {precision} rounds recordings and ratings to half precision before a stage sees them; "
             "train with bf16-mixed, or with 32-true"
         )
-    stage, batch_size = _stage(config["model"]["class_path"]), data.get("batch_size")
+    stage, batch_size = _stage(config["model"]["class_path"]), (data.get("loading") or {}).get("batch_size")
     if stage is None or not stage.in_batch_loss:
         return
     if batch_size == 1:
         raise ConfigError(
-            f"data.init_args.batch_size: {batch_size}; the loss of this stage compares the clips of a batch, and batch "
+            f"data.loading.batch_size: {batch_size}; the loss of this stage compares the clips of a batch, and batch "
             "normalisation needs several: set 2 or more"
         )
     batches = trainer.get("accumulate_grad_batches") or 1
@@ -37,7 +37,7 @@ def require_sound_training(config: Mapping[str, Any]) -> None:
         whole = f"{batches} x {batch_size}" if batches > 1 and batch_size else "several batches"
         raise ConfigError(
             f"trainer.accumulate_grad_batches: the loss of this stage compares the clips of one batch, so that {whole} "
-            "would not learn what one batch of that many clips does; set data.init_args.batch_size higher, or take "
+            "would not learn what one batch of that many clips does; set data.loading.batch_size higher, or take "
             "more devices (--trainer.devices), over which the loss is computed together"
         )
 

@@ -49,8 +49,8 @@ def masked(tree: Any, key: str = "") -> Any:
 def masked_words(words: Sequence[str]) -> list[str]:
     """A command line with ``***`` for each secret: an option's value, or a part of it in JSON or YAML.
 
-    >>> masked_words(["fit", "--logger.api_key=abc", "--hf_token", "abc", "--data.fold", "1"])
-    ['fit', '--logger.api_key=***', '--hf_token', '***', '--data.fold', '1']
+    >>> masked_words(["fit", "--logger.api_key=abc", "--hf_token", "abc", "--data.split.fold", "1"])
+    ['fit', '--logger.api_key=***', '--hf_token', '***', '--data.split.fold', '1']
     >>> masked_words(["fit", '--logger={"init_args": {"api_key": "abc"}}'])
     ['fit', '--logger={"init_args": {"api_key": "***"}}']
     """

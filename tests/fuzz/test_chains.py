@@ -18,21 +18,22 @@ from lightning_app.config.files import ConfigError
 SEED, SECONDS = 7_919, 60
 STAGE = """
 model: {class_path: stages.clap.ClapTraining, init_args: {init_from: null, loss: {class_path: losses.InfoNCE}}}
-data: {class_path: datamodules.clips.data.ClipData, init_args: {manifest: m.csv, labels: six, fold: 0}}
+data: {class_path: datamodules.clips.data.ClipData, init_args: {manifest: m.csv, labels: six, split: {fold: 0}}}
 """
 WORDS: list[Any] = [
     None, True, 0, -1, 3.5, float("nan"), 10**30, "", " ", "a", "clep", "acpt", "a.yaml", "b.yaml", "none.yaml",
     "m.csv", "x" * 300,
-    "x/" * 2500, "\0", "..", "/", "/dev/zero", "a.ckpt", "*", "*.seed_everything", "clep.data.fold", "fit",
+    "x/" * 2500, "\0", "..", "/", "/dev/zero", "a.ckpt", "*", "*.seed_everything", "clep.data.split.fold", "fit",
     "prepare", "stages.clap.ClapTraining", "os.system", "🙂", "=", "a=b", "{", "--x", "run\nning", [], {}, [[]],
-    [None], [{}], {"": 1}, {"a": None}, {"values": [1], "keys": ["clep.data.fold"]}, {"values": [], "keys": []}, [1, 1],
+    [None], [{}], {"": 1}, {"a": None}, {"values": [1], "keys": ["clep.data.split.fold"]},
+    {"values": [], "keys": []}, [1, 1],
 ]  # fmt: skip
 WHOLE: dict[str, Any] = {
     "name": "toy",
     "runs": "runs",
     "set": {"*": {"seed_everything": 1}, "clep": {"trainer.max_epochs": 2}},
     "matrix": {
-        "fold": {"values": [0, 1], "keys": ["clep.data.init_args.fold"]},
+        "fold": {"values": [0, 1], "keys": ["clep.data.init_args.split.fold"]},
         "loss": {"one": {"acpt.model.loss": "losses.InfoNCE"}, "two": {"acpt.config": "b.yaml", "acpt.from": None}},
     },
     "stages": {

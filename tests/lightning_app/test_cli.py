@@ -23,7 +23,8 @@ QUIET = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=
 def evaluate(verb: str, checkpoint: Path, manifest: Path, folder: Path) -> list[object]:
     return [
         verb, "--config", "stages/evaluation.yaml", f"--model.init_from={checkpoint}", f"--data.manifest={manifest}",
-        "--data.disjoint=[speaker]", "--data.num_workers=0", "--data.seconds=1.2", "--data.labels=iemocap4",
+        "--data.split.disjoint=[speaker]", "--data.loading.num_workers=0", "--data.audio.seconds=1.2",
+        "--data.labels=iemocap4",
         f"--trainer.default_root_dir={folder}",
     ]  # fmt: skip
 

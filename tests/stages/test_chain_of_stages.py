@@ -91,8 +91,9 @@ def test_evaluation_predicts_every_test_row_once_with_every_system(
 ) -> None:
     code = command(
         "test", "--config", "stages/evaluation.yaml", f"--model.init_from={chain.checkpoint(source)}",
-        f"--data.manifest={corpus}", "--data.disjoint=[speaker]", "--data.batch_size=7", "--data.num_workers=0",
-        "--data.seconds=1.2", "--data.labels=iemocap4", f"--trainer.default_root_dir={tmp_path}",
+        f"--data.manifest={corpus}", "--data.split.disjoint=[speaker]", "--data.loading.batch_size=7",
+        "--data.loading.num_workers=0",
+        "--data.audio.seconds=1.2", "--data.labels=iemocap4", f"--trainer.default_root_dir={tmp_path}",
     )  # fmt: skip
     assert code == 0
     assert not [warning for warning in recwarn if "of each clip" in str(warning.message)]
@@ -117,7 +118,8 @@ def test_evaluation_predicts_every_test_row_once_with_every_system(
 def test_evaluation_on_a_part_of_the_classes_uses_their_columns(chain, command, corpus: Path, tmp_path: Path) -> None:
     code = command(
         "test", "--config", "stages/evaluation.yaml", f"--model.init_from={chain.checkpoint('classifier')}",
-        f"--data.manifest={corpus}", "--data.disjoint=[speaker]", "--data.num_workers=0", "--data.seconds=1.2",
+        f"--data.manifest={corpus}", "--data.split.disjoint=[speaker]", "--data.loading.num_workers=0",
+        "--data.audio.seconds=1.2",
         "--data.labels=[sadness,anger]", f"--trainer.default_root_dir={tmp_path}",
     )  # fmt: skip
     assert code == 0
@@ -145,7 +147,8 @@ def test_a_stage_is_tested_without_its_predecessor(chain, command, corpus: Path,
     copy.write_bytes(chain.checkpoint("classifier").read_bytes())
     code = command(
         "test", "--config", "stages/evaluation.yaml", f"--model.init_from={copy}", f"--data.manifest={corpus}",
-        "--data.disjoint=[speaker]", "--data.num_workers=0", "--data.seconds=1.2", "--data.labels=iemocap4",
+        "--data.split.disjoint=[speaker]", "--data.loading.num_workers=0", "--data.audio.seconds=1.2",
+        "--data.labels=iemocap4",
         f"--trainer.default_root_dir={tmp_path}",
     )  # fmt: skip
     assert code == 0
@@ -183,12 +186,13 @@ def test_a_speaker_that_the_model_has_heard_is_not_tested(
 ) -> None:
     words = [
         "test", "--config", "stages/evaluation.yaml", f"--model.init_from={chain.checkpoint('classifier')}",
-        f"--data.manifest={corpus}", "--data.protocol=speaker", "--data.fold=0", "--data.num_workers=0",
-        "--data.seconds=1.2", f"--trainer.default_root_dir={tmp_path}",
+        f"--data.manifest={corpus}", "--data.split.protocol=speaker", "--data.split.fold=0",
+        "--data.loading.num_workers=0",
+        "--data.audio.seconds=1.2", f"--trainer.default_root_dir={tmp_path}",
     ]  # fmt: skip
-    assert command(*words, "--data.disjoint=[speaker]") == 3
+    assert command(*words, "--data.split.disjoint=[speaker]") == 3
     assert "was trained on 1 of the speakers to be tested: buzz/ann;" in capsys.readouterr().err
-    assert command(*words, "--data.disjoint=[]") == 0
+    assert command(*words, "--data.split.disjoint=[]") == 0
 
 
 def test_the_view_and_its_merges_go_with_the_checkpoint(chain) -> None:
@@ -207,7 +211,8 @@ def test_another_length_than_in_training_is_said(chain, command, corpus: Path, t
             warnings.simplefilter("always")
             code = command(
                 "test", "--config", "stages/evaluation.yaml", f"--model.init_from={source}",
-                f"--data.manifest={corpus}", "--data.disjoint=[speaker]", "--data.num_workers=0", "--data.seconds=2",
+                f"--data.manifest={corpus}", "--data.split.disjoint=[speaker]", "--data.loading.num_workers=0",
+                "--data.audio.seconds=2",
                 f"--trainer.default_root_dir={tmp_path / crop}",
             )  # fmt: skip
         assert code == 0
@@ -226,7 +231,7 @@ def test_a_test_at_another_rate_or_on_the_speakers_that_chose_the_checkpoint_is_
     manifest.to_csv(path, index=False)
     words = [
         "test", "--config", "stages/evaluation.yaml", f"--model.init_from={chain.checkpoint('classifier')}",
-        "--data.disjoint=[speaker]", "--data.num_workers=0", "--data.seconds=1.2",
+        "--data.split.disjoint=[speaker]", "--data.loading.num_workers=0", "--data.audio.seconds=1.2",
     ]  # fmt: skip
     with warnings.catch_warnings(record=True) as quiet:
         warnings.simplefilter("always")
@@ -237,4 +242,4 @@ def test_a_test_at_another_rate_or_on_the_speakers_that_chose_the_checkpoint_is_
         pytest.warns(UserWarning, match=r"classifier/best\.ckpt was trained at 16000 Hz and now hears 32000 Hz"),
         pytest.warns(UserWarning, match=r"was chosen by its scores on 1 of the speakers to be tested: buzz/dan; "),
     ):
-        assert command(*words, "--data.sample_rate=32000") == 0
+        assert command(*words, "--data.audio.sample_rate=32000") == 0

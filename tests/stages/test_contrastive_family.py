@@ -73,8 +73,9 @@ def test_every_system_trains_and_is_evaluated(system, tiny, tower, command, corp
 
     assert command(
         "test", "--config", "stages/evaluation.yaml", "--config", "configs/measures/shared_space.yaml",
-        f"--model.init_from={tmp_path / 'fit' / 'best.ckpt'}", f"--data.manifest={corpus}", "--data.disjoint=[speaker]",
-        f"--trainer.default_root_dir={tmp_path / 'test'}", "--data.num_workers=0",
+        f"--model.init_from={tmp_path / 'fit' / 'best.ckpt'}", f"--data.manifest={corpus}",
+        "--data.split.disjoint=[speaker]",
+        f"--trainer.default_root_dir={tmp_path / 'test'}", "--data.loading.num_workers=0",
     ) == 0  # fmt: skip
     # As much of each clip as in training, though nobody said so.
     assert load_yaml(tmp_path / "test" / "config.yaml")["data"]["init_args"]["seconds"] == 1.2

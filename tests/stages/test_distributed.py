@@ -66,7 +66,7 @@ def test_two_processes_train_and_validate_as_one_with_twice_the_batch(
     nine = corpus.with_name("nine_dev.csv")
     manifest.drop(dev.index[9:]).to_csv(nine, index=False)
     weights, scores = [], []
-    for name, words in (("one", ["--data.batch_size=8"]), ("two", ["--data.batch_size=4", *TWO])):
+    for name, words in (("one", ["--data.loading.batch_size=8"]), ("two", ["--data.loading.batch_size=4", *TWO])):
         folder = tmp_path / name
         done = lightning_cli(
             "fit", "--config", "stages/clep.yaml", "--config", tiny_yaml, "--config", tower / "plain.yaml",
@@ -92,7 +92,8 @@ def test_two_processes_train_and_validate_as_one_with_twice_the_batch(
 
 def test_the_tower_of_the_stage_trains_on_two_processes(tiny_yaml: Path, tmp_path: Path) -> None:
     done = lightning_cli(
-        "fit", "--config", "stages/clep.yaml", "--config", tiny_yaml, "--data.batch_size=4", "--trainer.max_epochs=1",
+        "fit", "--config", "stages/clep.yaml", "--config", tiny_yaml, "--data.loading.batch_size=4",
+        "--trainer.max_epochs=1",
         f"--trainer.default_root_dir={tmp_path}", *TWO,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -114,8 +115,9 @@ def test_two_processes_predict_what_one_predicts_and_every_row_once(chain, corpu
     for name, words in (("one", []), ("two", TWO)):
         done = lightning_cli(
             "test", "--config", "stages/evaluation.yaml", f"--model.init_from={chain.checkpoint('classifier')}",
-            f"--data.manifest={path}", "--data.disjoint=[speaker]", "--data.batch_size=4", "--data.num_workers=0",
-            "--data.seconds=1.2", f"--trainer.default_root_dir={tmp_path / name}", *words,
+            f"--data.manifest={path}", "--data.split.disjoint=[speaker]", "--data.loading.batch_size=4",
+            "--data.loading.num_workers=0",
+            "--data.audio.seconds=1.2", f"--trainer.default_root_dir={tmp_path / name}", *words,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert (tmp_path / name / "done.json").exists()
@@ -137,8 +139,8 @@ def test_a_rank_whose_last_validation_batch_is_empty_takes_part(tiny_yaml: Path,
         "fit", "--config", "stages/smoothclap.yaml", "--config", tiny_yaml, "--model.init_from=null",
         "--model.take=clap", "--model.clap.text.truncate=true", "--model.clap.freeze_text=true", "--model.groups=[]",
         "--trainer.max_epochs=1",
-        "--data.labels=[anger, happiness, neutral]", "--data.batch_size=4", "--data.tags.workers=0",
-        "--data.caption.workers=0", f"--trainer.default_root_dir={tmp_path}", *TWO,
+        "--data.labels=[anger, happiness, neutral]", "--data.loading.batch_size=4", "--data.texts.tags.workers=0",
+        "--data.texts.caption.workers=0", f"--trainer.default_root_dir={tmp_path}", *TWO,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     metrics = pd.read_csv(tmp_path / "metrics.csv")

@@ -184,7 +184,8 @@ def test_one_flipped_bit_anywhere_in_the_weights_is_found(chain, command, corpus
         (tmp_path / "best.ckpt").write_bytes(flipped)
         code = command(
             "test", "--config", "stages/evaluation.yaml", f"--model.init_from={tmp_path / 'best.ckpt'}",
-            f"--data.manifest={corpus}", "--data.num_workers=0", f"--trainer.default_root_dir={tmp_path / 'out'}",
+            f"--data.manifest={corpus}", "--data.loading.num_workers=0",
+            f"--trainer.default_root_dir={tmp_path / 'out'}",
         )  # fmt: skip
         assert code == 4
         assert "is damaged: its sha256" in capsys.readouterr().err

@@ -29,7 +29,7 @@ def fit_words(tiny_yaml: Path, folder: Path) -> list[object]:
     return [
         "fit", "--config", "stages/clep.yaml", "--config", tiny_yaml, f"--trainer.max_epochs={EPOCHS}",
         "--model.scheduler.class_path=stages.optim.WarmupCosine", "--checkpoint.monitor=val/UA",
-        "--data.augmentation", '{"speed": 0.1, "gain": 6, "noise": 0.5}', f"--trainer.default_root_dir={folder}",
+        "--data.audio.augmentation", '{"speed": 0.1, "gain": 6, "noise": 0.5}', f"--trainer.default_root_dir={folder}",
     ]  # fmt: skip
 
 
@@ -236,7 +236,7 @@ def in_a_group(tmp_path: Path, tiny_yaml: Path) -> Callable[..., tuple[int, str]
         path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
         ended = subprocess.run(
             [sys.executable, str(script), orders, *map(str, words), "--trainer.enable_progress_bar=false",
-             "--trainer.enable_model_summary=false", "--trainer.accelerator=cpu", "--data.num_workers=2"],
+             "--trainer.enable_model_summary=false", "--trainer.accelerator=cpu", "--data.loading.num_workers=2"],
             env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path},
             start_new_session=True, capture_output=True, text=True, check=False,
         )  # fmt: skip
@@ -291,7 +291,8 @@ def test_a_signal_to_the_whole_group_in_a_test(
 ) -> None:
     code, said = in_a_group(
         "Evaluation:test_step:1:SIGTERM", "test", "--config", "stages/evaluation.yaml",
-        f"--model.init_from={chain.checkpoint('classifier')}", f"--data.manifest={corpus}", "--data.batch_size=8",
+        f"--model.init_from={chain.checkpoint('classifier')}", f"--data.manifest={corpus}",
+        "--data.loading.batch_size=8",
         f"--trainer.default_root_dir={tmp_path / 'test'}",
     )  # fmt: skip
     assert (code, said.splitlines()[-1]) == (

@@ -91,7 +91,7 @@ def test_captions_depend_on_class_id_and_seed_alone():
 
 
 def test_clips_without_a_class_are_named():
-    with pytest.raises(DataError, match=r"1 of 2 clips have no class.*clip1.*'emotion'.*data.init_args.caption"):
+    with pytest.raises(DataError, match=r"1 of 2 clips have no class.*clip1.*'emotion'.*data.texts.caption"):
         LexiconCaptions().write(rows(["anger", ""]), rows([]))
 
 

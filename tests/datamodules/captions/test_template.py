@@ -39,12 +39,12 @@ def test_what_a_cell_holds_is_never_filled_in():
 def test_a_wrong_template_is_named_with_its_key(template, says):
     with pytest.raises(DataError, match=says) as caught:
         write(template)
-    assert str(caught.value).startswith("data.init_args.caption: ")
+    assert str(caught.value).startswith("data.texts.caption: ")
 
 
 @pytest.mark.parametrize("cell", ["", None, math.nan])
 def test_an_empty_cell_names_the_clip(cell):
-    with pytest.raises(DataError, match=r"data.init_args.caption: \{soundscape\} is empty in the row of b"):
+    with pytest.raises(DataError, match=r"data.texts.caption: \{soundscape\} is empty in the row of b"):
         write("{soundscape}", ROWS.assign(soundscape=["rain", cell]))
 
 

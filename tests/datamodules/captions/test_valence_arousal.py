@@ -134,7 +134,7 @@ def test_missing_ratings_name_the_rows_and_a_way_out():
     assert "line 2 (clip0): empty" in said
     assert "clip4" in said
     assert "clip5" not in said
-    assert "data.init_args.caption" in said
+    assert "data.texts.caption" in said
     with pytest.raises(DataError, match="column 'valence' is missing in the manifest"):
         ValenceArousalCaptions().write(some.drop(columns="valence"), some)
 

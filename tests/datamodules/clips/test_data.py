@@ -2,8 +2,10 @@
 
 import functools
 import operator
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,13 +14,27 @@ import torch
 
 from datamodules.audio.augmentation import Augmentation
 from datamodules.clips.data import ClipData
+from datamodules.clips.dataset import AudioReading
+from datamodules.clips.loader import Loading
 from datamodules.clips.sampler import EpochSampler, place_in_training
+from datamodules.clips.split import Split
 from datamodules.errors import DataError
 from lightning_app.runs.predictions import answers
 
 
+def grouped(settings: dict[str, object]) -> dict[str, Any]:
+    """Settings of ClipData as it takes them: most stand in groups."""
+    arguments = {**settings}
+    for group, kind in {"split": Split, "audio": AudioReading, "loading": Loading}.items():
+        arguments[group] = kind(
+            **{field.name: arguments.pop(field.name) for field in fields(kind) if field.name in settings}
+        )
+    return arguments
+
+
 def data(manifest: Path, rank: int = 0, world: int = 1, **how: object) -> ClipData:
-    made = ClipData(manifest, **{"labels": "iemocap4", "batch_size": 8, "seconds": 1.0, "num_workers": 0, **how})  # type: ignore[arg-type]
+    settings = {"labels": "iemocap4", "batch_size": 8, "seconds": 1.0, "num_workers": 0, **how}
+    made = ClipData(manifest, **grouped(settings))
     batches = SimpleNamespace(current=SimpleNamespace(ready=0), is_last_batch=False)
     epochs = SimpleNamespace(current=SimpleNamespace(started=0, processed=0))
     made.trainer = SimpleNamespace(  # type: ignore[assignment]
@@ -169,7 +185,7 @@ def rewritten(corpus: Path, folder: Path, **columns: object) -> Path:
 def test_messages_name_the_manifest_and_what_mends_it(corpus: Path, tmp_path: Path) -> None:
     manifest = rewritten(corpus, tmp_path, split=None, transcript=None)
     start = rf"^{manifest}: "
-    with pytest.raises(DataError, match=start + r"column 'split': no row is 'train' .*--data\.protocol speaker"):
+    with pytest.raises(DataError, match=start + r"column 'split': no row is 'train' .*--data\.split\.protocol speaker"):
         data(manifest).setup("fit")
     with pytest.raises(DataError, match=start + "column 'fold_speaker': found no fold 7"):
         data(manifest, protocol="speaker", fold=7)
@@ -257,8 +273,9 @@ def test_bad_audio_stops_with_its_row_or_is_listed(corpus: Path, workers: int) -
 def test_evaluation_skips_lists_and_still_counts_every_row(corpus: Path, chain, command, tmp_path: Path) -> None:
     code = command(
         "test", "--config", "stages/evaluation.yaml", f"--model.init_from={chain.checkpoint('clep')}",
-        f"--data.manifest={cut(corpus)}", "--data.disjoint=[speaker]", "--data.num_workers=0", "--data.batch_size=1",
-        "--data.on_bad_audio=skip", f"--trainer.default_root_dir={tmp_path}",
+        f"--data.manifest={cut(corpus)}", "--data.split.disjoint=[speaker]", "--data.loading.num_workers=0",
+        "--data.loading.batch_size=1",
+        "--data.audio.on_bad_audio=skip", f"--trainer.default_root_dir={tmp_path}",
     )  # fmt: skip
     assert code == 5
     assert "truncated" in (tmp_path / "skipped.csv").read_text()

@@ -37,7 +37,8 @@ def test_the_recording_is_named(
 
     monkeypatch.setattr(dataset, "read_crop", dies)
     code = command(
-        "fit", "--config", "stages/clep.yaml", "--config", tiny_yaml, "--trainer.max_epochs=1", "--data.num_workers=2",
+        "fit", "--config", "stages/clep.yaml", "--config", tiny_yaml, "--trainer.max_epochs=1",
+        "--data.loading.num_workers=2",
         f"--trainer.default_root_dir={tmp_path}",
     )  # fmt: skip
     message = capsys.readouterr().err

@@ -42,7 +42,7 @@ def test_a_replaced_recording_is_refused_or_skipped_and_never_heard_as_the_old_o
     def test(name: str, *words: str) -> int:
         return command(
             "test", "--config", "stages/evaluation.yaml", f"--model.init_from={chain.checkpoint('clep')}",
-            f"--data.manifest={data / '=clips.csv'}", "--data.disjoint=[speaker]", "--data.num_workers=0",
+            f"--data.manifest={data / '=clips.csv'}", "--data.split.disjoint=[speaker]", "--data.loading.num_workers=0",
             f"--trainer.default_root_dir={tmp_path / name}", *words,
         )  # fmt: skip
 
@@ -59,7 +59,7 @@ def test_a_replaced_recording_is_refused_or_skipped_and_never_heard_as_the_old_o
     assert test("missing") == 3
     said = capsys.readouterr().err
     assert "there is no file" in said
-    assert test("skipped", "--data.on_bad_audio=skip") == 5
+    assert test("skipped", "--data.audio.on_bad_audio=skip") == 5
     assert "; 1 whose file is not there are skipped" in caplog.text
     skipped = (tmp_path / "skipped" / "skipped.csv").read_text()
     assert "finn_anger_0.wav: no such file" in skipped

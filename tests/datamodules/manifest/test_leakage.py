@@ -118,9 +118,9 @@ def test_five_overlaps_are_listed_and_all_counted():
 
 def test_the_remedy_is_a_protocol_that_is_there_and_keeps_apart():
     rows = rows_of(("train", "a"), ("test", "a"), ("test", "b"))
-    assert "--data.protocol" not in refusal(rows)
+    assert "--data.split.protocol" not in refusal(rows)
     rows = rows.assign(fold_session=[0, 0, 1], fold_random10=[0, 1, 1], fold_empty=float("nan"))
-    assert "choose folds that keep these apart (--data.protocol session);" in refusal(rows)
+    assert "choose folds that keep these apart (--data.split.protocol session);" in refusal(rows)
 
 
 def test_speaker_folds_pass():

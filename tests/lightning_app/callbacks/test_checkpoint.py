@@ -60,10 +60,10 @@ def test_the_first_of_equals_is_best_and_what_is_no_number_is_worst(
     ("words", "said"),
     [
         (
-            ["--data.protocol=speaker", "--checkpoint.monitor=val/loss"],
-            "monitor val/loss needs a dev split: set data.init_args.dev to next, or checkpoint.monitor to null",
+            ["--data.split.protocol=speaker", "--checkpoint.monitor=val/loss"],
+            "monitor val/loss needs a dev split: set data.split.dev to next, or checkpoint.monitor to null",
         ),
-        (["--data.train_on=all", "--checkpoint.monitor=val/UA"], "monitor val/UA needs a dev split"),
+        (["--data.split.train_on=all", "--checkpoint.monitor=val/UA"], "monitor val/UA needs a dev split"),
         (["--trainer.limit_val_batches=0", "--checkpoint.monitor=val/UA"], "and trainer.limit_val_batches is 0"),
         (
             ["--checkpoint.monitor=val/UAR"],
@@ -84,7 +84,12 @@ def test_what_cannot_be_monitored_is_found_before_the_first_epoch(
 
 
 def test_a_dev_fold_can_be_monitored(fit) -> None:
-    fit("--trainer.max_epochs=1", "--data.protocol=speaker", "--data.dev=next", "--checkpoint.monitor=val/UA")
+    fit(
+        "--trainer.max_epochs=1",
+        "--data.split.protocol=speaker",
+        "--data.split.dev=next",
+        "--checkpoint.monitor=val/UA",
+    )
 
 
 @pytest.mark.parametrize("words", [[], ["--checkpoint.monitor=val/UA"]])
@@ -122,7 +127,8 @@ def test_no_epoch_at_all_still_makes_a_checkpoint(fit, command, corpus: Path, ch
     assert set(json.loads((folder / "done.json").read_text())["outputs"]) == {"best.ckpt"}
     code = command(
         "test", "--config", "stages/evaluation.yaml", f"--model.init_from={folder / 'best.ckpt'}",
-        f"--data.manifest={corpus}", "--data.num_workers=0", "--data.seconds=1.2", "--data.disjoint=[speaker]",
+        f"--data.manifest={corpus}", "--data.loading.num_workers=0", "--data.audio.seconds=1.2",
+        "--data.split.disjoint=[speaker]",
         f"--trainer.default_root_dir={folder / 'evaluation'}",
     )  # fmt: skip
     assert code == 0

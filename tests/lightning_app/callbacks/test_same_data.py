@@ -11,7 +11,10 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from datamodules.audio.augmentation import Augmentation
 from datamodules.clips.data import ClipData
+from datamodules.clips.dataset import AudioReading
+from datamodules.clips.loader import Loading
 from datamodules.clips.rows import clips_of
+from datamodules.clips.split import Split
 from datamodules.emotion_data import EmotionDataModule
 from datamodules.errors import DataError
 from datamodules.manifest.identity import digest_of
@@ -19,7 +22,7 @@ from datamodules.texts.prompt_data import PromptData
 from datamodules.texts.text_data import TextData
 from lightning_app.callbacks.same_data import SameData
 
-LIKE_BEFORE: dict[str, Any] = {"labels": "iemocap4", "batch_size": 8, "num_workers": 0, "disjoint": ["speaker"]}
+LIKE_BEFORE: dict[str, Any] = {"labels": "iemocap4", "loading": Loading(batch_size=8, num_workers=0)}
 
 
 def stored(data: EmotionDataModule, **run: Any) -> dict[str, Any]:
@@ -74,20 +77,20 @@ def test_what_a_run_is_trained_on_is_told_without_making_its_clips(
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ({"batch_size": 4}, r"data\.batch_size \(8 then, 4 now\)"),
+        ({"loading": Loading(batch_size=4)}, r"data\.loading\.batch_size \(8 then, 4 now\)"),
         ({"seed": 2}, "seed_everything"),
-        ({"seconds": 2.0}, r"data\.seconds"),
-        ({"crop": "middle"}, r"data\.crop"),
-        ({"pad": "repeat"}, r"data\.pad"),
-        ({"augmentation": Augmentation(gain=6)}, r"data\.augmentation"),
-        ({"caption": "{noun}"}, "training clips"),
-        ({"train_on": "all"}, "training clips"),
+        ({"audio": AudioReading(seconds=2.0)}, r"data\.audio\.seconds"),
+        ({"audio": AudioReading(crop="middle")}, r"data\.audio\.crop"),
+        ({"audio": AudioReading(pad="repeat")}, r"data\.audio\.pad"),
+        ({"audio": AudioReading(augmentation=Augmentation(gain=6))}, r"data\.audio\.augmentation"),
+        ({"texts": {"caption": "{noun}"}}, "training clips"),
+        ({"split": Split(train_on="all")}, "training clips"),
         ({"labels": ["anger", "sadness"]}, "training clips"),
     ],
 )
 def test_other_clips_are_refused(corpus: Path, how: dict[str, Any], said: str) -> None:
     checkpoint = stored(ClipData(corpus, **LIKE_BEFORE))
-    resume(checkpoint, ClipData(corpus, **LIKE_BEFORE | {"num_workers": 3}))
+    resume(checkpoint, ClipData(corpus, **LIKE_BEFORE | {"loading": Loading(batch_size=8, num_workers=3)}))
     with pytest.raises(DataError, match=f"trained with other data or settings: .*{said}"):
         resume(checkpoint, ClipData(corpus, **LIKE_BEFORE | how))
 
@@ -153,11 +156,11 @@ def test_through_the_command(
     chain: Any, tiny_yaml: Path, command: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [
-        "--config", "stages/clep.yaml", "--config", tiny_yaml, "--data.batch_size=4",
+        "--config", "stages/clep.yaml", "--config", tiny_yaml, "--data.loading.batch_size=4",
         f"--ckpt_path={chain.root / 'clep' / 'last.ckpt'}", f"--trainer.default_root_dir={tmp_path}",
     ]  # fmt: skip
     assert command("validate", *words) == 0  # goes on with nothing
     assert command("fit", *words, "--trainer.max_epochs=3") == 3
     said = capsys.readouterr().err
-    assert "data.batch_size (8 then, 4 now); put them back to resume" in said
+    assert "data.loading.batch_size (8 then, 4 now); put them back to resume" in said
     assert "in another folder (--trainer.default_root_dir OTHER; in a chain: --force)" in said

@@ -30,7 +30,7 @@ def test_validate_counts_what_it_skips_and_lists_it_nowhere(
     before = contents(finished)
     code = command(
         "validate", "--config", "stages/clep.yaml", "--config", tiny_yaml, f"--ckpt_path={finished}/best.ckpt",
-        f"--data.manifest={tmp_path}/corpus/manifest.csv", "--data.on_bad_audio=skip",
+        f"--data.manifest={tmp_path}/corpus/manifest.csv", "--data.audio.on_bad_audio=skip",
         f"--trainer.default_root_dir={finished}",
     )  # fmt: skip
     assert code == 5
@@ -48,6 +48,11 @@ def test_trying_a_batch_leaves_the_folder_alone(
     assert command("fit", "--config", "stages/clep.yaml", "--config", tiny_yaml, *tries) == 0
     assert contents(finished) == before
     given = ["--config", "stages/evaluation.yaml", f"--model.init_from={chain.checkpoint('clep')}"]
-    data = ["--data.seconds=1.2", "--data.num_workers=0", "--data.disjoint=[]", f"--data.manifest={corpus}"]
+    data = [
+        "--data.audio.seconds=1.2",
+        "--data.loading.num_workers=0",
+        "--data.split.disjoint=[]",
+        f"--data.manifest={corpus}",
+    ]
     assert command("test", *given, *data, *tries) == 0
     assert contents(finished) == before

@@ -64,7 +64,7 @@ def test_a_misspelt_key_of_a_matrix(real: Any) -> None:
         "clep.model.clap.anything.at.all=1",  # of a class that is not there
         "clep.model.clap.class_path=models.clap.Clap",
         "clep.seed_everything=4",
-        "clep.data.init_args.fold=1",
+        "clep.data.init_args.split.fold=1",
     ],
 )
 def test_what_may_be_right_is_let_through(real: Any, setting: str) -> None:

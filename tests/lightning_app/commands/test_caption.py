@@ -12,7 +12,7 @@ STAGE = ("--config", "stages/clep.yaml")
 LAYER = """\
 data:
   class_path: datamodules.clips.data.ClipData
-  init_args: {manifest: MANIFEST, labels: iemocap4, disjoint: [speaker], caption: CAPTION}
+  init_args: {manifest: MANIFEST, labels: iemocap4, split: {disjoint: [speaker]}, texts: {caption: CAPTION}}
 """
 
 
@@ -32,8 +32,8 @@ def test_the_first_ten_are_printed(command, layer, capsys):
     assert command("caption", *layer("'A {emotion} voice'")) == 0
     said = capsys.readouterr()
     lines = said.out.splitlines()
-    assert lines[0] == "id,split,label,caption,tags"
-    assert lines[1] == "ann_anger_0,train,anger,A angry voice,"
+    assert lines[0] == "id,split,label,caption"
+    assert lines[1] == "ann_anger_0,train,anger,A angry voice"
     assert len(lines) == 11
     assert said.err.splitlines()[-1] == "10 of 72 rows; --out captions.csv writes them all"
 
@@ -45,7 +45,7 @@ def test_a_table_that_was_written_is_read_again(command, layer, tmp_path, capsys
     assert command("caption", *lexicon, "--out", out) == 0
     assert capsys.readouterr().out == f"{out}\n"
     table = pd.read_csv(out) if ending == "csv" else pd.read_parquet(out)
-    assert list(table) == ["id", "split", "label", "caption", "tags"]
+    assert list(table) == ["id", "split", "label", "caption"]
     assert len(table) == 72
     assert table["caption"].nunique() > 30
     again = tmp_path / "again.csv"
@@ -56,9 +56,9 @@ def test_a_table_that_was_written_is_read_again(command, layer, tmp_path, capsys
 
 def test_an_option_wins_over_the_file(command, layer, capsys):
     words = layer("'A {emotion} voice'")
-    assert command("caption", *words, "--data.caption", "{noun} speech", "--data.labels=[anger,sadness]") == 0
+    assert command("caption", *words, "--data.texts.caption", "{noun} speech", "--data.labels=[anger,sadness]") == 0
     said = capsys.readouterr()
-    assert said.out.splitlines()[1] == "ann_anger_0,train,anger,anger speech,"
+    assert said.out.splitlines()[1] == "ann_anger_0,train,anger,anger speech"
     assert "10 of 36 rows" in said.err
 
 
@@ -67,10 +67,10 @@ def test_a_class_in_anothers_place_is_read_as_fit_reads_it(command, layer, corpu
     rows = pd.read_csv(corpus)
     pd.DataFrame({"id": rows["id"], "caption": "Said aloud"}).to_csv(table, index=False)
     source = f"{{class_path: datamodules.captions.CaptionFile, init_args: {{path: {table}}}}}"
-    own.write_text(f"data: {{init_args: {{caption: {source}}}}}\n")
+    own.write_text(f"data: {{init_args: {{texts: {{caption: {source}}}}}}}\n")
     words = [*layer("{class_path: datamodules.captions.LexiconCaptions, init_args: {seed: 5}}"), "--config", own]
     assert command("caption", *words) == 0
-    assert capsys.readouterr().out.splitlines()[1] == "ann_anger_0,train,anger,Said aloud,"
+    assert capsys.readouterr().out.splitlines()[1] == "ann_anger_0,train,anger,Said aloud"
     with pytest.raises(SystemExit) as ended:
         command("fit", *words, "--print_config")
     assert ended.value.code == 0
@@ -84,7 +84,13 @@ def test_a_class_of_ones_own_is_trusted_where_an_option_names_it(command, layer,
     monkeypatch.syspath_prepend(tmp_path)
     words = layer("{class_path: datamodules.captions.LexiconCaptions}")
     assert (
-        command("caption", *words, f"--data.caption={module}.Sayings", f"--data.caption.path={tmp_path}/none.csv") == 3
+        command(
+            "caption",
+            *words,
+            f"--data.texts.caption={module}.Sayings",
+            f"--data.texts.caption.path={tmp_path}/none.csv",
+        )
+        == 3
     )
     assert "none.csv" in capsys.readouterr().err
 
@@ -103,9 +109,9 @@ def test_bounds_are_written_beside(command, layer, tmp_path, monkeypatch, capsys
     ("words", "code", "says"),
     [
         (["--out", "captions.txt"], 2, "--out captions.txt: found the ending '.txt', expected .csv or .parquet"),
-        (["--data.captions=x"], 2, "there is no option 'captions'; did you mean 'caption'?"),
+        (["--data.caption=x"], 2, "data: there is no option 'caption'; did you mean 'data.texts.caption'?"),
         (["--data.labels=seven7"], 3, "did you mean 'seven'?"),
-        (["--data.caption={emo}"], 3, "data.init_args.caption: '{emo}' names {emo}"),
+        (["--data.texts.caption={emo}"], 3, "data.texts.caption: '{emo}' names {emo}"),
         (["--config", "stages/none.yaml"], 2, "stages/none.yaml: no such file"),
     ],
 )

@@ -82,7 +82,10 @@ def manifest_with(corpus: Path, folder: Path, change: Callable[[pd.DataFrame], N
     [
         (["--model.clap.audio.hopp", 3], "model.clap.audio: there is no option 'hopp'; did you mean 'hop'?"),
         (["--model.clap.audio.hopp=3"], "model.clap.audio: there is no option 'hopp'; did you mean 'hop'?"),
-        (["--data.batchsize", 3], "data: there is no option 'batchsize'; did you mean 'batch_size'?"),
+        (["--data.batchsize", 3], "data: there is no option 'batchsize'; did you mean 'data.loading.batch_size'?"),
+        (["--data.seconds=2"], "data: there is no option 'seconds'; did you mean 'data.audio.seconds'?"),
+        (["--data.split.folt=2"], "data.split: there is no option 'folt'; did you mean 'fold'?"),
+        (["--data.caption=x"], "data: there is no option 'caption'; did you mean 'data.texts.caption'?"),
         (["--trainer.max_epoch", 3], "trainer: there is no option 'max_epoch'; did you mean 'max_epochs'?"),
         (["--trainer.max_epoch=3"], "trainer: there is no option 'max_epoch'; did you mean 'max_epochs'?"),
         (["--checkpoint.monitr=x"], "checkpoint: there is no option 'monitr'; did you mean 'monitor'?"),
@@ -91,9 +94,9 @@ def manifest_with(corpus: Path, folder: Path, change: Callable[[pd.DataFrame], N
             ["--model.foo=3"],
             "model: there is no option 'foo'; expected one of clap, labels, words, loss, local, template",
         ),
-        (["--data.batch_size", "eight"], "data.batch_size: expected int, found 'eight'"),
+        (["--data.loading.batch_size", "eight"], "data.loading.batch_size: expected int, found 'eight'"),
         (["--trainer.max_epochs", "eight"], "trainer.max_epochs: expected int, found 'eight'"),
-        (["--data.pad=ones"], "data.pad: expected 'zero' or 'repeat', found 'ones'"),
+        (["--data.audio.pad=ones"], "data.audio.pad: expected 'zero' or 'repeat', found 'ones'"),
         (["--model.clap.audio=models.audio.Cnn15"], "there is no class models.audio.Cnn15; did you mean models.audio."),
         (["--model=stages.clapp.Foo"], "there is no class stages.clapp.Foo; did you mean stages.clap?"),
         (["--model.loss=losses.info.InfoNCE"], "model.loss: there is no class losses.info.InfoNCE"),
@@ -129,7 +132,7 @@ def manifest_with(corpus: Path, folder: Path, change: Callable[[pd.DataFrame], N
             ["--model.loss=no_such.Loss"],
             "the module no_such was not found: install it, name the folder that holds it with",
         ),
-        ([f"--data.seconds={'9' * 5000}"], "data: a whole number of 5000 digits"),
+        ([f"--data.audio.seconds={'9' * 5000}"], "data: a whole number of 5000 digits"),
     ],
 )
 def test_options(clep: Fails, words: list[object], said: str) -> None:
@@ -145,7 +148,10 @@ def test_options(clep: Fails, words: list[object], said: str) -> None:
         ),
         ("modl: 3\n", ":1:1: there is no option 'modl'; did you mean 'model'?"),
         ("trainer:\n  max_epoch: 3\n", ":2:3: trainer: there is no option 'max_epoch'; did you mean 'max_epochs'?"),
-        ("data:\n  init_args:\n    batch_size: eight\n", ":3:5: data.batch_size: expected int, found 'eight'"),
+        (
+            "data:\n  init_args:\n    loading:\n      batch_size: eight\n",
+            ":4:7: data.loading.batch_size: expected int, found 'eight'",
+        ),
         ("trainer:\n  devices: 1\n  devices: 2\n", ":3:3: duplicate key 'devices' (first at line 2)"),
         ("", ":1:1: the file is empty"),
         ("trainer:\n\tdevices: 1\n", ":2:1: a tab; indent with spaces"),
@@ -158,8 +164,10 @@ def test_configuration_files(clep: Fails, tmp_path: Path, content: str | bytes, 
 
 
 def test_a_flag_has_no_line_in_a_file(clep: Fails, tmp_path: Path) -> None:
-    path = write(tmp_path, "data:\n  init_args:\n    batch_size: 8\n")
-    assert clep(2, "--config", path, "--data.batch_size=x") == "data.batch_size: expected int, found 'x'\n"
+    path = write(tmp_path, "data:\n  init_args:\n    loading: {batch_size: 8}\n")
+    assert (
+        clep(2, "--config", path, "--data.loading.batch_size=x") == "data.loading.batch_size: expected int, found 'x'\n"
+    )
 
 
 def test_a_key_in_an_included_file(clep: Fails, tmp_path: Path) -> None:
@@ -194,11 +202,14 @@ def test_missing_configuration(fails: Fails) -> None:
         (["--data.labels=iemocap44"], "found 'iemocap44', expected one of the views"),
         (["--data.labels=iemocap44"], "did you mean 'iemocap4'?"),
         (["--data.labels=[angr,sadness]"], "did you mean 'anger'?"),
-        (["--data.batch_size=0"], "batch_size 0"),
-        (["--data.seconds=-1"], "seconds -1 must be positive"),
-        (["--data.caption=a sound"], "data.init_args.caption: 'a sound' has no field; expected one such as {emotion}"),
-        (["--data.caption={emo}"], "'{emo}' names {emo}; expected {emotion}, {noun} or a column of the manifest"),
-        (["--data.protocol=sentence"], "'fold_sentence' is missing; fold columns in this manifest: fold_speaker"),
+        (["--data.loading.batch_size=0"], "batch_size 0"),
+        (["--data.audio.seconds=-1"], "seconds -1 must be positive"),
+        (
+            ["--data.texts.caption=a sound"],
+            "data.texts.caption: 'a sound' has no field; expected one such as {emotion}",
+        ),
+        (["--data.texts.caption={emo}"], "'{emo}' names {emo}; expected {emotion}, {noun} or a column of the manifest"),
+        (["--data.split.protocol=sentence"], "'fold_sentence' is missing; fold columns in this manifest: fold_speaker"),
     ],
 )
 def test_data(clep: Fails, words: list[str], said: str) -> None:
@@ -256,9 +267,9 @@ def test_a_speaker_in_both_splits(clep: Fails, corpus: Path, tmp_path: Path) -> 
 
 
 def test_a_batch_that_cannot_be_filled(clep: Fails) -> None:
-    said = clep(3, "--data.batch_size=640", before_models=False)  # the number of devices is known later
+    said = clep(3, "--data.loading.batch_size=640", before_models=False)  # the number of devices is known later
     assert "36 training clips do not fill one batch of 640" in said
-    assert "set data.init_args.batch_size to 36 or less" in said
+    assert "set data.loading.batch_size to 36 or less" in said
 
 
 def test_a_class_without_training_rows(clep: Fails) -> None:
@@ -272,13 +283,13 @@ def test_a_recording_that_was_cut(clep: Fails, corpus: Path, tmp_path: Path, wor
     sound = (corpus.parent / "ann_anger_0.wav").read_bytes()
     cut = write(tmp_path, sound[: len(sound) // 2], "cut.wav")
     path = manifest_with(corpus, tmp_path, lambda rows: rows.__setitem__("path", [str(cut), *rows["path"][1:]]))
-    said = clep(3, f"--data.manifest={path}", f"--data.num_workers={workers}", before_models=False)
+    said = clep(3, f"--data.manifest={path}", f"--data.loading.num_workers={workers}", before_models=False)
     assert said.startswith(f"manifest.csv:2: {cut}: truncated, ")
-    assert "set data.init_args.on_bad_audio to skip" in said
+    assert "set data.audio.on_bad_audio to skip" in said
     assert said.count("\n") == 2
 
 
-@pytest.mark.parametrize("key", ["--model.template", "--data.caption"])
+@pytest.mark.parametrize("key", ["--model.template", "--data.texts.caption"])
 def test_a_text_that_is_longer_than_the_encoder_reads(clep: Fails, key: str) -> None:
     said = clep(3, key, "sound " * 60 + "{emotion}", before_models=False)
     assert "text of 63 tokens is longer than the 40 that" in said
@@ -375,7 +386,7 @@ class TestCheckpoints:
 
     def test_with_other_classes_than_the_evaluation(self, fails: Fails, chain, corpus: Path) -> None:
         words = ["test", "--config", "stages/evaluation.yaml", f"--model.init_from={chain.checkpoint('classifier')}"]
-        more = [f"--data.manifest={corpus}", "--data.disjoint=[speaker]", "--data.labels=[anger,fear,sadness]"]
+        more = [f"--data.manifest={corpus}", "--data.split.disjoint=[speaker]", "--data.labels=[anger,fear,sadness]"]
         said = fails(2, *words, *more, before_models=False)
         assert said.startswith("data.init_args.labels: fear is no class of ")
         assert "(anger, happiness, neutral, sadness); train it for these labels, or leave fear out" in said
@@ -395,7 +406,7 @@ def test_unknown_messages_pass_through() -> None:
         ),
         (["--trainer.precision=bf16-true"], r"bf16-true rounds recordings and ratings .*; train with bf16-mixed"),
         (["--trainer.precision=16-true"], r"16-true rounds recordings"),
-        (["--data.batch_size=1"], r"batch_size: 1; the loss of this stage compares .*: set 2 or more"),
+        (["--data.loading.batch_size=1"], r"batch_size: 1; the loss of this stage compares .*: set 2 or more"),
     ],
 )
 def test_what_would_train_something_else(clep: Fails, words: list[str], said: str) -> None:

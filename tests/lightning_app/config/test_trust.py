@@ -141,7 +141,13 @@ class TestPrefixes:
             "init_args": {"loss": "j.Loss", "init_from": "k.ckpt"},
         }
         trust = Trust.of(
-            {**stage, **bare, "trainer.callbacks": ["e.Call"], "trainer.logger": "f.Log", "data.caption": "g.Captions"}
+            {
+                **stage,
+                **bare,
+                "trainer.callbacks": ["e.Call"],
+                "trainer.logger": "f.Log",
+                "data.texts.caption": "g.Captions",
+            }
             | {"model.extra": [inside], "model.clap.audio_projection": "h.Make"}
         )
         assert [name for name in "abcdefghj" if not trust.covers(f"{name}.X")] == []
@@ -258,7 +264,12 @@ def test_an_encoder_of_ones_own_goes_through_every_stage(
     assert command(*words, f"--trainer.default_root_dir={tmp_path / 'classifier'}") == 0
     for verb in ("test", "predict"):
         evaluation = [verb, "--config", "stages/evaluation.yaml", f"--model.init_from={tmp_path}/classifier/best.ckpt"]
-        data = [f"--data.manifest={corpus}", "--data.disjoint=[speaker]", "--data.num_workers=0", "--data.seconds=1.2"]
+        data = [
+            f"--data.manifest={corpus}",
+            "--data.split.disjoint=[speaker]",
+            "--data.loading.num_workers=0",
+            "--data.audio.seconds=1.2",
+        ]
         words = [*evaluation, *data, f"--plugins={folder}", f"--trainer.default_root_dir={tmp_path / verb}"]
         assert command(*words) == 0
         predicted = pd.read_parquet(tmp_path / verb / "predictions.parquet")
@@ -276,7 +287,8 @@ runs: {folder.parent}/runs
 plugins: plugins
 set:
   "*": {{trainer.max_epochs: 1, trainer.accelerator: cpu}}
-  evaluation: {{data.manifest: {corpus}, data.disjoint: [speaker], data.num_workers: 0, data.seconds: 1.2}}
+  evaluation:
+    {{data.manifest: {corpus}, data.split.disjoint: [speaker], data.loading.num_workers: 0, data.audio.seconds: 1.2}}
 stages:
   clep: {{config: [stages/clep.yaml, {tiny_yaml}, {config}]}}
   acpt: {{config: stages/acpt.yaml, from: clep}}

@@ -42,7 +42,7 @@ FIT = ["fit", "--config", "a.yaml"]
         [*FIT, "--trainer.max_epochs=9", "--trainer.max_epochs=3"],
         [*FIT, "--ckpt_path=runs/a/last.ckpt"],
         [*FIT, "--trainer.default_root_dir=runs/other"],
-        [*FIT, "--data.init_args.num_workers=7"],
+        [*FIT, "--data.init_args.loading.num_workers=7"],
         [*FIT, "--trainer.logger=false"],
         [*FIT, "--trainer.logger.class_path=X", "--trainer.enable_progress_bar", "false"],
     ],
@@ -53,7 +53,7 @@ def test_what_changes_no_result_changes_no_fingerprint(same: list[str]) -> None:
 
 def test_a_class_in_short_form_stands_in_the_place_of_the_files() -> None:
     words = ["--config", "stages/clep.yaml"]
-    Path("captions.yaml").write_text("data: {caption: {class_path: datamodules.captions.CaptionFile}}")
+    Path("captions.yaml").write_text("data: {texts: {caption: {class_path: datamodules.captions.CaptionFile}}}")
     other = command_settings([*words, "--model=minez.MyStage", "--model.loss=losses.SoftTargets"])
     assert other["model.class_path"] == "minez.MyStage"
     assert other["model.loss.class_path"] == "losses.SoftTargets"
@@ -62,8 +62,8 @@ def test_a_class_in_short_form_stands_in_the_place_of_the_files() -> None:
     named = [*words, "--model.optimizer=torch.optim.RMSprop"]
     lr = command_settings(words)["model.optimizer.lr"]
     assert command_settings(named)["model.optimizer.lr"] == lr  # which the parser keeps, too
-    settings = command_settings(["--config", "captions.yaml", "--data.caption=A {emotion} voice"])
-    assert settings["data.caption"] == "A {emotion} voice"
+    settings = command_settings(["--config", "captions.yaml", "--data.texts.caption=A {emotion} voice"])
+    assert settings["data.texts.caption"] == "A {emotion} voice"
     assert "model.loss.targets" in command_settings(words)
     assert "model.loss.targets" not in other
 
@@ -158,9 +158,11 @@ def test_a_changed_default_is_a_change_and_one_that_is_said_is_none(folder: Path
     before = fingerprint(words)
     assert before.settings["model.loss.targets"] == "identity"
     assert before.settings["checkpoint.mode"] == "max"
-    assert fingerprint([*words, "--model.loss.targets=identity", "--data.pad=zero"]) == before
-    assert "data.num_workers" not in before.settings  # changes no result
-    assert before.changes(fingerprint([*words, "--data.pad=repeat"])) == ["configuration changed (data.pad)"]
+    assert fingerprint([*words, "--model.loss.targets=identity", "--data.audio.pad=zero"]) == before
+    assert "data.loading.num_workers" not in before.settings  # changes no result
+    assert before.changes(fingerprint([*words, "--data.audio.pad=repeat"])) == [
+        "configuration changed (data.audio.pad)"
+    ]
 
 
 def test_mistakes() -> None:

@@ -361,8 +361,8 @@ def test_a_resume_that_is_refused_changes_no_record_of_the_run(
     assert command(*fit, "--trainer.max_epochs=1") == 0
     before = {name: (run / name).read_bytes() for name in ("started.json", "config.yaml", "done.json")}
     more = [f"--ckpt_path={run / 'last.ckpt'}", "--trainer.max_epochs=2"]
-    assert command(*fit, *more, "--data.batch_size=6") == 3
-    assert "data.batch_size (8 then, 6 now)" in capsys.readouterr().err
+    assert command(*fit, *more, "--data.loading.batch_size=6") == 3
+    assert "data.loading.batch_size (8 then, 6 now)" in capsys.readouterr().err
     assert {name: (run / name).read_bytes() for name in before} == before
     assert command(*fit, "--trainer.max_epochs=1") == 0
     assert "nothing to do" in capsys.readouterr().err
@@ -394,8 +394,13 @@ def test_predict_leaves_the_test_alone(
     chain, command: Callable[..., int], corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    more = ["--config", "stages/evaluation.yaml", f"--model.init_from={chain.checkpoint('clep')}", "--data.seconds=1.2"]
-    more += [f"--data.manifest={corpus}", "--data.disjoint=[speaker]", "--data.num_workers=0"]
+    more = [
+        "--config",
+        "stages/evaluation.yaml",
+        f"--model.init_from={chain.checkpoint('clep')}",
+        "--data.audio.seconds=1.2",
+    ]
+    more += [f"--data.manifest={corpus}", "--data.split.disjoint=[speaker]", "--data.loading.num_workers=0"]
     assert command("test", *more) == 0
     before = {path.name: path.read_bytes() for path in Path("runs/evaluation").iterdir()}
     assert command("predict", *more) == 0
