@@ -59,9 +59,10 @@ def run(config: "Namespace") -> int:
 
 def _markdown(runs: "Runs", reference: str | None) -> str:
     from lightning_app.report.page.comparison_markdown import comparisons_markdown
+    from lightning_app.report.page.ratings_section import ratings_markdown
     from lightning_app.report.page.tables import markdown_table
     from lightning_app.report.statistics.compare import comparisons
 
     tests = find_spec("scipy") is not None
-    parts = (markdown_table(runs), comparisons_markdown(comparisons(runs, reference, tests)))
+    parts = (markdown_table(runs), ratings_markdown(runs), comparisons_markdown(comparisons(runs, reference, tests)))
     return "\n\n".join(part for part in parts if part)

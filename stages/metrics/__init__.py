@@ -16,10 +16,12 @@ from stages.metrics.measure import Better, Measure, Shared, Trials
 from stages.metrics.neighbourhood import OrdinalSimilarity
 from stages.metrics.ordinal import OrdinalConsistency
 from stages.metrics.rank import kendall_tau, spearman_rho
+from stages.metrics.ratings import RATING_SCORES, concordance, mean_absolute_error
 from stages.metrics.retrieval import Retrieval
 from stages.metrics.wasserstein import dimension_wasserstein, exact_wasserstein, sliced_wasserstein
 
 __all__ = [
+    "RATING_SCORES",
     "SCORES",
     "Alignment",
     "Better",
@@ -31,10 +33,12 @@ __all__ = [
     "Shared",
     "Trials",
     "centroid_gap",
+    "concordance",
     "confusion_matrix",
     "dimension_wasserstein",
     "exact_wasserstein",
     "kendall_tau",
+    "mean_absolute_error",
     "median_bandwidth",
     "mmd2",
     "mmd2_of_samples",

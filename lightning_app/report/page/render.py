@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from lightning_app.report.page import sections
 from lightning_app.report.page.models_section import models_context
+from lightning_app.report.page.ratings_section import rating_tables, text_examples
 from lightning_app.report.page.tables import NOTHING, metrics_of, varying
 from lightning_app.report.plots.colors import emotion_colour
 from lightning_app.report.plots.embedding import embedding_map
@@ -64,6 +65,8 @@ def _context(runs: Runs, progress: TextIO, reference: str | None) -> dict[str, A
         "groups": groups,
         "ua_plots": [_svg(ua_plot(_ua_frame(group), f"ua{i}")) for i, group in enumerate(groups)],
         "most_lines": _MOST_LINES,
+        "rating_tables": rating_tables(runs),
+        "text_parts": text_examples(runs),
         "axis_parts": _axis_parts(runs, groups),
         "matrices": [sections.matrices(runs, group) for group in groups],
         "maps": _maps(runs, progress),

@@ -35,7 +35,7 @@ def grids(runs: Runs) -> Iterator[Grid]:
 
     A panel for each corpus, view, system and value of the axes with words: the first `PANELS` of them.
     """
-    table = runs.results if not runs.results.empty else runs.shared
+    table = next((kind for kind in (runs.results, runs.rated, runs.shared) if not kind.empty), runs.measured)
     metric = metrics_of(table)[0]
     higher = metric not in lower_is_better(table)
     rows = table[table["metric"] == metric]

@@ -77,11 +77,19 @@ class Runs:
 
     def predictions_of(self, setting: Mapping[str, str]) -> pd.DataFrame:
         """The predictions behind one setting; none where they do not record the axis that tells it from another."""
-        keys = [key for key in self.setting if key in self.predictions]
-        alike = self.results[(self.results[keys] == [setting[key] for key in keys]).all(axis=1)]
+        return self._behind(self.predictions, self.results, setting)
+
+    def ratings_of(self, setting: Mapping[str, str]) -> pd.DataFrame:
+        """The ratings behind one setting; likewise."""
+        return self._behind(self.ratings, self.rated, setting)
+
+    def _behind(self, predicted: pd.DataFrame, results: pd.DataFrame, setting: Mapping[str, str]) -> pd.DataFrame:
+        keys = [key for key in self.setting if key in predicted]
+        values = [setting[key] for key in keys]
+        alike = results[(results[keys] == values).all(axis=1)]
         if alike[self.setting].drop_duplicates().shape[0] != 1:
-            return self.predictions[:0]
-        return self.predictions[(self.predictions[keys] == [setting[key] for key in keys]).all(axis=1)]
+            return predicted[:0]
+        return predicted[(predicted[keys] == values).all(axis=1)]
 
 
 def load(folder: Path) -> Runs:

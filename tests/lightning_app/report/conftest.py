@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lightning_app.runs.predictions import joined, score_rows
+from lightning_app.runs.predictions import joined, rating_rows, score_rows, text_rows
+from stages.metrics import RATING_SCORES
 
 LABELS = ["anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness"]
 LABEL_SETS = {"emodb7": LABELS, "seven": [*(name for name in LABELS if name != "boredom"), "surprise"]}
@@ -244,3 +245,30 @@ def grid_runs(tmp_path_factory) -> Path:
     grids = [(("gamma", gamma), ("beta", beta)) for gamma in (0.1, 0.5, 0.9) for beta in (0.1, 0.3)]
     models = {"paraclap": 0.4, "smoothclap": 0.8}
     return ModelAuthor(tmp_path_factory.mktemp("grid") / "grid", models, seeds=(1,), clips=40, grids=grids).write()
+
+
+@pytest.fixture(scope="session")
+def rated_runs(tmp_path_factory) -> Path:
+    """A run that rated dimensions and answered in words, classes none; not to be changed."""
+    folder = tmp_path_factory.mktemp("rated") / "evaluation"
+    folder.mkdir()
+    draw, n = np.random.default_rng(5), 40
+    told = {"id": [f"c{i}" for i in range(n)], "speaker": [f"s{i % 8}" for i in range(n)], "truth": None}
+    clips = pd.DataFrame(told).assign(corpus="X", view="iemocap4", seed=1, fold=None)
+    truth = draw.uniform(1, 7, (n, 2)).astype("float32")
+    truth[:4, 1] = np.nan
+    rated = (truth + draw.normal(0, 1, (n, 2))).astype("float32")
+    rated[:4, 1] = 4
+    parts = [rating_rows(clips, "dimensional", ["valence", "arousal"], rated, truth)]
+    parts.append(text_rows(clips, "answers", [f"Answer <{i}>." for i in range(n)]))
+    joined(parts).to_parquet(folder / "predictions.parquet", index=False)
+    rows = []
+    for place, dimension in enumerate(("valence", "arousal")):
+        known = np.isfinite(truth[:, place])
+        for score in RATING_SCORES:
+            value = score.of(rated[known, place], truth[known, place])
+            rows.append((f"{score.name} {dimension}", score.better, value, known.sum()))
+    table = pd.DataFrame(rows, columns=["metric", "better", "value", "n"])
+    table = table.assign(system="dimensional", corpus="X", view="iemocap4", kind="rating", seed=1, fold="")
+    table.to_csv(folder / "results.csv", index=False)
+    return folder

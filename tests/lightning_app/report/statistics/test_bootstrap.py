@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lightning_app.report.statistics.bootstrap import ua_interval
+from lightning_app.report.statistics.bootstrap import rating_intervals, ua_interval
+from stages.metrics import concordance, mean_absolute_error
 
 
 def some_predictions(seeds=2, clips=30, skill=0.6):
@@ -82,3 +83,36 @@ def test_known_speakers_are_drawn_as_speakers_beside_clips_of_unknown_ones():
     unit = some["speaker"].where(some["speaker"] != "", "clip " + some["id"])
     expected = brute_force(some.assign(unit=unit), "unit", 140, 5)
     np.testing.assert_allclose(ua_interval(some, samples=140, seed=5), expected, atol=1e-12)
+
+
+def some_ratings(seeds=2, clips=24):
+    draw = np.random.default_rng(4)
+    truth = draw.uniform(1, 7, clips).round(2)
+    truth[0] = np.nan
+    tables = []
+    for seed in range(seeds):
+        told = {"id": [f"clip{i}" for i in range(clips)], "true_value": truth, "seed": str(seed)}
+        tables.append(pd.DataFrame(told | {"value": 0.6 * truth + draw.normal(1, 0.8, clips)}))
+    return pd.concat(tables, ignore_index=True).assign(
+        corpus="X", label="valence", fold="", speaker=lambda t: t["id"].str[-1]
+    )
+
+
+def test_intervals_of_ratings_equal_brute_force():
+    table = some_ratings()
+    found = rating_intervals(table, samples=100, seed=5)
+    rated = table.dropna(subset="true_value")
+    units = list(dict.fromkeys(rated["speaker"]))
+    rows_of = dict(iter(rated.groupby("speaker")))
+    means = {"CCC valence": [], "MAE valence": []}
+    for picks in np.random.default_rng(5).integers(len(units), size=(100, len(units))):
+        drawn = pd.concat([rows_of[units[pick]] for pick in picks])
+        runs = [rows for _, rows in drawn.groupby("seed")]
+        for name, score in (("CCC valence", concordance), ("MAE valence", mean_absolute_error)):
+            means[name].append(mean(score(rows["value"], rows["true_value"]) for rows in runs))
+    for name, values in means.items():
+        np.testing.assert_allclose(found[name], np.quantile(values, [0.025, 0.975]), atol=1e-9)
+
+
+def test_a_dimension_without_ratings_has_no_interval():
+    assert rating_intervals(some_ratings().assign(true_value=np.nan)) == {}
