@@ -41,6 +41,7 @@ class ACPT(Stage):
     """
 
     parts = ("clap", "prompt")
+    trained_labels: list[str]
 
     def __init__(
         self,
@@ -61,7 +62,7 @@ class ACPT(Stage):
         # eval() lasts: Lightning gives every module back the mode that it had.
         self.clap = clap.requires_grad_(False).eval()
         self.prompt = prompt(clap.text.width, len(labels))
-        self.labels, self.words, self.init_from = labels, words, init_from
+        self.trained_labels, self.words, self.init_from = labels, words, init_from
         self.cross_entropy, self.ranking, self.diversity = cross_entropy, ranking, ContextDiversity()
         self.diversity_weight, self.temperature = diversity_weight, temperature
         self.context_words, self.optimizer = context_words, optimizer
@@ -78,7 +79,7 @@ class ACPT(Stage):
 
     def recognisers(self, labels: Sequence[str], words: Sequence[str], templates: Sequence[str]) -> list[Recogniser]:
         encoder = self.clap.clip_encoder()
-        prompt_KCE = self()[:, columns_of(labels, self.labels)]
+        prompt_KCE = self()[:, columns_of(labels, self.trained_labels)]
         return [
             *zero_shot(encoder, self.clap.embed_text, labels, words, templates),
             LearnedPrompts(encoder, labels, prompt_KCE),

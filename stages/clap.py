@@ -54,6 +54,7 @@ class ClapTraining(Stage):
 
     parts = ("clap", "local")
     in_batch_loss = True
+    training_only = (*Stage.training_only, "local", "take")
 
     def __init__(
         self,

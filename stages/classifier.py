@@ -40,6 +40,7 @@ class TextClassifier(Stage):
 
     parts = ("clap", "prompt", "classifier")
     needs = ("clap", "prompt")
+    trained_labels: list[str]
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class TextClassifier(Stage):
         self.prompt = prompt(clap.text.width, len(labels)).requires_grad_(False)
         self.classifier = classifier(clap.width, len(labels))
         self.loss, self.noise = loss, noise
-        self.labels, self.words, self.init_from = labels, words, init_from
+        self.trained_labels, self.words, self.init_from = labels, words, init_from
         self.optimizer = optimizer
         self._feature_KCE: Tensor | None = None
 
@@ -73,7 +74,7 @@ class TextClassifier(Stage):
         return self.classifier(embedding_NE)  # type: ignore[no-any-return]
 
     def recognisers(self, labels: Sequence[str], words: Sequence[str], templates: Sequence[str]) -> list[Recogniser]:
-        encoder, columns = self.clap.clip_encoder(), columns_of(labels, self.labels)
+        encoder, columns = self.clap.clip_encoder(), columns_of(labels, self.trained_labels)
         return [
             *zero_shot(encoder, self.clap.embed_text, labels, words, templates),
             LearnedPrompts(encoder, labels, self._features()[:, columns]),

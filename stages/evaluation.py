@@ -1,4 +1,4 @@
-"""Emotion recognition with what earlier stages left: zero-shot, learned prompts, the text-trained classifier."""
+"""Evaluation of a trained stage: what it recognises with, on every clip; trains nothing."""
 
 from pathlib import Path
 from typing import TypedDict, cast
@@ -7,38 +7,26 @@ import torch
 from torch import Tensor, nn
 
 from datamodules.batch import ClipBatch
-from losses.similarity import similarity
 from models.clap import Clap
-from models.soft_prompt import SoftPrompt
-from models.unit import unit
-from stages.acpt import PromptCallable
-from stages.clap import ReleasedWeights
-from stages.classifier import ClassifierCallable
+from models.errors import LabelError
+from models.recognition import TEMPLATES, Output, Recogniser, columns_of, embed, recognise
+from stages.clap import ClapTraining, ReleasedWeights
 from stages.frozen import FrozenTower, frozen_tower
+from stages.handoff import load_part, read_checkpoint
 from stages.metrics.measure import Measure, Shared, Trials, numbers
 from stages.stage import Stage
 from stages.templates import require_emotion
 
-# The paper's template first: it alone is the zero-shot baseline, all together are the ensemble.
-TEMPLATES = (
-    "this is a sound of {emotion}",
-    "This is a {emotion} sound",
-    "a {emotion} voice",
-    "the speaker sounds {emotion}",
-    "a person speaking in a {emotion} tone",
-    "speech that expresses a {emotion} feeling",
-)
 
-
-class ClipScores(TypedDict):
+class ClipOutputs(TypedDict):
     """What one batch of clips was recognised as.
 
     Attributes:
         id: The clips' names.
         corpus: Their corpora.
-        label: [N] the truth, in logit order.
-        scores: For each system [N, C]: cosines, or the classifier's output; the largest wins.
-        embedding: [N, E] unit embeddings.
+        label: [N] the true class, in logit order; -1 where unknown.
+        outputs: What each system says of the clips, by its name.
+        embedding: [N, E] of the clips.
         caption: [N, E] unit embeddings of the clips' captions; [N, 0] where nothing is measured on them.
         rating: [N, 3] valence, arousal and dominance; NaN where not rated.
         skipped: One line for each recording that could not be read.
@@ -47,7 +35,7 @@ class ClipScores(TypedDict):
     id: list[str]
     corpus: list[str]
     label: Tensor
-    scores: dict[str, Tensor]
+    outputs: dict[str, Output]
     embedding: Tensor
     caption: Tensor
     rating: Tensor
@@ -55,181 +43,179 @@ class ClipScores(TypedDict):
 
 
 class Evaluation(Stage):
-    """Recognise the emotion of every clip by each system that the checkpoint holds the parts of; trains nothing.
+    """Recognise every clip by each recogniser of a trained stage.
 
     Args:
-        clap: Audio-text model; by default that of ``init_from``.
         labels: Class names in logit order; linked from the data. They may be a part of the checkpoint's.
         words: The classes as prompts name them; linked from the data.
         init_from: Checkpoint of any stage; null where ``weights`` says what is evaluated.
+        stage: The stage that wrote ``init_from``, as it is configured there; what is said here beats that.
+        clap: Audio-text model that receives ``weights``.
         weights: Released weights to evaluate in place of ``init_from``; see ``models.released``.
-        prompt: Learned prompts; by default those of ``init_from``, if it has them.
-        classifier: Text-trained classifier; by default that of ``init_from``, if it has one.
-        trained_labels: The classes of prompts and classifier; by default those of ``init_from``.
-        trained_words: Those classes as prompts name them; likewise.
-        templates: Zero-shot prompts with ``{emotion}``: the first is the system "zero-shot", all are its ensemble. A
-            further system, "zero-shot words", takes the bare words, as SmoothCLAP does.
+        templates: Zero-shot prompts with ``{emotion}``: the first is the system "zero-shot", all are its ensemble.
         measures: What is measured of the shared space itself, on the clips and their captions; see ``stages.metrics``.
+
+    Raises:
+        LabelError: If there is nothing to evaluate, or nothing of it that was asked for.
 
     Attributes:
         measured: The trials of each metric of the measures; there after a test.
     """
 
-    parts = needs = ("clap", "prompt", "classifier")
-    loads_when = ("test", "predict", "validate")
+    evaluates = True
+    parts = needs = ()
 
     def __init__(
         self,
-        clap: Clap,
         labels: list[str],
         words: list[str],
         init_from: Path | None = None,
+        stage: Stage | None = None,
+        clap: Clap | None = None,
         weights: ReleasedWeights | None = None,
-        prompt: PromptCallable | None = None,
-        classifier: ClassifierCallable | None = None,
-        trained_labels: list[str] | None = None,
-        trained_words: list[str] | None = None,
         templates: list[str] = list(TEMPLATES),  # noqa: B006  # never changed
         measures: list[Measure] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        for place, template in enumerate(templates):
-            require_emotion(template, f"model.init_args.templates[{place}]")
-        trained = trained_labels or labels
-        if init_from is None and weights is None:
-            raise LabelError("model.init_args.init_from is null; name a checkpoint, or released weights in its place")
-        self.clap, self.labels, self.words, self.init_from, self.weights = clap, labels, words, init_from, weights
-        self.prompt: nn.Module | None = prompt(clap.text.width, len(trained)) if prompt else None
-        self.classifier: nn.Module | None = classifier(clap.width, len(trained)) if classifier else None
-        self.trained_labels, self.trained_words, self.templates = trained, trained_words or words, templates
+        for index, template in enumerate(templates):
+            require_emotion(template, f"model.init_args.templates[{index}]")
+        self.labels, self.words, self.templates = labels, words, templates
+        self.init_from, self.weights = init_from, weights
+        self.stage = _evaluated(self, stage, clap)
         self.measures = nn.ModuleList(measures or [])
+        if measures and self.space is None:
+            name = type(self.stage).__name__
+            raise LabelError(f"model.init_args.measures: {name} has no shared space of clips and texts to measure")
         self.measured: dict[str, Trials] = {}
-        self._text_CE: dict[str, Tensor] = {}
+        self._recognisers: list[Recogniser] = []
         self._frozen: dict[str, FrozenTower] | None = None
 
-    def setup(self, stage: str) -> None:
-        absent = [label for label in self.labels if label not in self.trained_labels]
-        if (self.prompt or self.classifier) is not None and absent:
-            raise LabelError(
-                f"data.init_args.labels: {', '.join(absent)} is no class of what {self.init_from} was trained for "
-                f"({', '.join(self.trained_labels)}); train it for these labels, or leave {', '.join(absent)} out"
-            )
-        super().setup(stage)
-        if self.weights is not None and self.init_from is None:
-            self.print(self.weights.load(self.clap))
+    @property
+    def space(self) -> Clap | None:
+        """The shared space of clips and texts, where the evaluated stage has one."""
+        clap = getattr(self.stage, "clap", None)
+        return clap if isinstance(clap, Clap) else None
+
+    @property
+    def sample_rate(self) -> int:
+        return self.stage.sample_rate
 
     @property
     def frozen_towers(self) -> dict[str, FrozenTower]:
         """Those that training kept frozen: what they make is shared with it, and with other cells of a matrix."""
         if self._frozen is None:
-            frozen = {"audio": self.clap.audio, "text": self.clap.text} if self.measures else {"audio": self.clap.audio}
-            self._frozen = {
-                name: frozen_tower(tower)
-                for name, tower in frozen.items()
-                if any(tower is each for each in self.clap.frozen)
-            }
+            self._frozen = {}
+            if self.space is not None:
+                towers: dict[str, nn.Module] = {"audio": self.space.audio}
+                if self.measures:
+                    towers["text"] = self.space.text
+                for name, tower in towers.items():
+                    if any(tower is each for each in self.space.frozen):
+                        self._frozen[name] = frozen_tower(tower)
         return self._frozen
+
+    def setup(self, stage: str) -> None:
+        if self.stage.trained_labels is not None:
+            columns_of(self.labels, self.stage.trained_labels)
+        if self.init_from is not None:
+            checkpoint = read_checkpoint(self.init_from)
+            for part in self.stage.parts:
+                module = getattr(self.stage, part)
+                if isinstance(module, nn.Module):
+                    load_part(checkpoint, part, module, self.init_from)
+        elif self.weights is not None:
+            self.print(self.weights.load(cast(Clap, self.space)))
 
     def on_test_start(self) -> None:
         for measure in self._all_measures():
             measure.start(self._embed_texts)
-        self._embed_classes()
+        self.on_predict_start()
+
+    def on_predict_start(self) -> None:
+        self._recognisers = self.stage.recognisers(self.labels, self.words, self.templates)
+        if not self._recognisers:
+            raise LabelError(f"{self.init_from}: {type(self.stage).__name__} has nothing that recognises emotion")
+
+    def test_step(self, batch: ClipBatch, batch_idx: int) -> ClipOutputs:
+        outputs = self.predict_step(batch, batch_idx)
+        if self.measures:
+            # Where nothing could be read there are no rows, but as many columns as elsewhere.
+            outputs["caption"] = outputs["embedding"]
+            if batch["id"]:
+                outputs["caption"] = self._measure(batch, outputs["embedding"])
+        return outputs
+
+    def predict_step(self, batch: ClipBatch, batch_idx: int) -> ClipOutputs:
+        """As ``test_step``, without measures; clips may have no label, -1."""
+        embeddings = embed(self._recognisers, batch)
+        embedding_NE = next(iter(embeddings.values()))
+        return ClipOutputs(
+            id=batch["id"],
+            corpus=batch["corpus"],
+            label=batch["label"],
+            outputs=recognise(self._recognisers, batch, embeddings),
+            embedding=embedding_NE,
+            caption=embedding_NE[:, :0],
+            rating=batch["rating"],
+            skipped=batch["skipped"],
+        )
 
     def on_test_epoch_end(self) -> None:
         for measure in self._all_measures():
             self.measured |= measure.compute()
             measure.reset()
 
+    def text_points(self) -> tuple[Tensor, list[str], list[str]] | None:
+        """Text embeddings for a map: [M, E], the label of each, and its kind, ``template`` or ``prompt``.
+
+        None where the recognisers compare clips with no texts.
+        """
+        points: list[Tensor] = []
+        kinds: list[str] = []
+        for recogniser in self._recognisers:
+            if (found := recogniser.text_points()) is not None:
+                kind, text_MCE = found
+                points.append(text_MCE.flatten(0, 1))
+                kinds += [kind] * len(points[-1])
+        if not points:
+            return None
+        return torch.cat(points), self.labels * (len(kinds) // len(self.labels)), kinds
+
     def _all_measures(self) -> list[Measure]:
         return cast(list[Measure], list(self.measures))
 
-    def _embed_classes(self) -> None:
-        template_TCE = torch.stack([self._embed(template) for template in self.templates])
-        self._text_CE = {
-            "zero-shot": template_TCE[0],
-            "zero-shot ensemble": unit(template_TCE.mean(0)),
-            "zero-shot words": self._embed("{emotion}"),
-        }
-        if self.prompt is not None:
-            self._text_CE["ACPT prompts"] = self._prompts().mean(0)
-
-    def test_step(self, batch: ClipBatch, batch_idx: int) -> ClipScores:
-        audio_NE = self._embed_clips(batch)
-        # Where nothing could be read there are no rows, but as many columns as elsewhere.
-        caption_NE = audio_NE if self.measures else audio_NE[:, :0]
-        if self.measures and batch["id"]:
-            caption_NE = self._embed_captions(batch)[batch["caption"]]
-            clip_N, caption_U = (numbers(texts).to(audio_NE.device) for texts in (batch["id"], batch["captions"]))
-            caption_N = caption_U[batch["caption"]]
-            clips = Shared(audio_NE, caption_NE, clip_N, caption_N, batch["label"], batch["rating"])
-            for measure in self._all_measures():
-                measure.update(clips)
-        return self._recognise(batch, audio_NE, caption_NE)
-
-    def on_predict_start(self) -> None:
-        self._embed_classes()
-
-    def predict_step(self, batch: ClipBatch, batch_idx: int) -> ClipScores:
-        """As ``test_step``, without measures; clips may have no label, -1."""
-        audio_NE = self._embed_clips(batch)
-        return self._recognise(batch, audio_NE, audio_NE[:, :0])
-
-    def _recognise(self, batch: ClipBatch, audio_NE: Tensor, caption_NE: Tensor) -> ClipScores:
-        scores = {system: similarity(audio_NE, text_CE) for system, text_CE in self._text_CE.items()}
-        if self.classifier is not None:
-            scores["text-trained classifier"] = self.classifier(audio_NE)[:, self._own_columns()]
-        return ClipScores(
-            id=batch["id"],
-            corpus=batch["corpus"],
-            label=batch["label"],
-            scores=scores,
-            embedding=audio_NE,
-            caption=caption_NE,
-            rating=batch["rating"],
-            skipped=batch["skipped"],
-        )
-
-    def _embed_clips(self, batch: ClipBatch) -> Tensor:
-        if not batch["id"]:
-            return self._text_CE["zero-shot"][:0]
-        if "audio" in batch["features"]:
-            return self.clap.project_audio(batch["features"]["audio"])
-        return self.clap.embed_audio(batch["wave"], batch["length"])
-
-    def _embed_texts(self, texts: list[str]) -> Tensor:
-        parts = [self.clap.embed_text(texts[first : first + 256]) for first in range(0, len(texts), 256)]
-        return torch.cat(parts)
+    def _measure(self, batch: ClipBatch, audio_NE: Tensor) -> Tensor:
+        """Show the measures a batch; return its captions' embeddings, [N, E]."""
+        caption_NE = self._embed_captions(batch)[batch["caption"]]
+        clip_N, caption_U = (numbers(texts).to(audio_NE.device) for texts in (batch["id"], batch["captions"]))
+        caption_N = caption_U[batch["caption"]]
+        clips = Shared(audio_NE, caption_NE, clip_N, caption_N, batch["label"], batch["rating"])
+        for measure in self._all_measures():
+            measure.update(clips)
+        return caption_NE
 
     def _embed_captions(self, batch: ClipBatch) -> Tensor:
-        kept = batch["features"].get("caption")
-        return self.clap.embed_text(batch["captions"]) if kept is None else self.clap.project_text(kept)
+        space, kept = cast(Clap, self.space), batch["features"].get("caption")
+        return space.embed_text(batch["captions"]) if kept is None else space.project_text(kept)
 
-    @torch.no_grad()
-    def text_points(self) -> tuple[Tensor, list[str], list[str]]:
-        """Text embeddings for a map: [M, E], the label of each, and its kind, ``template`` or ``prompt``."""
-        points, labels, kinds = [self._text_CE["zero-shot"]], list(self.labels), ["template"] * len(self.labels)
-        if self.prompt is not None:
-            prompt_KCE = self._prompts()
-            points.append(prompt_KCE.flatten(0, 1))
-            labels += self.labels * len(prompt_KCE)
-            kinds += ["prompt"] * prompt_KCE.shape[0] * prompt_KCE.shape[1]
-        return torch.cat(points), labels, kinds
-
-    def _own_columns(self) -> list[int]:
-        """Where the labels stand among those that prompts and classifier were trained on."""
-        return [self.trained_labels.index(label) for label in self.labels]
-
-    def _prompts(self) -> Tensor:
-        """Unit embeddings of the learned prompts of the labels, [K, C, E]."""
-        prompt = cast(SoftPrompt, self.prompt)
-        return self.clap.project_text(prompt(self.trained_words, self.clap.text))[:, self._own_columns()]
-
-    def _embed(self, template: str) -> Tensor:
-        return self.clap.embed_text([template.format(emotion=word) for word in self.words])
+    def _embed_texts(self, texts: list[str]) -> Tensor:
+        space = cast(Clap, self.space)
+        chunks = [space.embed_text(texts[first : first + 256]) for first in range(0, len(texts), 256)]
+        return torch.cat(chunks)
 
 
-class LabelError(ValueError):
-    """Classes that the checkpoint does not know. Commands end with exit code 2."""
-
-    exit_code = 2
+def _evaluated(evaluation: Evaluation, stage: Stage | None, clap: Clap | None) -> Stage:
+    """The stage to evaluate: that of a checkpoint, or one around released weights."""
+    if evaluation.init_from is None and evaluation.weights is None:
+        raise LabelError("model.init_args.init_from is null; name a checkpoint, or released weights in its place")
+    if evaluation.init_from is not None:
+        if clap is not None or stage is None:
+            raise LabelError(
+                "model.init_args.clap is the model of released weights (init_from null); what is evaluated of a "
+                "checkpoint is its own, and model.init_args.stage says parts of it anew"
+            )
+        return stage
+    if clap is None:
+        raise LabelError("model.init_args.clap: released weights need the model that they belong to")
+    return ClapTraining(clap, evaluation.labels, evaluation.words, weights=evaluation.weights)

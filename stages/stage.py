@@ -30,6 +30,12 @@ class Stage(LightningModule):
     init_from: Path | None = None
     resumed_from: Path | None = None
     in_batch_loss = False
+    # Whether it evaluates another stage: it tests and predicts from that one's checkpoint, and its outputs are written.
+    evaluates = False
+    # Arguments that only training asks for: an evaluation is built without them.
+    training_only: tuple[str, ...] = ("init_from", "weights", "loss", "optimizer", "scheduler", "groups")
+    # Classes that its recognisers were trained for; None where any can be asked for.
+    trained_labels: list[str] | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,15 +81,13 @@ class Stage(LightningModule):
 
     def setup(self, stage: str) -> None:
         self.remember_sources()
-        if self.init_from is not None and self.resumed_from is None and stage in self.loads_when:
+        if self.init_from is not None and self.resumed_from is None and stage == "fit":
             checkpoint = read_checkpoint(self.init_from)
             held = {name.split(".")[0] for name in checkpoint["state_dict"]}
             for part in self.parts:
                 module = getattr(self, part)
                 if isinstance(module, nn.Module) and (part in held or part in self.needs):
                     load_part(checkpoint, part, module, self.init_from)
-
-    loads_when: tuple[str, ...] = ("fit",)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         rebuilt = rebuilt_towers(self, self._sources)

@@ -1,5 +1,6 @@
 """What an evaluation leaves: predictions, results and embeddings as files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +8,25 @@ import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from numpy.typing import NDArray
 
 from datamodules.clips.data import ClipData
 from datamodules.errors import DataError
 from datamodules.manifest.spreadsheet import escaped_table
-from lightning_app.runs.predictions import CLIP_COLUMNS, SCORE, answers, joined, score_rows
+from lightning_app.runs.predictions import (
+    CLIP_COLUMNS,
+    RATING,
+    SCORE,
+    answers,
+    joined,
+    rating_rows,
+    score_rows,
+    text_rows,
+)
 from lightning_app.runs.results import COLUMNS, SPACE
-from stages.evaluation import ClipScores, Evaluation
-from stages.metrics import SCORES, Better, Trials, confusion_matrix
+from models.recognition import DIMENSIONS, Output, Ratings, Texts, concatenated, on_cpu
+from stages.evaluation import ClipOutputs, Evaluation
+from stages.metrics import RATING_SCORES, SCORES, Better, Trials, confusion_matrix
 
 
 class WriteEvaluation(Callback):
@@ -32,7 +44,7 @@ class WriteEvaluation(Callback):
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self._parts: list[ClipScores] = []
+        self._parts: list[ClipOutputs] = []
 
     def on_test_batch_end(
         self,
@@ -44,7 +56,7 @@ class WriteEvaluation(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         kept = {key: value.cpu() if isinstance(value, torch.Tensor) else value for key, value in outputs.items()}
-        kept["scores"] = {system: score.cpu() for system, score in outputs["scores"].items()}
+        kept["outputs"] = {system: on_cpu(output) for system, output in outputs["outputs"].items()}
         self._parts.append(kept)  # type: ignore[arg-type]  # the same keys
 
     on_predict_batch_end = on_test_batch_end
@@ -63,7 +75,11 @@ class WriteEvaluation(Callback):
         folder = Path(trainer.default_root_dir)
         table = self._write_predictions(trainer, stage, parts, data.test_rows)
         clips = sum(len(part["id"]) for part in parts)
-        rows = [*self._recognised(table, stage.labels, data), *self._measured(stage, data, clips)]
+        rows = [
+            *self._recognised(table, stage.labels, data),
+            *self._rated(table, data),
+            *self._measured(stage, data, clips),
+        ]
         results = pd.DataFrame(rows, columns=list(COLUMNS))
         if stage.measured:
             _trials(stage.measured).to_csv(folder / "trials.csv", index=False)
@@ -73,25 +89,20 @@ class WriteEvaluation(Callback):
             trainer.callback_metrics[f"{row.system}/{row.metric}"] = torch.tensor(row.value)
 
     def _write_predictions(
-        self, trainer: Trainer, pl_module: LightningModule, parts: list[ClipScores], rows: pd.DataFrame
+        self, trainer: Trainer, pl_module: LightningModule, parts: list[ClipOutputs], rows: pd.DataFrame
     ) -> pd.DataFrame:
         data: ClipData = trainer.datamodule  # type: ignore[attr-defined]
         stage: Evaluation = pl_module  # type: ignore[assignment]
         clips = self._clips(parts, stage.labels, data)
         skipped = [line for part in parts for line in part["skipped"]]
         _require_every_row(clips["id"], len(skipped), rows["id"], data.manifest)
-        table = joined(
-            [
-                score_rows(
-                    clips, system, stage.labels, torch.cat([part["scores"][system] for part in parts]).float().numpy()
-                )
-                for system in parts[0]["scores"]
-            ]
-        )
+        true_NR = torch.cat([part["rating"] for part in parts]).float().numpy()
+        outputs = {system: concatenated([part["outputs"][system] for part in parts]) for system in parts[0]["outputs"]}
+        table = joined([_rows(clips, system, output, true_NR) for system, output in outputs.items()])
         table.to_parquet(Path(trainer.default_root_dir) / "predictions.parquet", index=False)
         return table
 
-    def _clips(self, parts: list[ClipScores], labels: list[str], data: ClipData) -> pd.DataFrame:
+    def _clips(self, parts: list[ClipOutputs], labels: list[str], data: ClipData) -> pd.DataFrame:
         """What predictions.parquet says of each clip, whatever the system."""
         rows = data.all_rows
         speakers = dict(zip(rows["id"], rows.get("speaker", pd.Series("", rows.index)), strict=True))
@@ -120,6 +131,19 @@ class WriteEvaluation(Callback):
             ]
         return rows
 
+    def _rated(self, table: pd.DataFrame, data: ClipData) -> list[dict[str, Any]]:
+        """The agreement of each system with the raters, on each dimension of each corpus."""
+        rows = []
+        ratings = table[table["kind"] == RATING]
+        for names, group in ratings.groupby(["system", "corpus", "label"], sort=False, observed=True):
+            system, corpus, dimension = map(str, names)
+            rated = group[group["true_value"].notna()]
+            predicted_N, true_N = rated["value"].to_numpy(), rated["true_value"].to_numpy()
+            for score in RATING_SCORES:
+                name, value = f"{score.name} {dimension}", score.of(predicted_N, true_N)
+                rows.append(self._row(system, corpus, RATING, name, score.better, value, len(rated), data))
+        return rows
+
     def _measured(self, stage: Evaluation, data: ClipData, clips: int) -> list[dict[str, Any]]:
         """The mean of each metric over the trials in which it could be measured."""
         corpora = "+".join(sorted(set(data.test_rows.get("corpus", pd.Series(dtype=str))))) or data.manifest.parent.name
@@ -145,7 +169,25 @@ class WriteEvaluation(Callback):
         }
 
 
-def _of_all_ranks(parts: list[ClipScores], trainer: Trainer) -> list[ClipScores]:
+def _rows(clips: pd.DataFrame, system: str, output: Output, true_NR: NDArray[np.float32]) -> pd.DataFrame:
+    if isinstance(output, Texts):
+        return text_rows(clips, system, output.text)
+    value = output.value.float().numpy()
+    if isinstance(output, Ratings):
+        return rating_rows(clips, system, output.labels, value, _of_dimensions(true_NR, output.labels))
+    return score_rows(clips, system, output.labels, value)
+
+
+def _of_dimensions(true_NR: NDArray[np.float32], dimensions: Sequence[str]) -> NDArray[np.float32]:
+    """The raters' columns of these dimensions; NaN where a manifest has no column of one."""
+    found = np.full((len(true_NR), len(dimensions)), np.nan, np.float32)
+    for column, dimension in enumerate(dimensions):
+        if dimension in DIMENSIONS:
+            found[:, column] = true_NR[:, DIMENSIONS.index(dimension)]
+    return found
+
+
+def _of_all_ranks(parts: list[ClipOutputs], trainer: Trainer) -> list[ClipOutputs]:
     if trainer.world_size == 1:
         return parts
     gathered: list[Any] = [None] * trainer.world_size
@@ -172,14 +214,17 @@ def _trials(measured: dict[str, Trials]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["metric", "trial", "value"])
 
 
-def _captions(parts: list[ClipScores]) -> dict[str, Any]:
+def _captions(parts: list[ClipOutputs]) -> dict[str, Any]:
     """Captions and ratings beside the clips, where the shared space was measured."""
     keys = ("caption", "rating") if parts else ()
     return {key: torch.cat([part[key] for part in parts]).float().numpy() for key in keys}  # type: ignore[literal-required]
 
 
-def _write_embeddings(path: Path, parts: list[ClipScores], stage: Evaluation) -> None:
-    text_ME, text_labels, kinds = stage.text_points()
+def _write_embeddings(path: Path, parts: list[ClipOutputs], stage: Evaluation) -> None:
+    points = stage.text_points()
+    if points is None:
+        return
+    text_ME, text_labels, kinds = points
     with path.open("wb") as file:
         np.savez_compressed(
             file,

@@ -4,6 +4,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,6 @@ from lightning_app.runs.checkpoint_io import AtomicCheckpointIO, verify
 from lightning_app.runs.fingerprint import Fingerprint, command_settings, fingerprint
 from lightning_app.runs.folder import OVERWRITE, ROOT, AlreadyDone, RunFolder, in_own_folder
 from lightning_app.runs.inherit import checkpoint_file, inherited_settings, require_same_stage
-from stages.evaluation import Evaluation
 from stages.handoff import CheckpointError
 from stages.stage import Stage
 
@@ -149,7 +149,7 @@ class StageCLI(LightningCLI):
             path = Path(config["ckpt_path"])
             verify(path)
             require_same_stage(path, config["model"], sys.stderr)
-        elif self.subcommand != "fit" and not config["model"]["class_path"].endswith(".Evaluation"):
+        elif self.subcommand != "fit" and not _class(config["model"]["class_path"]).evaluates:
             raise CheckpointError(
                 f"{self.subcommand}: without --ckpt_path the model is random; name this stage's checkpoint, such as "
                 f"--ckpt_path {config['trainer']['default_root_dir'] or 'RUN'}/best.ckpt"
@@ -164,7 +164,7 @@ class StageCLI(LightningCLI):
         if self.writes:
             self.folder.begin()
             callbacks += [WriteCaptions(), self.done]
-        if self.writes and isinstance(self.model, Evaluation) and isinstance(self.datamodule, ClipData):
+        if self.writes and self.model.evaluates and isinstance(self.datamodule, ClipData):
             callbacks.append(WriteEvaluation(seed))
         own: dict[str, Any] = {"callbacks": callbacks}
         if not sys.stdout.isatty() and config["trainer"]["enable_progress_bar"] is None:
@@ -178,6 +178,13 @@ class StageCLI(LightningCLI):
         trainer = super().instantiate_trainer(**own, **kwargs)
         guard_convolutions(trainer)
         return trainer
+
+
+def _class(class_path: str) -> type[Stage]:
+    """The class of a stage that the parser has accepted."""
+    module, _, name = class_path.rpartition(".")
+    found: type[Stage] = getattr(import_module(module), name)
+    return found
 
 
 def run_stage(arguments: Sequence[str]) -> int:

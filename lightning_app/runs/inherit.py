@@ -14,6 +14,7 @@ from lightning_app.config.trust import Trust, refusal
 from lightning_app.runs.checkpoint_io import verify
 from stages.checkpoint_content import CheckpointError, require_plain
 from stages.handoff import near_checkpoints, read_checkpoint, stage_of
+from stages.stage import Stage
 
 # The data say these, by a link that is not there yet when a command is read.
 LINKED = ("labels", "words")
@@ -65,8 +66,11 @@ def inherited_settings(arguments: list[str], settings: Mapping[str, Any]) -> lis
     if resumed:
         _require_stage(checkpoint, path, stage)
     stored = checkpoint["hyper_parameters"]
-    accepted = inspect.signature(_imported(stage, trust)).parameters
+    stage_class = _imported(stage, trust)
+    accepted = inspect.signature(stage_class).parameters
     init_args = {part: stored[part] for part in PARTS if part in accepted and stored.get(part) is not None}
+    if getattr(stage_class, "evaluates", False):
+        init_args = {"stage": evaluated_stage(stored, path, trust)}
     if settings.get("model.take") == "audio" and not resumed:
         init_args = {"clap": {"class_path": "models.clap.Clap", "init_args": {"audio": _audio_tower(stored, path)}}}
     require_plain(init_args, path, "hyper_parameters")
@@ -74,8 +78,6 @@ def inherited_settings(arguments: list[str], settings: Mapping[str, Any]) -> lis
     require_trusted(init_args, path, trust)
     # A view's name says what is merged into its labels; a view that was made of a list has none of ours.
     labels = checkpoint["view"] if checkpoint.get("view") in LABEL_SETS else stored.get("labels")
-    if "trained_labels" in accepted and stored.get("labels"):
-        init_args |= {"trained_labels": stored["labels"], "trained_words": stored["words"]}
     inherited: dict[str, Any] = {"model": {"class_path": stage, "init_args": init_args}}
     data = settings.get("data.class_path", settings.get("data"))
     if isinstance(data, str):
@@ -86,6 +88,29 @@ def inherited_settings(arguments: list[str], settings: Mapping[str, Any]) -> lis
         if told := {key: value for key, value in said.items() if value and key in known}:
             inherited["data"] = {"class_path": data, "init_args": told}
     return [arguments[0], "--config", json.dumps(inherited), *arguments[1:]]
+
+
+def evaluated_stage(stored: Mapping[str, Any], path: Path, trust: Trust) -> dict[str, Any]:
+    """Configure the stage that wrote a checkpoint, to be evaluated: without what training alone asks for.
+
+    Args:
+        stored: Its settings, as the checkpoint has them.
+        path: The checkpoint, for messages.
+        trust: Whose classes may be imported.
+
+    Raises:
+        CheckpointError: If the checkpoint does not say which class wrote it, or one that the command does not trust.
+    """
+    class_path = stored.get("_class_path")
+    if not isinstance(class_path, str):
+        raise CheckpointError(f"{path}: does not say which stage wrote it; run the stage that writes it again")
+    require_trusted({"class_path": class_path}, path, trust, "model.stage")
+    written_by = _imported(class_path, trust)
+    if not (isinstance(written_by, type) and issubclass(written_by, Stage)):
+        raise CheckpointError(f"{path}: {class_path} is said to have written it, and is no stage")
+    known = inspect.signature(written_by).parameters
+    init_args = {key: stored[key] for key in known if key in stored and key not in written_by.training_only}
+    return {"class_path": class_path, "init_args": init_args}
 
 
 def _audio_tower(stored: Mapping[str, Any], path: Path) -> Any:

@@ -2,7 +2,7 @@
 
 from models.recognition.dimensional import DIMENSIONS, Dimensional, RatingHead
 from models.recognition.linear import LinearRecogniser
-from models.recognition.outputs import Clips, Output, Ratings, Scores, Texts
+from models.recognition.outputs import Clips, Output, Ratings, Scores, Texts, concatenated, on_cpu
 from models.recognition.prompts import LearnedPrompts
 from models.recognition.recogniser import ClipEncoder, Recogniser, columns_of, embed, recognise
 from models.recognition.zero_shot import TEMPLATES, ZeroShot, zero_shot
@@ -23,7 +23,9 @@ __all__ = [
     "Texts",
     "ZeroShot",
     "columns_of",
+    "concatenated",
     "embed",
+    "on_cpu",
     "recognise",
     "zero_shot",
 ]

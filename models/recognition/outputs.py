@@ -1,8 +1,10 @@
 """Inputs and outputs of recognisers."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar, TypedDict
 
+import torch
 from torch import Tensor
 
 
@@ -63,3 +65,16 @@ class Texts:
 
 
 Output = Scores | Ratings | Texts
+
+
+def on_cpu(output: Output) -> Output:
+    """The same output with its values in main memory."""
+    return output if isinstance(output, Texts) else replace(output, value=output.value.cpu())
+
+
+def concatenated(outputs: Sequence[Output]) -> Output:
+    """One system's outputs for several batches, all of one kind, as one output."""
+    first = outputs[0]
+    if isinstance(first, Texts):
+        return Texts([text for output in outputs if isinstance(output, Texts) for text in output.text])
+    return replace(first, value=torch.cat([output.value for output in outputs if not isinstance(output, Texts)]))

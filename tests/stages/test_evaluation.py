@@ -5,15 +5,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.audio import AudioEncoder
 from models.clap import Clap
-from models.classifier import CosineClassifier
+from models.errors import LabelError
+from models.recognition import Ratings, Scores, ZeroShot
 from models.soft_prompt import SoftPrompt
 from models.text import TextEncoder
-from stages.evaluation import Evaluation
+from stages.acpt import ACPT
+from stages.clap import ClapTraining
+from stages.classifier import TextClassifier
+from stages.evaluation import ClipOutputs, Evaluation
 from stages.metrics.measure import Measure, Shared
+from stages.ser import DimensionalSER
+from stages.stage import Stage
 
 LABELS, WORDS = ["anger", "happiness", "sadness"], ["angry", "happy", "sad"]
 
@@ -39,11 +45,27 @@ class Watch(Measure):
         return {}
 
 
-def evaluation(tiny_bert: Path, **more: object) -> Evaluation:
+def stage_of(kind: type[Stage], tiny_bert: Path, **more: object) -> Stage:
+    """A stage of one kind, trained for three classes; of one seed, so that all have the same model inside."""
     torch.manual_seed(0)
     clap = Clap(Statistics(), TextEncoder(str(tiny_bert)), dim=16)
+    return kind(clap, LABELS, WORDS, **more)  # type: ignore[arg-type, call-arg]
+
+
+def evaluation(stage: Stage, **more: object) -> Evaluation:
     more = {"labels": LABELS, "words": WORDS, **more}
-    return Evaluation(clap, init_from=Path("none.ckpt"), **more).eval()  # type: ignore[arg-type]
+    return Evaluation(stage=stage, init_from=Path("none.ckpt"), **more).eval()  # type: ignore[arg-type]
+
+
+class Nothing:
+    """Released weights that load nothing."""
+
+    def load(self, clap: nn.Module) -> str:
+        return "nothing"
+
+
+def scores(outputs: ClipOutputs) -> dict[str, Tensor]:
+    return {system: output.value for system, output in outputs["outputs"].items() if isinstance(output, Scores)}
 
 
 def batch(names: str = "abcde") -> dict[str, object]:
@@ -61,8 +83,8 @@ def batch(names: str = "abcde") -> dict[str, object]:
 
 @torch.no_grad()
 def test_a_clip_has_the_number_of_its_name_in_every_batch(tiny_bert: Path) -> None:
-    stage = evaluation(tiny_bert, measures=[Watch()])
-    stage._embed_classes()
+    stage = evaluation(stage_of(ClapTraining, tiny_bert), measures=[Watch()])
+    stage.on_test_start()
     found = []
     for parts in (["abcde"], ["ed", "cab"]):
         stage.measures[0].seen.clear()  # type: ignore[union-attr, operator]
@@ -80,53 +102,87 @@ def test_a_clip_has_the_number_of_its_name_in_every_batch(tiny_bert: Path) -> No
 @pytest.mark.parametrize("half", [False, True])
 def test_scores_are_not_rounded_where_the_towers_run_in_bfloat16(tiny_bert: Path, half: bool) -> None:
     """Towers and projections may; the cosines of what they give are float32, so that no tie goes to the first class."""
-    stage = evaluation(tiny_bert, classifier=CosineClassifier, measures=[Watch()])
+    stage = evaluation(stage_of(TextClassifier, tiny_bert), measures=[Watch()])
     if half:
         stage.bfloat16()
-    heard = {**batch(), "features": {"audio": 1 + 0.01 * torch.randn(5, 2).to(stage.clap.log_scale.dtype)}}
+    trained: TextClassifier = stage.stage  # type: ignore[assignment]
+    heard = {**batch(), "features": {"audio": 1 + 0.01 * torch.randn(5, 2).to(trained.clap.log_scale.dtype)}}
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not half):
-        stage._embed_classes()
+        stage.on_test_start()
         outputs = stage.test_step(heard, 0)  # type: ignore[arg-type]
     embedding = outputs["embedding"]
     assert embedding.dtype == torch.float32
-    assert len(outputs["scores"]) == 4
-    for system, text_CE in stage._text_CE.items():
-        assert text_CE.dtype == torch.float32
-        torch.testing.assert_close(outputs["scores"][system], embedding @ text_CE.T, atol=1e-6, rtol=0)
-    weight_CE = stage.classifier.weight_CE.float()  # type: ignore[union-attr]
-    expected = embedding @ torch.nn.functional.normalize(weight_CE, dim=1).T
-    torch.testing.assert_close(outputs["scores"]["text-trained classifier"], expected, atol=1e-6, rtol=0)
+    assert len(outputs["outputs"]) == 5
+    for recogniser in stage._recognisers:
+        if isinstance(recogniser, ZeroShot):
+            assert recogniser.text_CE.dtype == torch.float32
+            expected = embedding @ recogniser.text_CE.T
+            torch.testing.assert_close(scores(outputs)[recogniser.name], expected, atol=1e-6, rtol=0)
+    expected = embedding @ torch.nn.functional.normalize(trained.classifier.weight_CE.float(), dim=1).T
+    torch.testing.assert_close(scores(outputs)["text-trained classifier"], expected, atol=1e-6, rtol=0)
 
 
 @torch.no_grad()
 def test_a_part_of_the_classes_has_the_scores_that_these_classes_have_among_all(tiny_bert: Path) -> None:
     """Prompts and classifier were trained for three classes; two are asked for, in another order."""
-    trained = {"trained_labels": LABELS, "trained_words": WORDS, "prompt": SoftPrompt, "classifier": CosineClassifier}
-    whole = evaluation(tiny_bert, **trained)
-    part = evaluation(tiny_bert, **trained, labels=["sadness", "anger"], words=["sad", "angry"])
-    part.load_state_dict(whole.state_dict())
-    scores = []
+    trained = stage_of(TextClassifier, tiny_bert)
+    whole, part = evaluation(trained), evaluation(trained, labels=["sadness", "anger"], words=["sad", "angry"])
+    found = []
     for stage in (whole, part):
-        stage._embed_classes()
-        scores.append(stage.test_step(batch(), 0)["scores"])  # type: ignore[arg-type]
-    assert {"zero-shot", "ACPT prompts", "text-trained classifier"} < set(scores[0])
-    for system, all_NC in scores[0].items():
+        stage.on_test_start()
+        found.append(scores(stage.test_step(batch(), 0)))  # type: ignore[arg-type]
+    assert {"zero-shot", "ACPT prompts", "text-trained classifier"} < set(found[0])
+    for system, all_NC in found[0].items():
         assert not torch.allclose(all_NC[:, 0], all_NC[:, 2])
-        torch.testing.assert_close(scores[1][system], all_NC[:, [2, 0]], atol=1e-6, rtol=0, msg=system)
-    points, labels, kinds = part.text_points()
+        torch.testing.assert_close(found[1][system], all_NC[:, [2, 0]], atol=1e-6, rtol=0, msg=system)
+    points, labels, kinds = part.text_points()  # type: ignore[misc]
     learned = [label for label, kind in zip(labels, kinds, strict=True) if kind == "prompt"]
-    assert learned == ["sadness", "anger"] * (len(learned) // 2)
+    assert learned == ["sadness", "anger"] * 12
     assert len(points) == len(labels)
 
 
 @torch.no_grad()
 def test_the_prompts_of_all_contexts_recognise_together(tiny_bert: Path) -> None:
     """A class's score is the mean of its cosines under every context."""
-    stage = evaluation(tiny_bert, prompt=partial(SoftPrompt, contexts=4, std=1.0))
-    stage._embed_classes()
+    trained = stage_of(ACPT, tiny_bert, prompt=partial(SoftPrompt, contexts=4, std=1.0))
+    stage = evaluation(trained)
+    stage.on_test_start()
     outputs = stage.test_step(batch(), 0)  # type: ignore[arg-type]
-    prompt_KCE = stage._prompts()
+    prompt_KCE = trained()
     assert len(prompt_KCE) == 4
     each_KNC = torch.stack([outputs["embedding"] @ prompt_CE.T for prompt_CE in prompt_KCE])
     assert each_KNC.std(0).min() > 1e-4
-    torch.testing.assert_close(outputs["scores"]["ACPT prompts"], each_KNC.mean(0), atol=1e-6, rtol=0)
+    torch.testing.assert_close(scores(outputs)["ACPT prompts"], each_KNC.mean(0), atol=1e-6, rtol=0)
+
+
+@torch.no_grad()
+def test_a_stage_without_a_shared_space_is_evaluated_and_not_measured() -> None:
+    trained = DimensionalSER(Statistics(), LABELS, WORDS)
+    stage = evaluation(trained)
+    stage.on_test_start()
+    outputs = stage.test_step(batch(), 0)  # type: ignore[arg-type]
+    heard = batch()
+    expected = trained.eval()(heard["wave"], heard["length"])
+    ratings = outputs["outputs"]["dimensional"]
+    assert isinstance(ratings, Ratings)
+    assert ratings.labels == ("valence", "arousal", "dominance")
+    torch.testing.assert_close(ratings.value, expected)
+    assert stage.text_points() is None
+    assert stage.frozen_towers == {}
+    with pytest.raises(LabelError, match="measures: DimensionalSER has no shared space of clips and texts"):
+        evaluation(trained, measures=[Watch()])
+
+
+def test_a_stage_that_recognises_nothing_is_refused() -> None:
+    stage = evaluation(Stage())
+    with pytest.raises(LabelError, match=r"none\.ckpt: Stage has nothing that recognises emotion"):
+        stage.on_test_start()
+
+
+def test_what_is_evaluated_has_to_be_said(tiny_bert: Path) -> None:
+    with pytest.raises(LabelError, match="init_from is null; name a checkpoint, or released weights in its place"):
+        Evaluation(LABELS, WORDS)
+    with pytest.raises(LabelError, match="clap: released weights need the model that they belong to"):
+        Evaluation(LABELS, WORDS, weights=Nothing())
+    with pytest.raises(LabelError, match="stage says parts of it anew"):
+        evaluation(stage_of(ClapTraining, tiny_bert), clap=Clap(Statistics(), TextEncoder(str(tiny_bert))))

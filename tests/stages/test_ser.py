@@ -1,3 +1,8 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -26,3 +31,45 @@ def test_ratings_are_not_rounded_to_steps_of_a_thirty_second_in_bfloat16() -> No
     assert rating_NR.dtype == torch.float32
     near_4 = rating_NR[(rating_NR > 4) & (rating_NR < 4.5)]
     assert len(near_4.unique()) > 40
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
+    """A folder with the run of a tiny tower that was trained for a moment, through the command line."""
+    from lightning_app.cli import main
+
+    folder = tmp_path_factory.mktemp("ser")
+    words = [
+        "fit", "--config", "stages/ser.yaml", "--model.audio.width_multiplier=0.03125", f"--data.manifest={corpus}",
+        "--data.labels=iemocap4", "--data.split.disjoint=[speaker]", "--data.loading.batch_size=8",
+        "--data.audio.seconds=1.2", "--data.loading.num_workers=0",
+        "--trainer.max_epochs=2", f"--trainer.default_root_dir={folder / 'ser'}",
+        "--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false",
+    ]  # fmt: skip
+    assert main(words) == 0
+    return folder
+
+
+def test_what_it_hears_is_tested_and_reported(trained: Path, command, corpus: Path) -> None:
+    folder = trained / "evaluation"
+    code = command(
+        "test", "--config", "stages/evaluation.yaml", f"--model.init_from={trained / 'ser' / 'best.ckpt'}",
+        f"--data.manifest={corpus}", "--data.split.disjoint=[speaker]", "--data.loading.num_workers=0",
+        "--data.audio.seconds=1.2", f"--trainer.default_root_dir={folder}",
+    )  # fmt: skip
+    assert code == 0
+    manifest = pd.read_csv(corpus).query("split == 'test'").set_index("id")
+    predictions = pd.read_parquet(folder / "predictions.parquet")
+    assert set(predictions["kind"]) == {"rating"}
+    results = pd.read_csv(folder / "results.csv").set_index("metric")
+    assert set(results["system"]) == {"dimensional"}
+    assert set(results["kind"]) == {"rating"}
+    for dimension, rows in predictions.groupby("label", observed=True):
+        true, said = rows.set_index("id")["true_value"], rows.set_index("id")["value"]
+        np.testing.assert_allclose(true, manifest.loc[true.index, str(dimension)], rtol=1e-6)
+        assert results.loc[f"MAE {dimension}", "value"] == pytest.approx((true - said).abs().mean(), abs=1e-6)
+        assert results.loc[f"MAE {dimension}", "better"] == "lower"
+        assert results.loc[f"CCC {dimension}", "better"] == "higher"
+        assert set(results.loc[[f"CCC {dimension}", f"MAE {dimension}"], "n"]) == {len(rows)}
+    assert not (folder / "embeddings.npz").exists()
+    assert command("report", "--runs", trained, "--markdown") == 0
