@@ -1,11 +1,41 @@
-"""transformers' ``from_pretrained``, quiet and strict."""
+"""transformers' ``from_pretrained``, quiet and strict, and which file the weights are from."""
 
+import hashlib
+import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from models.errors import WeightsError
+
+# As transformers looks for them; an index names the files that a large model's weights are spread over.
+WEIGHTS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """The file that a module's tensors are from, as the module's attribute ``pretrained``.
+
+    A checkpoint leaves such tensors out while nothing has changed them, and knows the file again by its digest.
+
+    Args:
+        source: Hub name, folder, or ``package:NAME/FOLDER``.
+        revision: Commit of a hub name.
+        sha256: Of the file; of the files' digests where there are several.
+    """
+
+    source: str
+    revision: str | None
+    sha256: str
 
 
 def from_pretrained(
@@ -14,8 +44,9 @@ def from_pretrained(
     revision: str | None = None,
     key_mapping: dict[str, str] | None = None,
     optional: tuple[str, ...] = (),
+    name: str | None = None,
 ) -> Any:
-    """Load a model of transformers, and refuse one that would be partly random.
+    """Load a model of transformers, and refuse one that would be partly random; it has an attribute ``pretrained``.
 
     Args:
         model: Class of transformers.
@@ -23,6 +54,7 @@ def from_pretrained(
         revision: Commit of a hub name.
         key_mapping: Patterns on the names in the file, and what replaces them.
         optional: Beginnings of names that may be missing, because the caller discards those parts.
+        name: What a user calls the source; null for ``source`` itself.
 
     Raises:
         WeightsError: If the source cannot be found, or lacks tensors of the model.
@@ -41,8 +73,66 @@ def from_pretrained(
     missing = sorted(name for name in report["missing_keys"] if not name.startswith(optional))
     if missing:
         raise WeightsError(f"{source}: lacks tensors of a {model.__name__}: {', '.join(missing)}")
+    loaded.pretrained = pretrained_file(source, revision, name)
     # In training mode, as any new module is: Lightning keeps the mode it finds, and freezing is for others to decide.
     return loaded.train()
+
+
+def pretrained_file(source: str, revision: str | None = None, name: str | None = None) -> Pretrained | None:
+    """Identify the weights of a model that was loaded from a source; None if they lie in no file that is known.
+
+    Args:
+        source: Folder, or name on the Hugging Face hub.
+        revision: Commit of a hub name.
+        name: What a user calls the source; null for ``source`` itself.
+    """
+    for file in WEIGHTS:
+        found = _cached(source, file, revision)
+        if found is None:
+            continue
+        digests = [file_sha256(found)]
+        if file.endswith(".index.json"):
+            shards = sorted(set(json.loads(found.read_text(encoding="utf-8"))["weight_map"].values()))
+            paths = [_cached(source, shard, revision) for shard in shards]
+            digests += [file_sha256(path) for path in paths if path is not None]
+        whole = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+        return Pretrained(name or source, revision, whole)
+    return None
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's content; one that has not changed is read once per process."""
+    stored = path.resolve()
+    if stored.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", stored.name):
+        # The hub's cache names a file by its digest.
+        return stored.name
+    stat = stored.stat()
+    return _sha256(stored, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=4096)
+def _sha256(path: Path, mtime_ns: int, size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _cached(source: str, file: str, revision: str | None) -> Path | None:
+    """A file of a model that has been loaded; nothing is downloaded."""
+    from transformers.utils.hub import cached_file
+
+    try:
+        found = cached_file(
+            source,
+            file,
+            revision=revision,
+            local_files_only=True,
+            _raise_exceptions_for_gated_repo=False,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+        )
+    except OSError:
+        return None
+    return Path(found) if found else None
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Text encoders of transformers: texts, or token embeddings, to one vector each."""
 
-import hashlib
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import TextLengthError, WeightsError
-from models.pretrained import from_pretrained, loading
+from models.pretrained import file_sha256, from_pretrained, loading
 
 Pooling = Literal["mean", "cls", "pooler", "last"]
 
@@ -65,10 +64,10 @@ class TextEncoder(nn.Module):
         discarded = () if pooling == "pooler" else ("pooler.",)
         if config.model_type in ("clap", "clap_text_model"):
             renamed = {r"^text_model\.": ""}
-            self.model: Any = from_pretrained(ClapTextModel, folder, revision, renamed, discarded)
+            self.model: Any = from_pretrained(ClapTextModel, folder, revision, renamed, discarded, source)
             config = self.model.config
         else:
-            self.model = from_pretrained(AutoModel, folder, revision, None, discarded)
+            self.model = from_pretrained(AutoModel, folder, revision, None, discarded, source)
         if discarded and getattr(self.model, "pooler", None) is not None:
             self.model.pooler = None
         self.width = int(config.hidden_size)
@@ -178,7 +177,6 @@ def _unused_positions(model: nn.Module) -> int:
 def _require_digest(file: Path, expected: str) -> None:
     if not file.is_file():
         raise WeightsError(f"{file}: no such file, and sha256 names its digest; set source to a folder that holds it")
-    with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    found = file_sha256(file)
     if found != expected:
         raise WeightsError(f"{file}: sha256 is {found}, expected {expected}; the file is damaged, or another release")

@@ -49,7 +49,7 @@ class ACPT(Stage):
         labels: list[str],
         words: list[str],
         prompt: PromptCallable = SoftPrompt,
-        init_from: Path | None = None,
+        init_from: dict[str, str] | str | Path | None = None,
         cross_entropy: PromptCrossEntropy = PromptCrossEntropy(),  # noqa: B008  # has no state
         ranking: PromptRanking = PromptRanking(),  # noqa: B008  # has no state
         diversity_weight: float = 0.0,

@@ -17,7 +17,6 @@ from models.audio.encoder import AudioEncoder
 from models.clap import Clap
 from models.recognition import Recogniser, zero_shot
 from stages.frozen import FrozenTower, frozen_tower
-from stages.handoff import load_part, read_checkpoint
 from stages.metrics import EmotionMetrics
 from stages.optim import ParamGroup, WarmupCosine, group_parameters
 from stages.stage import Stage
@@ -42,8 +41,7 @@ class ClapTraining(Stage):
         local: Extractor of the local audio features that a loss compares clips by, frozen; null takes what the audio
             tower itself has pooled.
         template: Zero-shot prompt of the validation metric, with ``{emotion}``.
-        init_from: Checkpoint of an earlier stage, loaded when fitting starts.
-        take: What is taken from it: its part ``clap``, or its ``audio`` tower alone.
+        init_from: Checkpoint of an earlier stage, or a mapping such as ``{clap.audio: runs/ser/best.ckpt:audio}``.
         weights: Released weights to start from in place of ``init_from``; see ``models.released``.
         optimizer: Called with the parameter groups.
         scheduler: Learning rates over the run, stepped after every batch; null keeps them.
@@ -64,8 +62,7 @@ class ClapTraining(Stage):
         loss: ContrastiveLoss = InfoNCE(),  # noqa: B008  # has no state
         local: AudioEncoder | None = None,
         template: str = "this is a sound of {emotion}",
-        init_from: Path | None = None,
-        take: Literal["clap", "audio"] = "clap",
+        init_from: dict[str, str] | str | Path | None = None,
         weights: ReleasedWeights | None = None,
         optimizer: OptimizerCallable = torch.optim.Adam,
         scheduler: LRSchedulerCallable | None = None,
@@ -82,22 +79,17 @@ class ClapTraining(Stage):
             )
         # eval() lasts: Lightning gives every module back the mode that it had.
         self.local = None if local is None else local.requires_grad_(False).eval()
-        self.init_from, self.take, self.weights = init_from, take, weights
+        self.init_from, self.weights = init_from, weights
         self.optimizer, self.scheduler, self.groups = optimizer, scheduler, groups or []
         self.metrics = EmotionMetrics(labels)
         self._pooled: dict[str, Tensor] = {}
         self._frozen: dict[str, FrozenTower] | None = None
 
     def setup(self, stage: str) -> None:
-        self.remember_sources()
-        if stage == "fit" and self.init_from is not None and self.resumed_from is None and self.take == "audio":
-            checkpoint = read_checkpoint(self.init_from)
-            held = {name.split(".")[0] for name in (*checkpoint["state_dict"], *checkpoint.get("rebuilt", {}))}
-            load_part(checkpoint, "audio" if "audio" in held else "clap.audio", self.clap.audio, self.init_from)
-        else:
-            super().setup(stage)
+        super().setup(stage)
         if stage == "fit" and self.weights is not None and self.init_from is None:
             self.print(self.weights.load(self.clap))
+            self.note_changed("clap")
 
     @property
     def hearing(self) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ class TextClassifier(Stage):
     """
 
     parts = ("clap", "prompt", "classifier")
-    needs = ("clap", "prompt")
+    required_parts = ("clap", "prompt")
     trained_labels: list[str]
 
     def __init__(
@@ -50,7 +50,7 @@ class TextClassifier(Stage):
         prompt: PromptCallable = SoftPrompt,
         classifier: ClassifierCallable = CosineClassifier,
         loss: nn.Module = ArcFaceLoss(),  # noqa: B008  # has no state
-        init_from: Path | None = None,
+        init_from: dict[str, str] | str | Path | None = None,
         noise: float = 0.0,
         optimizer: OptimizerCallable = torch.optim.SGD,
     ) -> None:

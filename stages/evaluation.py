@@ -10,9 +10,10 @@ from datamodules.batch import ClipBatch
 from models.clap import Clap
 from models.errors import LabelError
 from models.recognition import TEMPLATES, Output, Recogniser, columns_of, embed, recognise
+from stages.checkpoint import Checkpoint
 from stages.clap import ClapTraining, ReleasedWeights
 from stages.frozen import FrozenTower, frozen_tower
-from stages.handoff import load_part, read_checkpoint
+from stages.init_from import source_files
 from stages.metrics.measure import Measure, Shared, Trials, numbers
 from stages.stage import Stage
 from stages.templates import require_emotion
@@ -63,7 +64,7 @@ class Evaluation(Stage):
     """
 
     evaluates = True
-    parts = needs = ()
+    parts = required_parts = ()
 
     def __init__(
         self,
@@ -119,11 +120,9 @@ class Evaluation(Stage):
         if self.stage.trained_labels is not None:
             columns_of(self.labels, self.stage.trained_labels)
         if self.init_from is not None:
-            checkpoint = read_checkpoint(self.init_from)
-            for part in self.stage.parts:
-                module = getattr(self.stage, part)
-                if isinstance(module, nn.Module):
-                    load_part(checkpoint, part, module, self.init_from)
+            checkpoint = Checkpoint.open(source_files(self.init_from)[0])
+            for part, module in self.stage.part_modules().items():
+                checkpoint.load(part, module)
         elif self.weights is not None:
             self.print(self.weights.load(cast(Clap, self.space)))
 

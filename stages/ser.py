@@ -36,7 +36,7 @@ class DimensionalSER(Stage):
     """
 
     parts = ("audio", "head")
-    needs = ("audio",)
+    required_parts = ("audio",)
     in_batch_loss = True
 
     def __init__(
@@ -45,7 +45,7 @@ class DimensionalSER(Stage):
         labels: list[str],
         words: list[str],
         dropout: float = 0.2,
-        init_from: Path | None = None,
+        init_from: dict[str, str] | str | Path | None = None,
         optimizer: OptimizerCallable = torch.optim.Adam,
         scheduler: LRSchedulerCallable | None = None,
         groups: list[ParamGroup] | None = None,

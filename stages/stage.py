@@ -1,23 +1,24 @@
-"""What every stage has in common: named parts, hand-over, and checkpoints that hold no third party's weights."""
+"""What every stage has in common: named parts, and how they are handed from stage to stage."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 
 from lightning.pytorch import LightningModule
 from torch import nn
 
 from models.recognition import Recogniser
+from stages.checkpoint import Checkpoint, CheckpointContent, leave_out_pretrained
 from stages.frozen import FrozenTower
-from stages.handoff import load_part, read_checkpoint, rebuilt_towers, source_digests
+from stages.init_from import InitFrom, plan_transfers
 
 
 class Stage(LightningModule):
-    """A LightningModule whose parts are loaded from, and kept for, other stages.
+    """A LightningModule whose parts come from, and are kept for, other stages.
 
-    A subclass sets ``parts``, the attributes that make up its model, ``needs``, those that it cannot train itself, and
-    ``init_from``, the checkpoint of an earlier stage: when fitting starts, every part that the checkpoint holds is
-    loaded from it, and those that are needed must be there. Testing or resuming needs no earlier checkpoint, for a
+    A subclass names in ``parts`` the attributes that make up its model, and in ``required_parts`` those that it cannot
+    train itself. Its argument ``init_from`` says what it starts from: a checkpoint, of which it takes every part that
+    both have, or a mapping of parts to checkpoints (``stages.init_from``). Resuming needs no earlier checkpoint, for a
     stage's own, ``resumed_from``, holds all of its parts. The command line sets it, and who gives a trainer a
     ``ckpt_path`` sets it as well: the trainer knows of no checkpoint yet, or of an earlier one, when a stage is set up.
 
@@ -25,23 +26,24 @@ class Stage(LightningModule):
     smaller ones.
     """
 
-    parts: tuple[str, ...] = ("clap",)
-    needs: tuple[str, ...] = ("clap",)
-    init_from: Path | None = None
+    parts: ClassVar[tuple[str, ...]] = ("clap",)
+    required_parts: ClassVar[tuple[str, ...]] = ("clap",)
+    in_batch_loss: ClassVar[bool] = False
+    init_from: InitFrom = None
     resumed_from: Path | None = None
-    in_batch_loss = False
     # Whether it evaluates another stage: it tests and predicts from that one's checkpoint, and its outputs are written.
-    evaluates = False
+    evaluates: ClassVar[bool] = False
     # Arguments that only training asks for: an evaluation is built without them.
-    training_only: tuple[str, ...] = ("init_from", "weights", "loss", "optimizer", "scheduler", "groups")
+    training_only: ClassVar[tuple[str, ...]] = ("init_from", "weights", "loss", "optimizer", "scheduler", "groups")
     # Classes that its recognisers were trained for; None where any can be asked for.
     trained_labels: list[str] | None = None
 
     def __init__(self) -> None:
         super().__init__()
-        # Rebuilt towers are absent from checkpoints; on_load_checkpoint checks what strict loading would.
+        # Pretrained tensors are absent from checkpoints; on_load_checkpoint checks what strict loading would.
         self.strict_loading = False
-        self._sources: dict[str, str] = {}
+        self._initialized = False
+        self._changed: set[str] = set()
 
     @property
     def sample_rate(self) -> int:
@@ -74,31 +76,44 @@ class Stage(LightningModule):
         """
         return []
 
-    def remember_sources(self) -> None:
-        """Note what the towers from elsewhere are like before anything is trained or loaded over them."""
-        if not self._sources:
-            self._sources = source_digests(self)
+    def part_modules(self) -> dict[str, nn.Module]:
+        """The parts that there are: an optional one may be None."""
+        found = {part: getattr(self, part) for part in self.parts}
+        return {part: module for part, module in found.items() if isinstance(module, nn.Module)}
 
     def setup(self, stage: str) -> None:
-        self.remember_sources()
-        if self.init_from is not None and self.resumed_from is None and stage == "fit":
-            checkpoint = read_checkpoint(self.init_from)
-            held = {name.split(".")[0] for name in checkpoint["state_dict"]}
-            for part in self.parts:
-                module = getattr(self, part)
-                if isinstance(module, nn.Module) and (part in held or part in self.needs):
-                    load_part(checkpoint, part, module, self.init_from)
+        """Load what ``init_from`` hands over, once: a test after training is of what was trained.
+
+        Raises:
+            CheckpointError: If a part is not there, or does not fit.
+        """
+        if self._initialized or self.resumed_from is not None:
+            return
+        self._initialized = True
+        own = list(self.part_modules())
+        for transfer in plan_transfers(self.init_from, own, self.required_parts, Checkpoint.open):
+            loaded = transfer.source.load(transfer.part, self.get_submodule(transfer.target))
+            self.note_changed(transfer.target, loaded)
+
+    def note_changed(self, target: str, names: set[str] | None = None) -> None:
+        """Note tensors that are no longer what their module was built with, so that checkpoints keep them.
+
+        Args:
+            target: Part of the stage, such as ``clap``.
+            names: Of the tensors in it; None for all.
+        """
+        names = set(self.get_submodule(target).state_dict()) if names is None else names
+        self._changed |= {f"{target}.{name}" for name in names}
+
+    def on_train_epoch_start(self) -> None:
+        # A callback may freeze them again before anything is saved.
+        self._changed |= {name for name, value in self.named_parameters() if value.requires_grad}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        rebuilt = rebuilt_towers(self, self._sources)
-        prefixes = tuple(f"{name}." for name in rebuilt)
-        weights = checkpoint["state_dict"]
-        checkpoint["state_dict"] = {name: tensor for name, tensor in weights.items() if not name.startswith(prefixes)}
-        checkpoint["rebuilt"] = rebuilt
+        kept, left_out = leave_out_pretrained(self, checkpoint["state_dict"], self._changed)
+        checkpoint |= {"state_dict": kept, "left_out": left_out}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        path = Path("the checkpoint to resume from")
-        for part in self.parts:
-            module = getattr(self, part)
-            if isinstance(module, nn.Module):
-                load_part(checkpoint, part, module, path)
+        own = Checkpoint(cast(CheckpointContent, checkpoint), Path("the checkpoint to resume from"))
+        for part, module in self.part_modules().items():
+            self.note_changed(part, own.load(part, module))

@@ -96,7 +96,7 @@ def test_what_smoothclap_is_tested_on(corpus: str, labels: str, capsys: pytest.C
     found = runs("smoothclap_msp_podcast", f"evaluation_{corpus}")
     trained = Path("runs/smoothclap_msp_podcast/train/seed=1,model=smoothclap/best.ckpt")
     assert f"--model.init_args.init_from={trained}" in found["smoothclap"].arguments
-    assert found["clap"].needs == ()
+    assert found["clap"].depends_on == ()
     said = parsed(found["clap"], capsys)
     assert (said["data.manifest"], said["data.labels"]) == (f"data/{corpus}/manifest.csv", labels)
     assert (said["data.split.protocol"], said["data.split.test_on"]) == (None, "all")
@@ -107,7 +107,7 @@ def test_what_smoothclap_is_tested_on(corpus: str, labels: str, capsys: pytest.C
 def test_released_models_start_from_nothing_of_ours(corpus: str) -> None:
     found = runs("zero_shot", f"evaluation_{corpus}")
     for model, run in found.items():
-        assert run.needs == ()
+        assert run.depends_on == ()
         assert f"configs/encoders/{model}.yaml" in run.arguments
         assert "--model.init_args.init_from=null" in run.arguments
     assert sorted(found) == ["laion_htsat", "laion_music_speech", "msclap2022", "msclap2023", "wav2clip"]

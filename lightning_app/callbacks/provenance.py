@@ -1,7 +1,6 @@
 """What a model has heard, kept from stage to stage: the speakers that trained it, and how much of each clip."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -11,15 +10,17 @@ from datamodules.clips.data import ClipData
 from datamodules.emotion_data import EmotionDataModule
 from datamodules.errors import DataError
 from datamodules.manifest.folds import speaker_keys
-from stages.handoff import read_checkpoint
+from stages.checkpoint import Checkpoint
+from stages.init_from import source_files
 
 
 class Provenance(Callback):
-    """Adds to each checkpoint the view of its classes, and every speaker that it or its predecessors were trained on.
+    """Adds to each checkpoint the name of its label set, and every speaker that trained it or what it started from.
 
     A checkpoint also says how much of each clip its training heard (``seconds``), which part (``crop``) and at which
-    rate (``sample_rate``), and the speakers by whose scores it was chosen (``chosen_by``). Whoever tests or predicts at
-    another rate, on another length than that of the middles that it was trained on, or on those speakers, is warned.
+    rate (``sample_rate``), and the speakers by whose scores it was chosen (``selection_speakers``). Whoever tests or
+    predicts at another rate, on another length than that of the middles that it was trained on, or on those speakers,
+    is warned.
 
     An evaluation whose data keep speakers apart (``disjoint``) is refused if the model has heard one of its speakers:
     of another fold, of a run on all of the corpus, or of an earlier stage.
@@ -35,11 +36,14 @@ class Provenance(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         # A stage's own checkpoint knows what the one before knew.
         data = trainer.datamodule  # type: ignore[attr-defined]
-        source = getattr(pl_module, "resumed_from", None) or getattr(pl_module, "init_from", None)
-        before = read_checkpoint(Path(source)) if source else {}
-        self._heard, self._chosen_by = set(before.get("trained_on", [])), set(before.get("chosen_by", []))
-        self._seconds, self._crop = before.get("seconds"), before.get("crop")
-        self._rate = before.get("sample_rate")
+        named = getattr(pl_module, "resumed_from", None) or getattr(pl_module, "init_from", None)
+        before = [Checkpoint.open(path) for path in source_files(named)]
+        source = " and ".join(str(checkpoint.path) for checkpoint in before)
+        self._heard = {speaker for checkpoint in before for speaker in checkpoint.training_speakers}
+        self._chosen_by = {speaker for checkpoint in before for speaker in checkpoint.selection_speakers}
+        for checkpoint in reversed(before):
+            if checkpoint.seconds is not None:
+                self._seconds, self._crop, self._rate = checkpoint.seconds, checkpoint.crop, checkpoint.sample_rate
         if stage == "fit" and isinstance(data, ClipData):
             self._heard |= _speakers(data.train_rows)
             self._seconds, self._crop, self._rate = data.audio.seconds, data.audio.crop, _rate(data, pl_module)
@@ -74,10 +78,10 @@ class Provenance(Callback):
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         data: EmotionDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        checkpoint["trained_on"] = sorted(self._heard)
-        checkpoint["view"] = data.view.name
+        checkpoint["label_set"] = data.view.name
+        checkpoint["training_speakers"] = sorted(self._heard)
+        checkpoint["selection_speakers"] = sorted(self._chosen_by)
         checkpoint["seconds"], checkpoint["crop"], checkpoint["sample_rate"] = self._seconds, self._crop, self._rate
-        checkpoint["chosen_by"] = sorted(self._chosen_by)
 
 
 def _rate(data: ClipData, pl_module: LightningModule) -> int:

@@ -7,13 +7,14 @@ from typing import Any
 
 from datamodules.manifest.whereabouts import making
 from lightning_app.chain.matrix import Run
-from lightning_app.chain.plan import Step
+from lightning_app.chain.plan import PlannedRun
 from lightning_app.cli import NO_CACHE
 from lightning_app.config.class_source import arguments
 from lightning_app.config.files import ConfigError, is_file
 from lightning_app.config.hints import SECTIONS, TOP
 from lightning_app.runs.fingerprint import command_settings
 from lightning_app.runs.folder import OVERWRITE
+from stages.init_from import source_files
 
 # Options of the command itself, which are no settings of a run.
 OF_THE_COMMAND = (NO_CACHE, OVERWRITE, "--plugins", "--trust")
@@ -74,7 +75,7 @@ def _class_of(section: str, settings: Mapping[str, Any]) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def require_inputs(runs: Iterable[Run], steps: Iterable[Step]) -> None:
+def require_inputs(runs: Iterable[Run], steps: Iterable[PlannedRun]) -> None:
     """Refuse to start where a manifest or weights are not there and no stage of the chain makes it.
 
     Args:
@@ -91,9 +92,10 @@ def require_inputs(runs: Iterable[Run], steps: Iterable[Step]) -> None:
             continue
         settings = command_settings(step.run.arguments[1:])
         for key in READ:
-            name = settings.get(key)
-            if isinstance(name, str) and Path(name) not in made and not is_file(Path(name)):
-                absent.setdefault(name, (step.run.title, key))
+            # Only `init_from` may name several.
+            for file in source_files(settings.get(key)):
+                if file not in made and not is_file(file):
+                    absent.setdefault(str(file), (step.run.title, key))
     if absent:
         lines = [_absence(name, *where) for name, where in absent.items()]
         raise MissingInputError("\n".join(lines), READ[next(iter(absent.values()))[1]])

@@ -15,18 +15,20 @@ from lightning_app.config.files import ConfigError, find_config, is_file, load_y
 
 VERBS = (*LIGHTNING_VERBS, "prepare")
 Setting = tuple[str, str]  # stage, or "*", and dotted key
+Start = str | dict[str, str] | None
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One step of a chain.
+class ChainStage:
+    """One stage of a chain.
 
     Args:
         name: Its name in the chain file; also the name of its run folder.
         verb: ``fit``, ``validate``, ``test``, ``predict`` or ``prepare``.
         configs: Configuration files, later over earlier.
         args: Further words of the command line.
-        start: The stage (or checkpoint file) whose weights it starts from; None for fresh weights.
+        start: The stage or the checkpoint file whose weights it starts from, or a mapping of its parts to stages and
+            files (`clap.audio: ser:audio`); None for fresh weights.
         after: Stages that must be done before it.
         outputs: Files that it leaves outside its run folder.
     """
@@ -35,7 +37,7 @@ class Stage:
     verb: str
     configs: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
-    start: str | None = None
+    start: Start = None
     after: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
 
@@ -55,7 +57,7 @@ class Chain:
     path: Path
     name: str
     runs: Path
-    stages: dict[str, Stage]
+    stages: dict[str, ChainStage]
     settings: dict[Setting, Any] = field(default_factory=dict)
     axes: dict[str, dict[str, dict[Setting, Any]]] = field(default_factory=dict)
     launcher: dict[str, Any] | None = None
@@ -82,8 +84,8 @@ def read_chain(path: Path) -> Chain:
     for stage in stages.values():
         for other in stage.after:
             reader.one_of(other, reader.names, ("stages", stage.name, "after"), "stage")
-        if stage.start and not is_file_name(stage.start):
-            reader.one_of(stage.start, reader.names, ("stages", stage.name, "from"), "stage")
+        for other in stages_in(stage.start):
+            reader.one_of(other, reader.names, ("stages", stage.name, "from"), "stage")
     matrix = reader.mapping(content.get("matrix"), "matrix")
     axes = {name: reader.axis(name, entry) for name, entry in matrix.items() if entry is not None}
     reader.disjoint(axes)
@@ -125,9 +127,17 @@ def _configured_by_axes(matrix: Any) -> frozenset[str]:
     return frozenset(found)
 
 
-def is_file_name(start: str) -> bool:
-    """Whether a ``from`` names a checkpoint file rather than a stage."""
-    return start.endswith(".ckpt")
+def is_file_name(source: str) -> bool:
+    """Whether a source in ``from`` names a checkpoint file rather than a stage; a part may be named behind it."""
+    return ".ckpt" in source
+
+
+def stages_in(start: Start) -> tuple[str, ...]:
+    """The stages that a ``from`` names, each once."""
+    if start is None:
+        return ()
+    sources = start.values() if isinstance(start, dict) else [start]
+    return tuple(dict.fromkeys(source.partition(":")[0] for source in sources if not is_file_name(source)))
 
 
 class _Reader:
@@ -169,7 +179,7 @@ class _Reader:
                 self.fail(place, f"expected a word or a list of words, found {value!r}")
         return tuple(item if isinstance(item, str) else json.dumps(item) for item in items)
 
-    def stage(self, name: str, entry: Any) -> Stage:
+    def stage(self, name: str, entry: Any) -> ChainStage:
         place = ("stages", name)
         if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
             self.fail(place, f"stage name {name!r}: use letters, digits, _ and -")
@@ -182,18 +192,23 @@ class _Reader:
             self.fail(place, f"stage {name!r} needs `config:`, one or several YAML files, here or from an axis")
         if verb not in LIGHTNING_VERBS and (configs or "from" in entry):
             self.fail(place, f"stage {name!r}: `{verb}` takes `args`, not `config` or `from`")
-        start = self.words(entry.get("from"), *place, "from")
-        if len(start) > 1:
-            self.fail((*place, "from"), f"expected one stage, found {', '.join(start)}")
-        return Stage(
+        return ChainStage(
             name=name,
             verb=verb,
             configs=tuple(self.config(config, (*place, "config")) for config in configs),
             args=self.words(entry.get("args"), *place, "args"),
-            start=start[0] if start else None,
+            start=self.start(entry.get("from"), *place, "from"),
             after=self.words(entry.get("after"), *place, "after"),
             outputs=self.words(entry.get("output"), *place, "output"),
         )
+
+    def start(self, value: Any, *place: str) -> Start:
+        """Read ``from``: a stage or a checkpoint, or a mapping of parts to them."""
+        if value is None or isinstance(value, str):
+            return value
+        if isinstance(value, dict) and value and all(isinstance(each, str) for each in value.values()):
+            return value
+        self.fail(place, f"expected a stage, or `part: stage` lines such as `clap.audio: ser`, found {value!r}")
 
     def config(self, name: str, place: Sequence[str]) -> str:
         """Return the path of a configuration file: beside the chain file, as given, or installed with the package."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightning_app.chain.file import Chain, Setting, Stage, is_file_name
+from lightning_app.chain.file import Chain, ChainStage, Setting, Start, is_file_name, stages_in
 from lightning_app.config.files import ConfigError, flatten, merge, resolve
 
 
@@ -20,14 +20,14 @@ class Run:
         cell: Label of each axis that reaches the stage or one it needs.
         folder: Its run folder.
         arguments: Its command line, from the verb on.
-        needs: Folders of the runs that must be done before it.
+        depends_on: Folders of the runs that must be done before it.
     """
 
-    stage: Stage
+    stage: ChainStage
     cell: dict[str, str]
     folder: Path
     arguments: tuple[str, ...]
-    needs: tuple[Path, ...]
+    depends_on: tuple[Path, ...]
 
     @property
     def title(self) -> str:
@@ -84,7 +84,7 @@ class _Expansion:
         graphs = [self.graph(cell) for cell in cells]
         for graph in graphs:
             _ordered(graph, list(self.chain.stages), self.chain.path)  # also a circle that nothing else needs
-        needed = {other for graph in graphs for needs in graph.values() for other in needs}
+        needed = {other for graph in graphs for upstream in graph.values() for other in upstream}
         last = [name for name in self.chain.stages if name not in needed]
         found: dict[Path, Run] = {}
         for cell, graph in zip(cells, graphs, strict=True):
@@ -97,30 +97,29 @@ class _Expansion:
         layers = [self.fixed, *(self.axes[axis][label] for axis, label in cell.items()), self.overrides]
         return {key: value for layer in layers for (name, key), value in layer.items() if name == stage}
 
-    def start(self, cell: dict[str, str], stage: Stage) -> str | None:
+    def start(self, cell: dict[str, str], stage: ChainStage) -> Start:
+        """What a stage starts from in a cell: an axis or an override may say ``STAGE.from``."""
         start = self.value(cell, stage.name).get("from", stage.start)
-        if not isinstance(start, str | None):
+        sources = start.values() if isinstance(start, dict) else [start]
+        if not all(isinstance(source, str | None) for source in sources):
             raise ConfigError(
                 f"{self.chain.path}: {stage.name}.from: expected a stage or a checkpoint, found {start!r}"
             )
-        if start is None or is_file_name(start):
-            return start
         trained = [name for name, other in self.chain.stages.items() if other.verb == "fit" and name != stage.name]
-        if start not in trained:
-            raise ConfigError(
-                f"{self.chain.path}: {stage.name}.from: {start!r} is no stage with weights; "
-                f"expected one of: {', '.join(trained)}"
-            )
+        for name in stages_in(start):
+            if name not in trained:
+                raise ConfigError(
+                    f"{self.chain.path}: {stage.name}.from: {name!r} is no stage with weights; "
+                    f"expected one of: {', '.join(trained)}"
+                )
         return start
 
     def graph(self, cell: dict[str, str]) -> dict[str, tuple[str, ...]]:
-        """Return what each stage needs in a cell."""
-        graph = {}
-        for stage in self.chain.stages.values():
-            start = self.start(cell, stage)
-            starts = (start,) if start and not is_file_name(start) else ()
-            graph[stage.name] = tuple(dict.fromkeys((*starts, *stage.after)))
-        return graph
+        """Return what each stage depends on in a cell."""
+        return {
+            stage.name: tuple(dict.fromkeys((*stages_in(self.start(cell, stage)), *stage.after)))
+            for stage in self.chain.stages.values()
+        }
 
     def cell_runs(self, cell: dict[str, str], graph: dict[str, tuple[str, ...]], last: list[str]) -> Iterator[Run]:
         reach: dict[str, set[str]] = {}
@@ -142,16 +141,27 @@ class _Expansion:
             arguments = self.arguments(cell, stage, folder, folders)
             yield Run(stage, labels, folder, tuple(arguments), tuple(folders[other] for other in graph[name]))
 
-    def arguments(self, cell: dict[str, str], stage: Stage, folder: Path, folders: dict[str, Path]) -> list[str]:
+    def arguments(self, cell: dict[str, str], stage: ChainStage, folder: Path, folders: dict[str, Path]) -> list[str]:
         values = self.value(cell, stage.name)
         configs = (*stage.configs, *values.get("config", ()))
         words = [stage.verb, *(word for config in configs for word in ("--config", config)), *stage.args]
         start = self.start(cell, stage)
+        if isinstance(start, dict):
+            start = json.dumps({target: _checkpoint(source, folders) for target, source in start.items()})
+        elif start:
+            start = _checkpoint(start, folders)
         if start:
-            checkpoint = start if is_file_name(start) else folders[start] / "best.ckpt"
-            words.append(f"--model.init_args.init_from={checkpoint}")
+            words.append(f"--model.init_args.init_from={start}")
         words += [f"--{key}={_word(value)}" for key, value in values.items() if key not in ("from", "config")]
         return [*words, f"--trainer.default_root_dir={folder}"] if stage.lightning else words
+
+
+def _checkpoint(source: str, folders: dict[str, Path]) -> str:
+    """The checkpoint that a source in ``from`` means, with the part that is named behind it."""
+    if is_file_name(source):
+        return source
+    stage, colon, part = source.partition(":")
+    return f"{folders[stage] / 'best.ckpt'}{colon}{part}"
 
 
 def _ordered(graph: dict[str, tuple[str, ...]], last: list[str], path: Path) -> list[str]:

@@ -16,7 +16,7 @@ State = Literal["done", "run", "resume"]
 
 
 @dataclass(frozen=True)
-class Step:
+class PlannedRun:
     """A run of the plan.
 
     Args:
@@ -32,7 +32,9 @@ class Step:
     forced: bool = False
 
 
-def plan(runs: Sequence[Run], *, start: str | None = None, until: str | None = None, force: bool = False) -> list[Step]:
+def plan(
+    runs: Sequence[Run], *, start: str | None = None, until: str | None = None, force: bool = False
+) -> list[PlannedRun]:
     """Decide what to do with each run.
 
     Args:
@@ -48,30 +50,30 @@ def plan(runs: Sequence[Run], *, start: str | None = None, until: str | None = N
     for option, name in (("--from", start), ("--until", until)):
         if name is not None and name not in names:
             raise ConfigError(f"{option} {name}: there is no such stage; expected one of: {', '.join(names)}")
-    steps: dict[Path, Step] = {}
+    steps: dict[Path, PlannedRun] = {}
     for run in _needed(runs, until):
-        after_start = run.stage.name == start or any(steps[folder].forced for folder in run.needs)
+        after_start = run.stage.name == start or any(steps[folder].forced for folder in run.depends_on)
         step = decide(run, forced=force or after_start)
-        rerun = [steps[folder].run.title for folder in run.needs if steps[folder].state != "done"]
+        rerun = [steps[folder].run.title for folder in run.depends_on if steps[folder].state != "done"]
         if rerun and not step.forced:
             step = replace(step, state="run", why=f"{rerun[0]} runs before it")
         steps[run.folder] = step
     return list(steps.values())
 
 
-def decide(run: Run, *, forced: bool = False) -> Step:
+def decide(run: Run, *, forced: bool = False) -> PlannedRun:
     """Decide what to do with one run, as its run folder and its inputs are at this moment.
 
     Raises:
         ConfigError: If the folder holds results of which nothing says what made them, unless the run is forced.
     """
     if forced:
-        return Step(run, "run", "asked for", forced=True)
+        return PlannedRun(run, "run", "asked for", forced=True)
     now = fingerprint(run.arguments)
     done = read_done(run.folder)
     if done is not None:
         reason = next(iter(done.fingerprint.changes(now)), None) or done.damage(run.folder)
-        return Step(run, "run", reason) if reason else Step(run, "done", f"finished {done.finished}")
+        return PlannedRun(run, "run", reason) if reason else PlannedRun(run, "done", f"finished {done.finished}")
     started = read_started(run.folder)
     if started is None and holds_run(run.folder):
         raise ConfigError(
@@ -79,13 +81,13 @@ def decide(run: Run, *, forced: bool = False) -> Step:
             "them, another folder as `runs:` of the chain file keeps both"
         )
     if started is None:
-        return Step(run, "run", "never run")
+        return PlannedRun(run, "run", "never run")
     changes = started.changes(now)
     if changes:
-        return Step(run, "run", f"stopped before the end, and since then {changes[0]}")
+        return PlannedRun(run, "run", f"stopped before the end, and since then {changes[0]}")
     if run.stage.verb == "fit" and (run.folder / "last.ckpt").is_file():
-        return Step(run, "resume", "stopped before the end (last.ckpt)")
-    return Step(run, "run", "stopped before the end")
+        return PlannedRun(run, "resume", "stopped before the end (last.ckpt)")
+    return PlannedRun(run, "run", "stopped before the end")
 
 
 def _needed(runs: Sequence[Run], until: str | None) -> list[Run]:
@@ -95,5 +97,5 @@ def _needed(runs: Sequence[Run], until: str | None) -> list[Run]:
     wanted: set[Path] = set()
     for run in reversed(runs):
         if run.stage.name == until or run.folder in wanted:
-            wanted |= {run.folder, *by_folder[run.folder].needs}
+            wanted |= {run.folder, *by_folder[run.folder].depends_on}
     return [run for run in runs if run.folder in wanted]

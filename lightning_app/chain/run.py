@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lightning_app.chain.launch import Launcher, is_active
 from lightning_app.chain.matrix import Run
-from lightning_app.chain.plan import Step, decide
+from lightning_app.chain.plan import PlannedRun, decide
 from lightning_app.chain.process import run_process
 from lightning_app.config.files import ConfigError
 from lightning_app.config.plugins import plugin_words
@@ -46,7 +46,7 @@ class Worker:
     skipped: bool = False
     seconds: dict[str, list[float]] = field(default_factory=dict)
 
-    def work(self, steps: Sequence[Step]) -> int:
+    def work(self, steps: Sequence[PlannedRun]) -> int:
         """Run what is not done, in order, and return 0, or 5 if a stage left rows out.
 
         Raises:
@@ -68,7 +68,7 @@ class Worker:
             say(f"{label}: finished in {duration(took)}{self.left(open_steps[number:])}")
         return SOME_SKIPPED if self.skipped else 0
 
-    def execute(self, step: Step) -> None:
+    def execute(self, step: PlannedRun) -> None:
         """Run one step and check that it has succeeded.
 
         Raises:
@@ -94,7 +94,7 @@ class Worker:
         if changes:
             raise StageError(f"stage {run.title}: while it was starting, {changes[0]}; run the same command again", 1)
 
-    def left(self, steps: Sequence[Step]) -> str:
+    def left(self, steps: Sequence[PlannedRun]) -> str:
         """Say how long the remaining steps will take, if each of their stages has run before."""
         known = [self.expected(step.run) for step in steps]
         if not known or None in known:
@@ -110,7 +110,7 @@ class Worker:
         return done.seconds if done else None
 
 
-def prepare_folder(step: Step, mark: Fingerprint, launcher: Launcher) -> list[str]:
+def prepare_folder(step: PlannedRun, mark: Fingerprint, launcher: Launcher) -> list[str]:
     """Make a run folder ready and return the command to run in it.
 
     A fresh start finds nothing that it would be resumed from or taken for done; an earlier run lies in ``previous``

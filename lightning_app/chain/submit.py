@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lightning_app.chain.launch import Local, Slurm, is_active
-from lightning_app.chain.plan import Step
+from lightning_app.chain.plan import PlannedRun
 from lightning_app.chain.run import Worker, prepare_folder, say
 from lightning_app.runs.done import read_json, write_json
 from lightning_app.runs.fingerprint import fingerprint
 
 
-def submit(name: str, steps: Sequence[Step], slurm: Slurm, keep_open: Sequence[int]) -> bool:
+def submit(name: str, steps: Sequence[PlannedRun], slurm: Slurm, keep_open: Sequence[int]) -> bool:
     """Submit, or write, a job for every step that is not done; return whether any job is still to end.
 
     A stage whose job is still queued or running is not submitted again.
@@ -41,7 +41,7 @@ def submit(name: str, steps: Sequence[Step], slurm: Slurm, keep_open: Sequence[i
         script = run.folder / "job.sbatch"
         script.write_text(slurm.script(f"{name}/{run.title}", [*run.arguments, *resume], run.folder), encoding="utf-8")
         if slurm.submit:
-            jobs[run.folder] = slurm.send(script, [jobs[folder] for folder in run.needs if folder in jobs])
+            jobs[run.folder] = slurm.send(script, [jobs[folder] for folder in run.depends_on if folder in jobs])
             write_json(run.folder / "job.json", {"job": jobs[run.folder]})
             say(f"{run.title}: job {jobs[run.folder]}")
         else:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from lightning_app.chain.plan import Step
+from lightning_app.chain.plan import PlannedRun
 
 
-def table(steps: Sequence[Step]) -> str:
+def table(steps: Sequence[PlannedRun]) -> str:
     """Return one line per run: stage, cell, state and why; and what it comes to."""
     rows = [("stage", "cell", "state", "why")]
     for step in steps:

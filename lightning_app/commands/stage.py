@@ -40,7 +40,7 @@ from lightning_app.runs.checkpoint_io import AtomicCheckpointIO, verify
 from lightning_app.runs.fingerprint import Fingerprint, command_settings, fingerprint
 from lightning_app.runs.folder import OVERWRITE, ROOT, AlreadyDone, RunFolder, in_own_folder
 from lightning_app.runs.inherit import checkpoint_file, inherited_settings, require_same_stage
-from stages.handoff import CheckpointError
+from stages.errors import CheckpointError
 from stages.stage import Stage
 
 INTERRUPTED, SKIPPED = 130, 5

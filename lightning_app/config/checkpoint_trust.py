@@ -6,7 +6,7 @@ from typing import Any
 
 from lightning_app.config.named_classes import CLASS_PATH
 from lightning_app.config.trust import Trust, is_pythons
-from stages.checkpoint_content import CheckpointError
+from stages.errors import CheckpointError
 
 
 def still_taken(parts: Mapping[str, Any], settings: Mapping[str, Any], key: str = "model") -> dict[str, Any]:

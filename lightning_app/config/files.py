@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+# A mapping that is one value, as the parser takes it: a later one replaces it, and its keys are no sections.
+WHOLE = "init_from"
 
 
 def find_config(name: str | Path) -> Path:
@@ -171,7 +173,7 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         if key.endswith("+"):
             name = key if key in result else key[:-1]
             result[name] = [*_listed(result.get(name)), *_listed(value)]
-        elif isinstance(value, dict) and isinstance(below, dict) and not _replaces(value, below):
+        elif isinstance(value, dict) and isinstance(below, dict) and key != WHOLE and not _replaces(value, below):
             result[key] = merge(below, value)
         else:
             result[key] = value
@@ -209,7 +211,7 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     leaves: dict[str, Any] = {}
     for key, value in tree.items():
         name = prefix if key == "init_args" and prefix else f"{prefix}.{key}".lstrip(".")
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict) and value and key != WHOLE:
             leaves.update(flatten(value, name))
         else:
             leaves[name] = value

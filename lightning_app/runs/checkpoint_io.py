@@ -15,7 +15,7 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from lightning_app.runs.storage import writing
-from stages.handoff import CheckpointError
+from stages.errors import CheckpointError
 from stages.release import RELEASE_KEY, release, unreadable
 
 

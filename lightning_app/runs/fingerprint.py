@@ -14,6 +14,7 @@ from lightning_app.config.class_source import arguments
 from lightning_app.config.defaults import with_defaults
 from lightning_app.config.files import ConfigError, compose, flatten, is_file, options, parse_value
 from lightning_app.config.secrets import masked
+from stages.init_from import source_files
 from stages.release import RELEASE_KEY, release
 
 # Where a run is kept, how it is watched and how fast it reads: none of it changes what it computes.
@@ -57,11 +58,11 @@ class Fingerprint:
             return [
                 "configuration changed" + (f" ({', '.join(keys[:4])}{', ...' if keys[4:] else ''})" if keys else "")
             ]
-        begun_with = self.settings.get("model.init_from") if resumes else None
+        begun_with = source_files(self.settings.get("model.init_from")) if resumes else []
         return [
             f"input {path} {'changed' if path in now.inputs else 'is gone'}"
             for path, digest in self.inputs.items()
-            if now.inputs.get(path) != digest and not (path == begun_with and path not in now.inputs)
+            if now.inputs.get(path) != digest and not (Path(path) in begun_with and path not in now.inputs)
         ]
 
 
@@ -93,7 +94,8 @@ def fingerprint(argv: Sequence[str]) -> Fingerprint:
         if argv[0] == "fit":
             # Resuming changes where a run begins and not where it ends; a tested checkpoint is what is tested.
             settings.pop("ckpt_path", None)
-        inputs = {text: sha256(Path(text)) for text in _texts(settings) if _names_file(text)}
+        named = [*_texts(settings), *map(str, source_files(settings.get("model.init_from")))]
+        inputs = {text: sha256(Path(text)) for text in named if _names_file(text)}
     else:
         settings = {str(place): word for place, word in enumerate(argv[1:])}
         inputs = _command_inputs(argv[1:])
@@ -140,7 +142,8 @@ def _override(key: str, text: str, earlier: dict[str, Any]) -> dict[str, Any]:
     if name.endswith("+"):
         more = value if isinstance(value, list) else [value]
         return {name: [*earlier.get(name, []), *more]}
-    return flatten(value, name) if isinstance(value, dict) and value else {name: value}
+    section, _, last = name.rpartition(".")
+    return flatten({last: value}, section)
 
 
 def _apply(settings: dict[str, Any], key: str, value: Any) -> None:

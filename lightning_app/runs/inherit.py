@@ -1,24 +1,28 @@
-"""What a command takes from checkpoints before anything is built: architecture and classes are said once."""
+"""What a command takes from earlier stages before anything is built: architecture and classes are said once."""
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
+from inspect import Parameter
 from pathlib import Path
 from typing import Any, TextIO
 
+from datamodules.clips.dataset import AudioReading
 from datamodules.labels import LABEL_SETS
 from lightning_app.config.checkpoint_trust import require_trusted, still_taken
-from lightning_app.config.files import PACKAGE_ROOT, ConfigError, flatten, resolve
+from lightning_app.config.files import PACKAGE_ROOT, ConfigError, flatten, merge, resolve
+from lightning_app.config.named_classes import CLASS_PATH
 from lightning_app.config.trust import Trust, refusal
 from lightning_app.runs.checkpoint_io import verify
-from stages.checkpoint_content import CheckpointError, require_plain
-from stages.handoff import near_checkpoints, read_checkpoint, stage_of
+from stages.checkpoint import Checkpoint, near_checkpoints
+from stages.checkpoint_validation import require_plain
+from stages.errors import CheckpointError
+from stages.init_from import InitFrom, PartSource, Transfer, plan_transfers, source_files
 from stages.stage import Stage
 
 # The data say these, by a link that is not there yet when a command is read.
 LINKED = ("labels", "words")
-PARTS = ("clap", "prompt", "classifier", "audio", "head")
 
 
 def checkpoint_file(settings: Mapping[str, Any]) -> str | None:
@@ -35,100 +39,161 @@ def checkpoint_file(settings: Mapping[str, Any]) -> str | None:
     return None
 
 
-def inherited_settings(arguments: list[str], settings: Mapping[str, Any]) -> list[str]:
-    """Put what a checkpoint holds in front of a command line, where every setting of the user's own beats it.
+def open_checkpoint(path: Path) -> Checkpoint:
+    """Open a checkpoint that a stage starts from.
 
-    The checkpoint is the one that the command resumes or tests (``ckpt_path``), else the one that its stage starts from
-    (``init_from``). The stage gets the configuration of each part that it takes and the checkpoint has; the data get
-    its classes, and outside training the length of clip that it was trained on.
+    Raises:
+        CheckpointError: If it is not there (says which command makes it), or damaged.
+    """
+    if not path.is_file():
+        what = "is no checkpoint" if path.is_dir() else "is not there"
+        remedy = "" if path.is_dir() else _remedy(path)
+        raise CheckpointError(f"model.init_args.init_from: {path} {what}{near_checkpoints(path)}{remedy}")
+    return _open_verified(path)
+
+
+def _open_verified(path: Path) -> Checkpoint:
+    verify(path)
+    return Checkpoint.open(path)
+
+
+def inherited_settings(
+    arguments: list[str],
+    settings: Mapping[str, Any],
+    open_source: Callable[[Path], PartSource] = open_checkpoint,
+) -> list[str]:
+    """Put what earlier stages hold in front of a command line, where every setting of the user's own beats it.
+
+    The sources are the checkpoint that the command resumes or tests (``ckpt_path``), else those that its stage starts
+    from (``init_from``). The stage gets the configuration of each part that it takes; the data get the classes of the
+    first source that has any, and outside training the length of clip that it was trained on.
 
     Args:
         arguments: The words of the command line, from the verb on.
         settings: Its settings under dotted keys, without ``init_args``.
+        open_source: Called with the path of each source.
 
     Raises:
-        CheckpointError: If the checkpoint is not there (says which command makes it), unsound, of another stage than
+        CheckpointError: If a checkpoint is not there (says which command makes it), unsound, of another stage than
             is resumed, or asks for classes that the command does not trust.
         ConfigError: If the stage's class cannot be found.
     """
     stage = settings.get("model.class_path", settings.get("model"))
-    resumed, source = settings.get("ckpt_path"), settings.get("model.init_from")
-    named = resumed or source
-    if not isinstance(stage, str) or not isinstance(named, str):
+    resumed, init_from = settings.get("ckpt_path"), settings.get("model.init_from")
+    if not isinstance(stage, str) or not (resumed or source_files(init_from)):
         return arguments
-    trust, path = Trust.of(settings), Path(named)
-    if not resumed and not path.is_file():
-        what = "is no checkpoint" if path.is_dir() else "is not there"
-        remedy = "" if path.is_dir() else _remedy(path)
-        raise CheckpointError(f"model.init_args.init_from: {path} {what}{near_checkpoints(path)}{remedy}")
-    verify(path)
-    checkpoint = read_checkpoint(path)
+    trust = Trust.of(settings)
+    kind = _imported(stage, trust)
     if resumed:
-        _require_stage(checkpoint, path, stage)
-    stored = checkpoint["hyper_parameters"]
-    stage_class = _imported(stage, trust)
-    accepted = inspect.signature(stage_class).parameters
-    init_args = {part: stored[part] for part in PARTS if part in accepted and stored.get(part) is not None}
-    if getattr(stage_class, "evaluates", False):
-        init_args = {"stage": evaluated_stage(stored, path, trust)}
-    if settings.get("model.take") == "audio" and not resumed:
-        init_args = {"clap": {"class_path": "models.clap.Clap", "init_args": {"audio": _audio_tower(stored, path)}}}
-    require_plain(init_args, path, "hyper_parameters")
-    init_args = still_taken(init_args, settings)
-    require_trusted(init_args, path, trust)
-    # A view's name says what is merged into its labels; a view that was made of a list has none of ours.
-    labels = checkpoint["view"] if checkpoint.get("view") in LABEL_SETS else stored.get("labels")
+        open_source = _open_verified
+        _require_stage(open_source(Path(resumed)), stage)
+    said: InitFrom = resumed or init_from
+    first: PartSource | None
+    if kind.evaluates:
+        first = open_source(source_files(said)[0])
+        init_args = _evaluated_stage(first, settings, trust)
+    else:
+        transfers = _transfers(kind, said, bool(resumed), open_source)
+        first = next((transfer.source for transfer in transfers if transfer.source.labels), None)
+        init_args = _configurations(transfers, kind, settings, trust)
     inherited: dict[str, Any] = {"model": {"class_path": stage, "init_args": init_args}}
     data = settings.get("data.class_path", settings.get("data"))
-    if isinstance(data, str):
-        # What was trained on the same part of each clip is tested on as much; random stretches stand for any length.
-        alike = arguments[0] != "fit" and checkpoint.get("crop") == "middle"
-        said = {"labels": labels, "seconds": checkpoint.get("seconds") if alike else None}
+    if isinstance(data, str) and first is not None:
         known = inspect.signature(_imported(data, trust)).parameters
-        if told := {key: value for key, value in said.items() if value and key in known}:
+        if told := _of_data(first, known, tested=arguments[0] != "fit"):
             inherited["data"] = {"class_path": data, "init_args": told}
     return [arguments[0], "--config", json.dumps(inherited), *arguments[1:]]
 
 
-def evaluated_stage(stored: Mapping[str, Any], path: Path, trust: Trust) -> dict[str, Any]:
+def _evaluated_stage(source: PartSource, settings: Mapping[str, Any], trust: Trust) -> dict[str, Any]:
     """Configure the stage that wrote a checkpoint, to be evaluated: without what training alone asks for.
-
-    Args:
-        stored: Its settings, as the checkpoint has them.
-        path: The checkpoint, for messages.
-        trust: Whose classes may be imported.
 
     Raises:
         CheckpointError: If the checkpoint does not say which class wrote it, or one that the command does not trust.
     """
-    class_path = stored.get("_class_path")
-    if not isinstance(class_path, str):
-        raise CheckpointError(f"{path}: does not say which stage wrote it; run the stage that writes it again")
-    require_trusted({"class_path": class_path}, path, trust, "model.stage")
-    written_by = _imported(class_path, trust)
+    if not CLASS_PATH.fullmatch(source.stage):
+        raise CheckpointError(f"{source.path}: does not say which stage wrote it; run the stage that writes it again")
+    require_trusted({"class_path": source.stage}, source.path, trust, "model.stage")
+    written_by = _imported(source.stage, trust)
     if not (isinstance(written_by, type) and issubclass(written_by, Stage)):
-        raise CheckpointError(f"{path}: {class_path} is said to have written it, and is no stage")
+        raise CheckpointError(f"{source.path}: {source.stage} is said to have written it, and is no stage")
     known = inspect.signature(written_by).parameters
-    init_args = {key: stored[key] for key in known if key in stored and key not in written_by.training_only}
-    return {"class_path": class_path, "init_args": init_args}
+    left_out = written_by.training_only
+    init_args = {key: source.settings[key] for key in known if key in source.settings and key not in left_out}
+    return _accepted({"stage": {"class_path": source.stage, "init_args": init_args}}, source, settings, trust)
 
 
-def _audio_tower(stored: Mapping[str, Any], path: Path) -> Any:
-    """The configuration of the audio tower in a checkpoint's settings, on its own or inside an audio-text model."""
-    tower, clap = stored.get("audio"), stored.get("clap")
-    if tower is None and isinstance(clap, dict) and isinstance(clap.get("init_args"), dict):
-        tower = clap["init_args"].get("audio")
-    if tower is None:
-        raise CheckpointError(f"{path}: has no audio tower ({stored.get('_class_path')} wrote it); start from another")
-    return tower
+def _transfers(
+    kind: type[Stage], init_from: InitFrom, resumes: bool, open_source: Callable[[Path], PartSource]
+) -> list[Transfer[PartSource]]:
+    """The parts that a stage takes over, before it is built."""
+    accepted = inspect.signature(kind).parameters
+    # What is None by default, such as SmoothCLAP's second tower, is not there before somebody says so.
+    optional = [name for name, argument in accepted.items() if argument.default is None]
+    own = [part for part in kind.parts if part not in optional]
+    required = () if resumes else [part for part in kind.required_parts if part in own]
+    return plan_transfers(init_from, own, required, open_source)
 
 
-def _require_stage(checkpoint: Mapping[str, Any], path: Path, stage: str) -> None:
-    if stage_of(checkpoint) != stage:
+def _configurations(
+    transfers: Iterable[Transfer[PartSource]], kind: type[Stage], settings: Mapping[str, Any], trust: Trust
+) -> dict[str, Any]:
+    """What a stage's arguments take from the parts that are handed over; some have no configuration of their own."""
+    accepted = inspect.signature(kind).parameters
+    init_args: dict[str, Any] = {}
+    for transfer in transfers:
+        config = transfer.source.config(transfer.part)
+        if config is not None and transfer.target.partition(".")[0] in accepted:
+            tree = _below_target(transfer.target, config, settings, accepted)
+            init_args = merge(init_args, _accepted(tree, transfer.source, settings, trust))
+    return init_args
+
+
+def _accepted(tree: dict[str, Any], source: PartSource, settings: Mapping[str, Any], trust: Trust) -> dict[str, Any]:
+    """What a command accepts of a source's configuration: what its own settings leave, of classes that it trusts."""
+    require_plain(tree, source.path, "hyper_parameters")
+    left = still_taken(tree, settings)
+    require_trusted(left, source.path, trust)
+    return left
+
+
+def _below_target(
+    target: str, config: Any, settings: Mapping[str, Any], accepted: Mapping[str, Parameter]
+) -> dict[str, Any]:
+    """A configuration as a tree of arguments; a part inside another one needs the class of that one."""
+    above, _, name = target.rpartition(".")
+    if not above:
+        return {name: config}
+    said = settings.get(f"model.{above}.class_path", settings.get(f"model.{above}"))
+    annotated: Any = accepted[above].annotation if above in accepted else None
+    if not isinstance(said, str) and not inspect.isclass(annotated):
+        raise ConfigError(
+            f"model.init_args.init_from: {target} is handed over, and nothing says what {above} is; say "
+            f"model.{above} in a --config"
+        )
+    class_path = said if isinstance(said, str) else f"{annotated.__module__}.{annotated.__qualname__}"
+    return _below_target(above, {"class_path": class_path, "init_args": {name: config}}, settings, accepted)
+
+
+def _of_data(source: PartSource, known: Mapping[str, Parameter], tested: bool) -> dict[str, Any]:
+    """What the data take from a source: its classes, and the length of clip where it is tested as it was trained."""
+    told: dict[str, Any] = {}
+    if "labels" in known:
+        # A label set's name says what is merged into its labels; one that was made of a list has no name of ours.
+        told["labels"] = source.label_set if source.label_set in LABEL_SETS else source.labels
+    # What was trained on the same part of each clip is tested on as much; random stretches stand for any length.
+    reads_audio = "audio" in known and known["audio"].annotation is AudioReading
+    if reads_audio and tested and source.crop == "middle" and source.seconds:
+        told["audio"] = {"seconds": source.seconds}
+    return told
+
+
+def _require_stage(source: PartSource, stage: str) -> None:
+    if source.stage != stage:
         raise CheckpointError(
-            f"ckpt_path: {path} is a checkpoint of {stage_of(checkpoint)}, and this stage is {stage}; "
+            f"ckpt_path: {source.path} is a checkpoint of {source.stage}, and this stage is {stage}; "
             "ckpt_path resumes the same stage and nothing else. To start from that checkpoint's weights: "
-            f"--model.init_args.init_from={path}"
+            f"--model.init_args.init_from={source.path}"
         )
 
 
@@ -143,13 +208,9 @@ def require_same_stage(path: Path, model: Mapping[str, Any], out: TextIO) -> Non
     Raises:
         CheckpointError: If the checkpoint is not there, unsound, or another stage's.
     """
-    checkpoint = read_checkpoint(path)
-    _require_stage(checkpoint, path, model["class_path"])
-    stored = {
-        key: value
-        for key, value in checkpoint["hyper_parameters"].items()
-        if not key.startswith("_") and key not in LINKED
-    }
+    checkpoint = Checkpoint.open(path)
+    _require_stage(checkpoint, model["class_path"])
+    stored = {key: value for key, value in checkpoint.settings.items() if not key.startswith("_") and key not in LINKED}
     # Through JSON, so that a path equals its text and a tuple its list.
     then, now = (flatten(json.loads(json.dumps(args, default=str))) for args in (stored, _plain(model["init_args"])))
     differ = [key for key in sorted(then.keys() & now.keys()) if then[key] != now[key]]

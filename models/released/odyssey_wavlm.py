@@ -8,6 +8,7 @@ from models.audio.encoder import AudioEncoder
 from models.audio.pooling import AttentiveStatistics, MeanPooling
 from models.audio.speech import SpeechTower
 from models.errors import WeightsError
+from models.pretrained import pretrained_file
 from models.released.hub import hub_config, hub_weights
 from models.released.load_state import install, rename
 
@@ -69,6 +70,7 @@ class OdysseyWavlm(AudioEncoder):
         self.hidden = nn.Sequential(nn.Linear(self.statistics.width, width), nn.LayerNorm(width), nn.ReLU())
         self.out = nn.Linear(width, 3)
         install(self, rename(hub_weights(source, revision), RULES, IGNORED), PARTS, source)
+        self.pretrained = pretrained_file(source, revision)
         # What the embedding does not pass through would never have a gradient.
         self.out.requires_grad_(False)
         self.hidden.requires_grad_(pooling == "head")

@@ -15,7 +15,8 @@ import torch
 from lightning_app.config.files import ConfigError
 from lightning_app.runs.checkpoint_io import digest_file, verify
 from lightning_app.runs.inherit import inherited_settings, require_same_stage
-from stages.handoff import CheckpointError, read_checkpoint, stage_of
+from stages.checkpoint import Checkpoint
+from stages.errors import CheckpointError
 
 SEED = 20_262
 AUDIO = {"class_path": "models.audio.Cnn14", "init_args": {"width_multiplier": 0.03125, "mask_padding": True}}
@@ -30,9 +31,9 @@ SOUND: dict[str, Any] = {
         "words": ["angry", "sad"],
         "init_from": "runs/clep/best.ckpt",
     },
-    "rebuilt": {"clap.text": "0" * 64},
-    "trained_on": ["buzz/ann", "buzz/bob"],
-    "view": "iemocap4",
+    "left_out": {"clap.text": {"source": "hub/text", "revision": None, "sha256": "0" * 64, "tensors": ["weight"]}},
+    "training_speakers": ["buzz/ann", "buzz/bob"],
+    "label_set": "iemocap4",
     "seconds": 1.2,
     "emoclap": "0.1.0",
     "epoch": 3,
@@ -47,7 +48,7 @@ COMMANDS: list[dict[str, Any]] = [
         "model.init_from": "FILE",
         "data": "datamodules.clips.data.ClipData",
     },
-    {"model.class_path": "stages.clap.ClapTraining", "model.init_from": "FILE", "model.take": "audio"},
+    {"model.class_path": "stages.clap.ClapTraining", "model.init_from": {"clap.audio": "FILE"}},
 ]
 endless: list[Any] = []
 endless.append(endless)
@@ -127,10 +128,12 @@ def damaged(data: bytes, draw: np.random.Generator) -> bytes:
 def outcome(path: Path, command: dict[str, Any]) -> str:
     """``taken``, or ``refused`` by one of our errors; anything else is raised."""
     settings = {key: str(path) if value == "FILE" else value for key, value in command.items()}
+    if isinstance(settings.get("model.init_from"), dict):
+        settings["model.init_from"] = {"clap.audio": str(path)}
     try:
         verify(path)
-        checkpoint = read_checkpoint(path)
-        stage_of(checkpoint), set(checkpoint.get("trained_on", []))
+        checkpoint = Checkpoint.open(path)
+        _ = checkpoint.stage, checkpoint.parts, checkpoint.training_speakers, checkpoint.config("clap.audio")
         inherited_settings(["fit", "--x"], settings)
         class_path = settings.get("model.class_path", settings.get("model"))
         require_same_stage(path, {"class_path": class_path, "init_args": {}}, io.StringIO())

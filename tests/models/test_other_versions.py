@@ -21,7 +21,8 @@ from models.audio import SpeechEncoder
 from models.other_versions import named_as_here
 from models.released.load_state import install
 from models.text import TextEncoder
-from stages.handoff import CheckpointError, load_part
+from stages.checkpoint import Checkpoint
+from stages.errors import CheckpointError
 
 SPEECH = {
     "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32, "vocab_size": 20,
@@ -116,7 +117,7 @@ def test_weights_of_other_versions_fill_every_place(change: str, way: str) -> No
     assert older.keys() != source.state_dict().keys()
     if way == "checkpoint":
         content = {"state_dict": {f"clap.{name}": tensor for name, tensor in older.items()}, "hyper_parameters": {}}
-        load_part(content, "clap", target, Path("old.ckpt"))
+        Checkpoint(content, Path("old.ckpt")).load("clap", target)
     else:
         install(target, older, ["audio.", "text.", "norm."], "old.pth")
     for name, tensor in source.state_dict().items():
@@ -138,7 +139,7 @@ def test_an_unknown_name_is_still_refused() -> None:
     weights = {f"clap.{name}": tensor for name, tensor in target.state_dict().items()}
     weights["clap.text.embeddings.unheard_of"] = torch.zeros(1)
     with pytest.raises(CheckpointError, match=r"unexpected text\.embeddings\.unheard_of"):
-        load_part({"state_dict": weights, "hyper_parameters": {}}, "clap", target, Path("old.ckpt"))
+        Checkpoint({"state_dict": weights, "hyper_parameters": {}}, Path("old.ckpt")).load("clap", target)
     del weights["clap.text.embeddings.unheard_of"], weights["clap.text.pooler.dense.bias"]
     with pytest.raises(CheckpointError, match=r"missing text\.pooler\.dense\.bias"):
-        load_part({"state_dict": weights, "hyper_parameters": {}}, "clap", target, Path("old.ckpt"))
+        Checkpoint({"state_dict": weights, "hyper_parameters": {}}, Path("old.ckpt")).load("clap", target)

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from lightning_app.runs.predictions import answers
-from stages.handoff import read_checkpoint
+from stages.checkpoint import Checkpoint
 
 
 def parts(path: Path) -> set[str]:
-    return {name.split(".")[0] for name in read_checkpoint(path)["state_dict"]}
+    return {name.split(".")[0] for name in Checkpoint.open(path).content["state_dict"]}
 
 
 def test_each_checkpoint_holds_its_named_parts_and_no_frozen_text_tower(chain) -> None:
@@ -22,14 +22,14 @@ def test_each_checkpoint_holds_its_named_parts_and_no_frozen_text_tower(chain) -
     assert parts(chain.checkpoint("acpt")) == {"clap", "prompt"}
     assert parts(chain.checkpoint("classifier")) == {"clap", "prompt", "classifier"}
     for stage in ("clep", "acpt", "classifier"):
-        held = read_checkpoint(chain.checkpoint(stage))
+        held = Checkpoint.open(chain.checkpoint(stage)).content
         assert not [name for name in held["state_dict"] if name.startswith("clap.text.")]
-        assert list(held["rebuilt"]) == ["clap.text"]
+        assert list(held["left_out"]) == ["clap.text.model"]
 
 
 def test_clep_trains_the_audio_tower_and_the_later_stages_leave_clap_alone(chain) -> None:
     clep, acpt, classifier = (
-        read_checkpoint(chain.checkpoint(s))["state_dict"] for s in ("clep", "acpt", "classifier")
+        Checkpoint.open(chain.checkpoint(s)).content["state_dict"] for s in ("clep", "acpt", "classifier")
     )
     for name, tensor in clep.items():
         assert torch.equal(tensor, acpt[name]), name
@@ -47,14 +47,14 @@ def test_learned_things_move(chain, command, tmp_path: Path) -> None:
         == 0
     )  # fmt: skip
     one, four = (
-        read_checkpoint(p)["state_dict"]["prompt.context_KCLD"]
+        Checkpoint.open(p).content["state_dict"]["prompt.context_KCLD"]
         for p in (tmp_path / "best.ckpt", chain.checkpoint("acpt"))
     )
     assert not torch.equal(one, four)
 
 
 def test_architecture_and_classes_come_from_the_checkpoint(chain) -> None:
-    stored = read_checkpoint(chain.checkpoint("classifier"))["hyper_parameters"]
+    stored = Checkpoint.open(chain.checkpoint("classifier")).content["hyper_parameters"]
     assert stored["clap"]["init_args"]["dim"] == 16
     assert stored["labels"] == ["anger", "happiness", "neutral", "sadness"]
     assert stored["words"] == ["angry", "happy", "neutral", "sad"]
@@ -161,7 +161,7 @@ def test_softmax_is_the_other_row_of_table_4(chain, command, tmp_path: Path) -> 
         "--trainer.max_epochs=2", f"--trainer.default_root_dir={tmp_path}",
     )  # fmt: skip
     assert code == 0
-    assert read_checkpoint(tmp_path / "best.ckpt")["state_dict"]["classifier.bias"].shape == (4,)
+    assert Checkpoint.open(tmp_path / "best.ckpt").content["state_dict"]["classifier.bias"].shape == (4,)
 
 
 def test_mixed_precision_trains_and_keeps_losses_in_full_precision(command, tiny_yaml: Path, tmp_path: Path) -> None:
@@ -196,13 +196,14 @@ def test_a_speaker_that_the_model_has_heard_is_not_tested(
 
 
 def test_the_view_and_its_merges_go_with_the_checkpoint(chain) -> None:
-    assert read_checkpoint(chain.checkpoint("classifier"))["view"] == "iemocap4"
-    assert read_checkpoint(chain.checkpoint("classifier"))["trained_on"] == ["buzz/ann", "buzz/bob", "buzz/cleo"]
+    checkpoint = Checkpoint.open(chain.checkpoint("classifier"))
+    assert checkpoint.label_set == "iemocap4"
+    assert checkpoint.training_speakers == {"buzz/ann", "buzz/bob", "buzz/cleo"}
 
 
 def test_another_length_than_in_training_is_said(chain, command, corpus: Path, tmp_path: Path) -> None:
     """Also by a stage that has seen no clip itself: what it started from has. Random crops are meant to be shorter."""
-    held = read_checkpoint(chain.checkpoint("acpt"))
+    held = Checkpoint.open(chain.checkpoint("acpt")).content
     assert (held["crop"], held["seconds"]) == ("random", 1.2)
     for crop, warned in (("random", []), ("middle", ["was trained on 1.2 s of each clip and now hears 2 s"])):
         source = tmp_path / f"{crop}.ckpt"
@@ -223,8 +224,8 @@ def test_another_length_than_in_training_is_said(chain, command, corpus: Path, t
 def test_a_test_at_another_rate_or_on_the_speakers_that_chose_the_checkpoint_is_warned_of(
     chain, command, corpus: Path, tmp_path: Path
 ) -> None:
-    held = read_checkpoint(chain.checkpoint("classifier"))
-    assert (held["sample_rate"], held["chosen_by"]) == (16000, ["buzz/dan"])
+    held = Checkpoint.open(chain.checkpoint("classifier")).content
+    assert (held["sample_rate"], held["selection_speakers"]) == (16000, ["buzz/dan"])
     manifest = pd.read_csv(corpus)
     manifest.loc[manifest["speaker"] == "dan", "split"] = "test"
     path = corpus.with_name("dev_is_tested.csv")

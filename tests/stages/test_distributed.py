@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from lightning_app.runs.predictions import answers
-from stages.handoff import read_checkpoint
+from stages.checkpoint import Checkpoint
 
 ROOT = Path(__file__).parents[2]
 QUIET = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false", "--trainer.accelerator=cpu"]
@@ -77,7 +77,7 @@ def test_two_processes_train_and_validate_as_one_with_twice_the_batch(
         assert done.returncode == 0, done.stderr
         said = json.loads((folder / "done.json").read_text())
         assert set(said["outputs"]) == {"best.ckpt"}
-        saved = read_checkpoint(folder / "best.ckpt")
+        saved = Checkpoint.open(folder / "best.ckpt").content
         assert saved["global_step"] == 8
         weights.append(saved["state_dict"])
         metrics = pd.read_csv(folder / "metrics.csv")
@@ -99,7 +99,8 @@ def test_the_tower_of_the_stage_trains_on_two_processes(tiny_yaml: Path, tmp_pat
     assert done.returncode == 0, done.stderr
     assert len(list(tmp_path.glob("done.json"))) == 1
     assert len(pd.read_csv(tmp_path / "metrics.csv")) == len(pd.read_csv(tmp_path / "metrics.csv").drop_duplicates())
-    assert all(tensor.isfinite().all() for tensor in read_checkpoint(tmp_path / "best.ckpt")["state_dict"].values())
+    weights = Checkpoint.open(tmp_path / "best.ckpt").content["state_dict"]
+    assert all(tensor.isfinite().all() for tensor in weights.values())
 
 
 def test_two_processes_predict_what_one_predicts_and_every_row_once(chain, corpus: Path, tmp_path: Path) -> None:
@@ -137,7 +138,7 @@ def test_a_rank_whose_last_validation_batch_is_empty_takes_part(tiny_yaml: Path,
     """Nine dev clips in batches of four: the second process has none left when the first has one."""
     done = lightning_cli(
         "fit", "--config", "stages/smoothclap.yaml", "--config", tiny_yaml, "--model.init_from=null",
-        "--model.take=clap", "--model.clap.text.truncate=true", "--model.clap.freeze_text=true", "--model.groups=[]",
+        "--model.clap.text.truncate=true", "--model.clap.freeze_text=true", "--model.groups=[]",
         "--trainer.max_epochs=1",
         "--data.labels=[anger, happiness, neutral]", "--data.loading.batch_size=4", "--data.texts.tags.workers=0",
         "--data.texts.caption.workers=0", f"--trainer.default_root_dir={tmp_path}", *TWO,

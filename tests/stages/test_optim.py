@@ -7,7 +7,7 @@ import torch
 import yaml
 from torch import nn
 
-from stages.handoff import read_checkpoint
+from stages.checkpoint import Checkpoint
 from stages.optim import GroupError, ParamGroup, WarmupCosine, group_parameters
 
 BASE = 0.5
@@ -170,11 +170,11 @@ def test_the_stage_fills_in_its_steps_and_ends_near_zero(fit, recwarn: pytest.Wa
 def test_a_resumed_run_has_the_rates_and_weights_of_an_uninterrupted_one(fit, tmp_path: Path, stop: int) -> None:
     whole = fit("whole", "--trainer.max_epochs=3")
     part = fit("part", "--trainer.max_epochs=3", f"--trainer.max_steps={stop}", "--model.scheduler.total_steps=12")
-    assert read_checkpoint(part / "last.ckpt")["global_step"] == stop
+    assert Checkpoint.open(part / "last.ckpt").content["global_step"] == stop
     resumed = fit("resumed", "--trainer.max_epochs=3", f"--ckpt_path={part / 'last.ckpt'}")
     before, after, all_of_it = rates(part), rates(resumed), rates(whole)
     assert [*before.values(), *after.values()] == pytest.approx(list(all_of_it.values()), rel=1e-9)
-    one, two = (read_checkpoint(folder / "best.ckpt")["state_dict"] for folder in (whole, resumed))
+    one, two = (Checkpoint.open(folder / "best.ckpt").content["state_dict"] for folder in (whole, resumed))
     for name, tensor in one.items():
         assert torch.equal(tensor, two[name]), name
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 import lightning_app
-from stages.handoff import CheckpointError, read_checkpoint
+from stages.checkpoint import Checkpoint
+from stages.errors import CheckpointError
 from stages.release import release, unreadable
 
 
@@ -25,7 +26,7 @@ def test_what_a_later_release_wrote_is_not(wrote: str, tmp_path: Path) -> None:
     with pytest.raises(
         CheckpointError, match=rf"a\.ckpt: was written by emoclap {wrote}, and this is 1\.2\.0; install"
     ):
-        read_checkpoint(tmp_path / "a.ckpt")
+        Checkpoint.open(tmp_path / "a.ckpt")
 
 
 @pytest.mark.parametrize("wrote", ["new", 3, torch.zeros(2), {"a": 1}, ""])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from stages.handoff import read_checkpoint
+from stages.checkpoint import Checkpoint
 
 
 def test_resuming_from_another_stage_is_refused_by_name(chain, command, capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,7 +40,7 @@ def test_init_from_takes_weights_and_nothing_else(chain, tiny_yaml: Path, comman
         f"--trainer.default_root_dir={tmp_path}",
     )  # fmt: skip
     assert code == 0
-    before, after = (read_checkpoint(p) for p in (chain.checkpoint("clep"), tmp_path / "best.ckpt"))
+    before, after = (Checkpoint.open(p).content for p in (chain.checkpoint("clep"), tmp_path / "best.ckpt"))
     assert (before["global_step"], after["global_step"]) == (8, 4)
     trained = [
         name

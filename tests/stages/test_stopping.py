@@ -17,9 +17,9 @@ from datamodules.clips.data import ClipData
 from datamodules.features.keeper import _fill
 from datamodules.features.store import FeatureStore
 from stages.acpt import ACPT
+from stages.checkpoint import Checkpoint
 from stages.clap import ClapTraining
 from stages.classifier import TextClassifier
-from stages.handoff import read_checkpoint
 
 EPOCHS = 3  # of four steps; then two batches of validation
 Fit = Callable[..., int]
@@ -61,7 +61,7 @@ def signals(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 def assert_same_run(one: Path, two: Path) -> None:
     for name in ("last.ckpt", "best.ckpt"):
-        assert_same(read_checkpoint(one / name), read_checkpoint(two / name))
+        assert_same(Checkpoint.open(one / name).content, Checkpoint.open(two / name).content)
     assert_same_scores(one, two)
 
 
@@ -131,7 +131,7 @@ def test_stopped_anywhere_and_resumed(
         assert fit(tmp_path, *how) == 143
     assert "preempted; last.ckpt is saved, and the same command goes on from it" in capsys.readouterr().err
     assert not (tmp_path / "done.json").exists()
-    assert read_checkpoint(tmp_path / "last.ckpt")["global_step"] == stops_at
+    assert Checkpoint.open(tmp_path / "last.ckpt").content["global_step"] == stops_at
     monkeypatch.undo()
     assert fit(tmp_path, *how, f"--ckpt_path={tmp_path / 'last.ckpt'}") == 0
     assert_same_run(reference, tmp_path)
@@ -160,9 +160,9 @@ def test_stops_between_steps_and_between_epochs(
     signals(owner, "training_step", number)
     assert command(*words, f"--trainer.default_root_dir={two}") == 143
     monkeypatch.undo()
-    assert read_checkpoint(two / "last.ckpt")["global_step"] == stops_at
+    assert Checkpoint.open(two / "last.ckpt").content["global_step"] == stops_at
     assert command(*words, f"--trainer.default_root_dir={two}", f"--ckpt_path={two / 'last.ckpt'}") == 0
-    assert_same(read_checkpoint(one / "best.ckpt"), read_checkpoint(two / "best.ckpt"))
+    assert_same(Checkpoint.open(one / "best.ckpt").content, Checkpoint.open(two / "best.ckpt").content)
 
 
 def test_before_training_there_is_nothing_to_save(
@@ -258,10 +258,10 @@ def test_a_signal_to_the_whole_group_with_loader_processes(
     assert (code, said.splitlines()[-1]) == (
         143, "lightning-cli: preempted; last.ckpt is saved, and the same command goes on from it",
     ), said  # fmt: skip
-    assert read_checkpoint(run / "last.ckpt")["global_step"] == 6
+    assert Checkpoint.open(run / "last.ckpt").content["global_step"] == 6
     code, said = in_a_group("ClapTraining:validation_step:1:SIGUSR1", *words, f"--ckpt_path={run}/last.ckpt")
     assert code == 143, said
-    assert read_checkpoint(run / "last.ckpt")["global_step"] == 8
+    assert Checkpoint.open(run / "last.ckpt").content["global_step"] == 8
     assert fit(run, f"--ckpt_path={run / 'last.ckpt'}") == 0
     assert_same_run(reference, run)
 
@@ -280,9 +280,9 @@ def test_killed_and_resumed(
     how = ["--checkpoint.every_n_train_steps=1", "--checkpoint.monitor=null"]
     orders = f"ClapTraining:{method}:{number}:SIGKILL"
     assert in_a_group(orders, *fit_words(tiny_yaml, run), *how)[0] == -signal.SIGKILL
-    assert read_checkpoint(run / "last.ckpt")["global_step"] == (2 if method == "training_step" else 4)
+    assert Checkpoint.open(run / "last.ckpt").content["global_step"] == (2 if method == "training_step" else 4)
     assert fit(run, *how, f"--ckpt_path={run / 'last.ckpt'}") == 0
-    assert_same(read_checkpoint(reference / "last.ckpt"), read_checkpoint(run / "best.ckpt"))
+    assert_same(Checkpoint.open(reference / "last.ckpt").content, Checkpoint.open(run / "best.ckpt").content)
     assert_same_scores(reference, run)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.errors import DataError
+from stages.init_from import source_files
 
 RUN_FILES = ("done.json", "metrics.csv", "predictions.parquet", "embeddings.npz")
 CHAIN = "lightning-cli chain --config configs/chains/demo.yaml"
@@ -100,17 +101,15 @@ def _with_predecessors(runs: Sequence[Run]) -> list[Run]:
 def _started_from(run: Run) -> Iterator[Path]:
     fingerprint = run.done.get("fingerprint") or {}
     inputs, settings = fingerprint.get("inputs") or {}, fingerprint.get("settings") or {}
-    for key, named in settings.items():
-        if key.split(".")[-1] != "init_from" or not isinstance(named, str):
-            continue
+    for named in source_files(settings.get("model.init_from")):
         # Paths are as they were typed, perhaps in another folder: stages of one recipe lie side by side.
-        beside = run.folder.resolve().parent / Path(named).parent.name / Path(named).name
-        for checkpoint in (Path(named), beside):
+        beside = run.folder.resolve().parent / named.parent.name / named.name
+        for checkpoint in (named, beside):
             if not _is_run(checkpoint.parent):
                 continue
             # Trained anew since, it is another model.
             written = (_read_done(checkpoint.parent).get("outputs") or {}).get(checkpoint.name)
-            if written == inputs.get(named):
+            if written == inputs.get(str(named)):
                 yield checkpoint.parent
                 break
 

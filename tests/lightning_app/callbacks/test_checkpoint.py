@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from stages.checkpoint import Checkpoint
 from stages.clap import ClapTraining
-from stages.handoff import read_checkpoint
 
 SCORES = [0.3, 0.9, 0.5]
 
@@ -37,8 +37,8 @@ def fit(tiny_yaml: Path, command, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 )
 def test_best_is_the_best_epoch_or_without_a_monitor_the_last(fit, words: list[str], best: int) -> None:
     folder = fit("--trainer.max_epochs=3", *words)
-    assert read_checkpoint(folder / "best.ckpt")["global_step"] == best
-    assert read_checkpoint(folder / "last.ckpt")["global_step"] == 3
+    assert Checkpoint.open(folder / "best.ckpt").content["global_step"] == best
+    assert Checkpoint.open(folder / "last.ckpt").content["global_step"] == 3
     assert sorted(file.name for file in folder.glob("*.ckpt")) == ["best.ckpt", "last.ckpt"]
 
 
@@ -53,7 +53,7 @@ def test_the_first_of_equals_is_best_and_what_is_no_number_is_worst(
 ) -> None:
     monkeypatch.setattr(f"{__name__}.SCORES", scores)
     folder = fit("--trainer.max_epochs=3", "--checkpoint.monitor=val/UA", "--trainer.limit_val_batches=1")
-    assert read_checkpoint(folder / "best.ckpt")["global_step"] == best
+    assert Checkpoint.open(folder / "best.ckpt").content["global_step"] == best
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_last_is_renewed_after_every_epoch(
 
     def look(stage: ClapTraining) -> None:
         last = tmp_path / "last.ckpt"
-        found.append(read_checkpoint(last)["global_step"] if last.exists() else None)
+        found.append(Checkpoint.open(last).content["global_step"] if last.exists() else None)
 
     monkeypatch.setattr(ClapTraining, "on_train_epoch_start", look)
     fit("--trainer.max_epochs=3", "--trainer.limit_val_batches=1", *words)
@@ -119,7 +119,7 @@ def test_last_is_renewed_as_often_as_asked(fit, tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize("words", [[], ["--checkpoint.monitor=val/UA"]])
 def test_no_epoch_at_all_still_makes_a_checkpoint(fit, command, corpus: Path, chain, words: list[str]) -> None:
     folder = fit("--trainer.max_epochs=0", f"--model.init_from={chain.checkpoint('clep')}", *words)
-    before, after = (read_checkpoint(path) for path in (chain.checkpoint("clep"), folder / "best.ckpt"))
+    before, after = (Checkpoint.open(path).content for path in (chain.checkpoint("clep"), folder / "best.ckpt"))
     assert after["global_step"] == 0
     assert after["state_dict"].keys() == before["state_dict"].keys()
     for name, tensor in before["state_dict"].items():
@@ -140,5 +140,5 @@ def test_a_run_that_stops_early_by_its_own_rule_is_done(fit) -> None:
         '--trainer.callbacks=[{"class_path": "EarlyStopping", '
         '"init_args": {"monitor": "val/UA", "mode": "min", "patience": 1}}]',
     )
-    assert read_checkpoint(folder / "best.ckpt")["global_step"] == 2
+    assert Checkpoint.open(folder / "best.ckpt").content["global_step"] == 2
     assert (folder / "done.json").exists()

@@ -11,8 +11,8 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 from lightning_app.callbacks.guards import FiniteStep, NonFiniteError, StepSeed, overflow
 from losses.infonce import InfoNCE
 from models.audio import SpeechTower
+from stages.checkpoint import Checkpoint
 from stages.clap import ClapTraining
-from stages.handoff import read_checkpoint
 
 
 def trainer(step: int = 0, rank: int = 0) -> Any:
@@ -153,6 +153,6 @@ def test_the_run_ends_before_the_step_and_names_its_clips(
     assert not (tmp_path / "done.json").exists()
     assert not (tmp_path / "best.ckpt").exists()
     if step:
-        last = read_checkpoint(tmp_path / "last.ckpt")
+        last = Checkpoint.open(tmp_path / "last.ckpt").content
         assert last["global_step"] == step
         assert all(tensor.isfinite().all() for tensor in last["state_dict"].values())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_app.chain.file import Chain, Stage, read_chain
+from lightning_app.chain.file import Chain, ChainStage, read_chain
 from lightning_app.chain.matrix import expand
 from lightning_app.config.files import ConfigError
 
@@ -21,7 +21,7 @@ def chains(draw: st.DrawFn) -> Chain:
     for place, name in enumerate(NAMES[:count]):
         start = draw(st.sampled_from([None, *NAMES[:place]]))
         after = draw(st.sets(st.sampled_from(NAMES[:place]))) if place else set()
-        stages[name] = Stage(name, "fit", start=start, after=tuple(sorted(after)))
+        stages[name] = ChainStage(name, "fit", start=start, after=tuple(sorted(after)))
     axes = {}
     for axis in ("x", "y", "z")[: draw(st.integers(0, 3))]:
         reached = draw(st.sets(st.sampled_from(NAMES[:count]), min_size=1))
@@ -54,7 +54,7 @@ def test_a_stage_runs_once_for_each_combination_of_what_reaches_it(chain: Chain)
 def test_every_run_comes_after_what_it_needs(chain: Chain) -> None:
     seen: set[Path] = set()
     for run in expand(chain):
-        assert seen.issuperset(run.needs)
+        assert seen.issuperset(run.depends_on)
         seen.add(run.folder)
 
 

@@ -19,7 +19,8 @@ from lightning_app.config.checkpoint_trust import require_trusted, still_taken
 from lightning_app.config.plugins import plugin_modules, plugin_words, plugins
 from lightning_app.config.trust import Trust, is_pythons
 from lightning_app.runs.checkpoint_io import AtomicCheckpointIO
-from stages.handoff import CheckpointError, read_checkpoint
+from stages.checkpoint import Checkpoint
+from stages.errors import CheckpointError
 
 ROOT = Path(__file__).parents[3]
 
@@ -274,7 +275,7 @@ def test_an_encoder_of_ones_own_goes_through_every_stage(
         assert command(*words) == 0
         predicted = pd.read_parquet(tmp_path / verb / "predictions.parquet")
         assert set(predicted["label"]) <= {"anger", "happiness", "neutral", "sadness"}
-    tower = read_checkpoint(tmp_path / "classifier" / "best.ckpt")["hyper_parameters"]["clap"]["init_args"]["audio"]
+    tower = Checkpoint.open(tmp_path / "classifier" / "best.ckpt").config("clap.audio")
     assert tower == {"class_path": f"{module}.Ears", "init_args": {"width": 6}}
 
 
@@ -378,7 +379,7 @@ class TestNothingForeignIsImported:
             chain.checkpoint("clep"), tmp_path / "m.ckpt", lambda content: content["hyper_parameters"].update(clap=part)
         )
         overlay = tmp_path / "clap.yaml"
-        clap = read_checkpoint(chain.checkpoint("clep"))["hyper_parameters"]["clap"]
+        clap = Checkpoint.open(chain.checkpoint("clep")).content["hyper_parameters"]["clap"]
         overlay.write_text(json.dumps({"model": {"init_args": {"clap": clap}}}))
         words = ["fit", "--config", "stages/acpt.yaml", f"--model.init_from={path}", "--config", overlay]
         assert command(*words, "--trainer.max_epochs=1", f"--trainer.default_root_dir={tmp_path / 'run'}") == 0
@@ -410,7 +411,7 @@ class TestCheckpointsByAWord:
         for name in (f"{word}.ckpt", f"{word}.ckpt.sha256"):
             (tmp_path / name).write_bytes((chain.root / "clep" / name).read_bytes())
         assert command(*self.run(chain, f"--ckpt_path={word}", f"--trainer.default_root_dir={tmp_path}")) == 0
-        assert read_checkpoint(tmp_path / "last.ckpt")["epoch"] == 2
+        assert Checkpoint.open(tmp_path / "last.ckpt").content["epoch"] == 2
 
     @pytest.mark.parametrize("flags", [[], ["--weights_only=false"]])
     @pytest.mark.parametrize("word", ["last", "best", "FILE"])
@@ -453,11 +454,11 @@ class _Payload:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda content: content.update(view={"a": 1}),
+        lambda content: content.update(label_set={"a": 1}),
         lambda content: content.update(hyper_parameters=torch.zeros(2)),
-        lambda content: content.update(trained_on=[{"a": 1}]),
+        lambda content: content.update(training_speakers=[{"a": 1}]),
         lambda content: content.update(state_dict=[1]),
-        lambda content: content.update(rebuilt=["clap"]),
+        lambda content: content.update(left_out=["clap"]),
         lambda content: content["hyper_parameters"].update(clap=torch.zeros(2)),
         lambda content: content["hyper_parameters"].update(
             clap={"class_path": "models.clap.Clap", "init_args": {1: 2}}

@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from lightning_app.runs.checkpoint_io import AtomicCheckpointIO, digest_file, verify
-from stages.handoff import CheckpointError, read_checkpoint
+from stages.checkpoint import Checkpoint
+from stages.errors import CheckpointError
 from stages.release import release
 
 OLD, NEW = {"weight": torch.arange(5.0), "epoch": 1}, {"weight": torch.arange(500.0), "epoch": 2}
@@ -238,7 +239,7 @@ def test_a_checkpoint_holds_what_was_trained_and_little_more(tiny_yaml: Path, co
         "--model.clap.audio.width_multiplier=0.125", f"--trainer.default_root_dir={tmp_path}",
     )  # fmt: skip
     assert code == 0
-    saved = read_checkpoint(tmp_path / "best.ckpt")
+    saved = Checkpoint.open(tmp_path / "best.ckpt").content
     optimizer = [
         value
         for state in saved["optimizer_states"][0]["state"].values()

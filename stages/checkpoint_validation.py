@@ -7,13 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from stages.errors import CheckpointError
 from stages.release import unreadable
-
-
-class CheckpointError(RuntimeError):
-    """A checkpoint that is missing, damaged, of another stage, or does not fit. Commands end with exit code 4."""
-
-    exit_code = 4
 
 
 def require_content(content: Any, path: Path) -> None:
@@ -42,9 +37,10 @@ def require_content(content: Any, path: Path) -> None:
         )
     expected = {
         "state_dict, tensors by name": _is_mapping(content["state_dict"], Tensor),
-        "rebuilt, digests by name": _is_mapping(content.get("rebuilt", {}), str),
-        "trained_on, a list of speakers": _is_texts(content.get("trained_on", [])),
-        "view, a name": isinstance(content.get("view"), str | None),
+        "left_out, pretrained files by module": _are_left_out(content.get("left_out", {})),
+        "training_speakers, a list": _is_texts(content.get("training_speakers", [])),
+        "selection_speakers, a list": _is_texts(content.get("selection_speakers", [])),
+        "label_set, a name": isinstance(content.get("label_set"), str | None),
         "seconds, a number above 0": _is_length(content.get("seconds")),
         "crop, a name": isinstance(content.get("crop"), str | None),
         "hyper_parameters.labels and words, two lists of equal length": _are_classes(
@@ -89,6 +85,16 @@ def _require_plain(value: Any, path: Path, name: str) -> None:
 def _is_mapping(value: Any, kind: type) -> bool:
     return isinstance(value, Mapping) and all(
         isinstance(key, str) and isinstance(item, kind) for key, item in value.items()
+    )
+
+
+def _are_left_out(value: Any) -> bool:
+    return _is_mapping(value, Mapping) and all(
+        isinstance(record.get("source"), str)
+        and isinstance(record.get("revision"), str | None)
+        and isinstance(record.get("sha256"), str)
+        and _is_texts(record.get("tensors"))
+        for record in value.values()
     )
 
 
