@@ -1,6 +1,5 @@
 """What a manifest records of an audio file: its length, its rate, its hash; and why a file is no audio."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from datamodules.audio.ogg import ogg_fault
 from datamodules.audio.opening import converting, open_audio
 from datamodules.audio.patience import patiently
 from datamodules.errors import DataError
+from datamodules.files import sha256
 
 SHORTEST_SECONDS = 0.025
 """A shorter clip is refused: encoders of speech hear frames of 25 ms, and a part of one says nothing."""
@@ -61,16 +61,6 @@ def describe_all(files: Sequence[str], hashed: bool = True) -> list[Recording | 
     return [_try(file, hashed) for file in files]
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's content, 64 hexadecimal digits.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _try(file: str, hashed: bool) -> Recording | str:
     try:
         return describe(Path(file), hashed)
@@ -95,7 +85,7 @@ def _describe(path: Path, hashed: bool) -> Recording:
                 raise DataError(f"{path}: {fault}; convert it: {converting(path)}")
     if frames < SHORTEST_SECONDS * rate:
         raise DataError(f"{path}: {too_short(frames / rate)}")
-    return Recording(frames / rate, rate, sha256_of(path) if hashed else "", oddity)
+    return Recording(frames / rate, rate, sha256(path) if hashed else "", oddity)
 
 
 def _is_of_sound(line: str) -> bool:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from datamodules.audio.header import sha256_of
 from datamodules.audio.patience import patiently
+from datamodules.files import sha256
 from datamodules.manifest.tables import write_table
 
 Stamp = tuple[str, int, int]
@@ -105,7 +105,7 @@ def _hashed(stamps: Sequence[Stamp]) -> dict[Stamp, str]:
 
     def digest(stamp: Stamp) -> str:
         try:
-            return patiently(lambda: sha256_of(Path(stamp[0])))
+            return patiently(lambda: sha256(Path(stamp[0])))
         except OSError:
             return ""
 

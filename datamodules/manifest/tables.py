@@ -1,14 +1,13 @@
 """Tables as files: CSV or Parquet, read without guessing and written at once or not at all."""
 
 import csv
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from datamodules.errors import DataError
+from datamodules.files import replacing
 from datamodules.manifest.csv_table import read_csv
 from datamodules.manifest.parquet_table import read_parquet
 
@@ -54,27 +53,14 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
     path = Path(path)
     if path.suffix not in (".csv", ".parquet"):
         raise DataError(f"{path}: found the ending {path.suffix!r}, expected .csv or .parquet")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    os.close(handle)
-    try:
+    with replacing(path) as part:
         if path.suffix == ".csv":
-            Path(temporary).write_bytes(_csv_text(table).encode())
+            part.write_bytes(_csv_text(table).encode())
         else:
-            table.to_parquet(temporary, index=False)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+            table.to_parquet(part, index=False)
 
 
 def _csv_text(table: pd.DataFrame) -> str:
     text = table.to_csv(index=False, lineterminator="\n")
     # The csv module does not quote a lone carriage return, and would end the row there when reading it back.
     return table.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_ALL) if "\r" in text else text
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

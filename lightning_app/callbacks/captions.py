@@ -7,6 +7,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from datamodules.clips.data import ClipData
 from datamodules.manifest.spreadsheet import escaped_table
+from lightning_app.runs.files import BINS_JSON, CAPTIONS_CSV
 
 
 class WriteCaptions(Callback):
@@ -20,6 +21,6 @@ class WriteCaptions(Callback):
         if not trainer.is_global_zero or not isinstance(data, ClipData):
             return
         folder = Path(trainer.default_root_dir)
-        escaped_table(data.caption_table()).to_csv(folder / "captions.csv", index=False)
+        escaped_table(data.caption_table()).to_csv(folder / CAPTIONS_CSV, index=False)
         if bins := data.caption_bins():
-            (folder / "bins.json").write_text(json.dumps(bins, indent=2) + "\n", encoding="utf-8")
+            (folder / BINS_JSON).write_text(json.dumps(bins, indent=2) + "\n", encoding="utf-8")

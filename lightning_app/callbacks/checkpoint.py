@@ -8,6 +8,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from datamodules.emotion_data import EmotionDataModule
 from lightning_app.config.files import ConfigError
+from lightning_app.runs.files import BEST_CKPT
 
 
 class StageCheckpoint(ModelCheckpoint):
@@ -94,10 +95,10 @@ class StageCheckpoint(ModelCheckpoint):
 
     def ensure_best(self, trainer: Trainer) -> None:
         """Write ``best.ckpt`` if the run has not: it was resumed at its very end, or never had a monitored value."""
-        if self.dirpath is not None and not (self.saved and (Path(self.dirpath) / "best.ckpt").is_file()):
+        if self.dirpath is not None and not (self.saved and (Path(self.dirpath) / BEST_CKPT).is_file()):
             self._save_best(trainer)
 
     def _save_best(self, trainer: Trainer) -> None:
         if self.dirpath is not None and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            trainer.save_checkpoint(Path(self.dirpath) / "best.ckpt", weights_only=False)
+            trainer.save_checkpoint(Path(self.dirpath) / BEST_CKPT, weights_only=False)
             self.saved = True

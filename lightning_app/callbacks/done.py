@@ -7,9 +7,9 @@ from pathlib import Path
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lightning_app.config.plugins import plugin_words
-from lightning_app.runs.done import write_done
+from lightning_app.runs.files import DONE_JSON, OUTPUTS
 from lightning_app.runs.fingerprint import Fingerprint
-from lightning_app.runs.previous import OUTPUTS
+from lightning_app.runs.records import write_done
 
 
 class WriteDone(Callback):
@@ -27,7 +27,7 @@ class WriteDone(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if trainer.is_global_zero:
-            (Path(trainer.default_root_dir) / "done.json").unlink(missing_ok=True)
+            (Path(trainer.default_root_dir) / DONE_JSON).unlink(missing_ok=True)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # The trainer has read the checkpoint to resume from, and every callback has looked at it.

@@ -6,6 +6,8 @@ from typing import Any
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from lightning_app.runs.files import METRICS_CSV
+
 
 class RunLogger(CSVLogger):
     """Writes ``metrics.csv`` straight into the run folder; a resumed run goes on with the rows that are there.
@@ -16,7 +18,7 @@ class RunLogger(CSVLogger):
     """
 
     def __init__(self, folder: Path, resume: bool) -> None:
-        earlier = folder / "metrics.csv"
+        earlier = folder / METRICS_CSV
         rows = earlier.read_bytes() if resume and earlier.is_file() else b""
         # Lightning's writer warns of a folder that is not empty and removes the file; ours is put back below.
         if _is_rank_zero():

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from datamodules.clips.data import ClipData
 from datamodules.errors import DataError
 from datamodules.manifest.spreadsheet import escaped_table
+from lightning_app.runs.files import EMBEDDINGS_NPZ, PREDICTIONS_PARQUET, RESULTS_CSV, TRIALS_CSV
 from lightning_app.runs.predictions import (
     CLIP_COLUMNS,
     RATING,
@@ -82,9 +83,9 @@ class WriteEvaluation(Callback):
         ]
         results = pd.DataFrame(rows, columns=list(COLUMNS))
         if stage.measured:
-            _trials(stage.measured).to_csv(folder / "trials.csv", index=False)
-        escaped_table(results).to_csv(folder / "results.csv", index=False)
-        _write_embeddings(folder / "embeddings.npz", parts, stage)
+            _trials(stage.measured).to_csv(folder / TRIALS_CSV, index=False)
+        escaped_table(results).to_csv(folder / RESULTS_CSV, index=False)
+        _write_embeddings(folder / EMBEDDINGS_NPZ, parts, stage)
         for row in results.itertuples():
             trainer.callback_metrics[f"{row.system}/{row.metric}"] = torch.tensor(row.value)
 
@@ -99,7 +100,7 @@ class WriteEvaluation(Callback):
         true_NR = torch.cat([part["rating"] for part in parts]).float().numpy()
         outputs = {system: concatenated([part["outputs"][system] for part in parts]) for system in parts[0]["outputs"]}
         table = joined([_rows(clips, system, output, true_NR) for system, output in outputs.items()])
-        table.to_parquet(Path(trainer.default_root_dir) / "predictions.parquet", index=False)
+        table.to_parquet(Path(trainer.default_root_dir) / PREDICTIONS_PARQUET, index=False)
         return table
 
     def _clips(self, parts: list[ClipOutputs], labels: list[str], data: ClipData) -> pd.DataFrame:

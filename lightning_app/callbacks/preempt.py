@@ -9,6 +9,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from datamodules import stop_signals
 from lightning_app.callbacks.loop_state import make_resumable
+from lightning_app.runs.files import LAST_CKPT
 
 
 class Preempt(Callback):
@@ -75,7 +76,7 @@ class Preempt(Callback):
             return
         if not save or trainer.fast_dev_run:  # type: ignore[attr-defined]
             raise stop_signals.Stopped("stopped by a signal with nothing new to save; the same command starts again")
-        trainer.save_checkpoint(Path(trainer.default_root_dir) / "last.ckpt", weights_only=False)
+        trainer.save_checkpoint(Path(trainer.default_root_dir) / LAST_CKPT, weights_only=False)
         raise stop_signals.Stopped("preempted; last.ckpt is saved, and the same command goes on from it")
 
 

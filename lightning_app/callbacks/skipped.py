@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from datamodules.manifest.spreadsheet import escaped
+from lightning_app.runs.files import SKIPPED_CSV
 
 
 class ListSkipped(Callback):
@@ -26,7 +27,7 @@ class ListSkipped(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if trainer.is_global_zero and self.writes:
-            (Path(trainer.default_root_dir) / "skipped.csv").unlink(missing_ok=True)
+            (Path(trainer.default_root_dir) / SKIPPED_CSV).unlink(missing_ok=True)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         self._note(batch)
@@ -63,7 +64,7 @@ class ListSkipped(Callback):
             gathered: list[Any] = [None] * trainer.world_size
             torch.distributed.all_gather_object(gathered, self.lines)
             self.lines = sorted({line for lines in gathered for line in lines})
-        path = Path(trainer.default_root_dir) / "skipped.csv"
+        path = Path(trainer.default_root_dir) / SKIPPED_CSV
         if trainer.is_global_zero and self.writes and self.lines:
             with path.open("w", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerows([["recording"], *([escaped(line)] for line in sorted(set(self.lines)))])

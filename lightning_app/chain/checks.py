@@ -12,6 +12,7 @@ from lightning_app.cli import NO_CACHE
 from lightning_app.config.class_source import arguments
 from lightning_app.config.files import ConfigError, is_file
 from lightning_app.config.hints import SECTIONS, TOP
+from lightning_app.runs.files import BEST_CKPT
 from lightning_app.runs.fingerprint import command_settings
 from lightning_app.runs.folder import OVERWRITE
 from stages.init_from import source_files
@@ -85,7 +86,7 @@ def require_inputs(runs: Iterable[Run], steps: Iterable[PlannedRun]) -> None:
     Raises:
         MissingInputError: Names each file and the first stage that reads it.
     """
-    made = {path for run in runs for path in (*_outputs(run), run.folder / "best.ckpt")}
+    made = {path for run in runs for path in (*_outputs(run), run.folder / BEST_CKPT)}
     absent: dict[str, tuple[str, str]] = {}
     for step in steps:
         if step.state == "done" or not step.run.stage.lightning:

@@ -11,6 +11,7 @@ from pathlib import Path
 from lightning_app.cli import LIGHTNING_VERBS
 from lightning_app.config.files import ConfigError
 from lightning_app.config.plugins import plugin_words
+from lightning_app.runs.files import DONE_JSON, LAST_CKPT, LOG_TXT
 
 
 class Launcher:
@@ -111,7 +112,7 @@ class Slurm(Launcher):
         """Return the batch script of one stage whose run folder is ``folder``."""
         options = [
             f"--job-name={re.sub(r'[^A-Za-z0-9_.=,/+-]', '_', name)}",
-            f"--output={folder / 'log.txt'}",
+            f"--output={folder / LOG_TXT}",
             "--open-mode=append",
             "--requeue",
             f"--signal=SIGUSR1@{self.signal_before}",
@@ -123,7 +124,7 @@ class Slurm(Launcher):
             *([f"--partition={self.partition}"] if self.partition else []),
             *self.extra,
         ]
-        last, done = shlex.quote(str(folder / "last.ckpt")), shlex.quote(str(folder / "done.json"))
+        last, done = shlex.quote(str(folder / LAST_CKPT)), shlex.quote(str(folder / DONE_JSON))
         resumed = f'if [ "${{SLURM_RESTART_COUNT:-0}}" -gt 0 ] && [ -f {last} ]; then resume=(--ckpt_path={last}); fi'
         return "\n".join(
             [

@@ -9,6 +9,7 @@ from typing import Any
 
 from lightning_app.chain.file import Chain, ChainStage, Setting, Start, is_file_name, stages_in
 from lightning_app.config.files import ConfigError, flatten, merge, resolve
+from lightning_app.runs.files import BEST_CKPT
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def _checkpoint(source: str, folders: dict[str, Path]) -> str:
     if is_file_name(source):
         return source
     stage, colon, part = source.partition(":")
-    return f"{folders[stage] / 'best.ckpt'}{colon}{part}"
+    return f"{folders[stage] / BEST_CKPT}{colon}{part}"
 
 
 def _ordered(graph: dict[str, tuple[str, ...]], last: list[str], path: Path) -> list[str]:

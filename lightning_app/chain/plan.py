@@ -7,10 +7,10 @@ from typing import Literal
 
 from lightning_app.chain.matrix import Run
 from lightning_app.config.files import ConfigError
-from lightning_app.runs.done import read_done
+from lightning_app.runs.files import LAST_CKPT
 from lightning_app.runs.fingerprint import fingerprint
 from lightning_app.runs.previous import holds_run
-from lightning_app.runs.started import read_started
+from lightning_app.runs.records import read_done, read_started
 
 State = Literal["done", "run", "resume"]
 
@@ -85,7 +85,7 @@ def decide(run: Run, *, forced: bool = False) -> PlannedRun:
     changes = started.changes(now)
     if changes:
         return PlannedRun(run, "run", f"stopped before the end, and since then {changes[0]}")
-    if run.stage.verb == "fit" and (run.folder / "last.ckpt").is_file():
+    if run.stage.verb == "fit" and (run.folder / LAST_CKPT).is_file():
         return PlannedRun(run, "resume", "stopped before the end (last.ckpt)")
     return PlannedRun(run, "run", "stopped before the end")
 

@@ -1,13 +1,14 @@
 """Gather the results of a chain's test stages into one table."""
 
 import csv
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from datamodules.files import replacing
 from datamodules.manifest.spreadsheet import escaped
 from lightning_app.chain.matrix import Run
 from lightning_app.config.files import ConfigError
+from lightning_app.runs.files import RESULTS_CSV
 from lightning_app.runs.results import COLUMNS
 
 
@@ -21,15 +22,13 @@ def gather(runs: Sequence[Run], target: Path) -> int:
     """
     axes = list(dict.fromkeys(axis for run in runs for axis in run.cell))
     columns = [*COLUMNS, *(axis for axis in axes if axis not in COLUMNS)]
-    rows = [{**row, **_cells(run)} for run in runs for row in _rows(run.folder / "results.csv")]
+    rows = [{**row, **_cells(run)} for run in runs for row in _rows(run.folder / RESULTS_CSV)]
     if not rows:
         return 0
-    temporary = target.with_name(f".{target.name}.part")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
+    with replacing(target) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    os.replace(temporary, target)
     return len(rows)
 
 

@@ -15,11 +15,11 @@ from lightning_app.chain.plan import PlannedRun, decide
 from lightning_app.chain.process import run_process
 from lightning_app.config.files import ConfigError
 from lightning_app.config.plugins import plugin_words
-from lightning_app.runs.done import read_done, read_json, write_done
+from lightning_app.runs.files import DONE_JSON, JOB_JSON, LAST_CKPT, LOG_TXT, read_json
 from lightning_app.runs.fingerprint import Fingerprint, fingerprint
 from lightning_app.runs.folder import in_use
 from lightning_app.runs.previous import set_aside
-from lightning_app.runs.started import write_started
+from lightning_app.runs.records import duration, read_done, write_done, write_started
 
 INTERRUPTED, PREEMPTED, NOTHING_SAVED, SOME_SKIPPED = 130, 143, 75, 5
 
@@ -77,7 +77,7 @@ class Worker:
         run, mark = step.run, fingerprint(step.run.arguments)
         started = datetime.now(UTC)
         command = prepare_folder(step, mark, self.launcher)
-        code = run_process(command, run.folder / "log.txt", append=step.state == "resume", keep_open=self.keep_open)
+        code = run_process(command, run.folder / LOG_TXT, append=step.state == "resume", keep_open=self.keep_open)
         if code not in (0, SOME_SKIPPED):
             raise _failure(run, code)
         self.skipped |= code == SOME_SKIPPED
@@ -86,8 +86,8 @@ class Worker:
         done = read_done(run.folder)
         if done is None:
             raise StageError(
-                f"stage {run.title} ended with code {code} but without {run.folder / 'done.json'}: it was "
-                f"stopped before its end. See {run.folder / 'log.txt'}",
+                f"stage {run.title} ended with code {code} but without {run.folder / DONE_JSON}: it was "
+                f"stopped before its end. See {run.folder / LOG_TXT}",
                 1,
             )
         changes = done.fingerprint.changes(mark)
@@ -120,14 +120,14 @@ def prepare_folder(step: PlannedRun, mark: Fingerprint, launcher: Launcher) -> l
         ConfigError: If a command, or a job of the cluster, works in the folder or is going to.
     """
     folder, words = step.run.folder, list(step.run.arguments)
-    job = (read_json(folder / "job.json") or {}).get("job")
+    job = (read_json(folder / JOB_JSON) or {}).get("job")
     if job and is_active(str(job)):
         raise ConfigError(
             f"{folder}: job {job} of this stage is queued or running; wait for it, or end it: scancel {job}"
         )
     with in_use(folder):
         if step.state == "resume":
-            words.append(f"--ckpt_path={folder / 'last.ckpt'}")
+            words.append(f"--ckpt_path={folder / LAST_CKPT}")
         else:
             set_aside(folder)
         command = launcher.command(words)
@@ -140,28 +140,18 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def duration(seconds: float) -> str:
-    """Return seconds as ``42 s``, ``3 min 05 s`` or ``2 h 10 min``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
-    return (
-        f"{whole // 60} min {whole % 60:02d} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    )
-
-
 def _close(run: Run, command: Sequence[str], mark: Fingerprint, started: datetime) -> None:
     """Write done.json for a verb that does not write its own."""
     outputs = [Path(name) for name in run.stage.outputs]
     for output in outputs:
         if not output.is_file():
-            raise StageError(f"stage {run.title} ended without its output {output}; see {run.folder / 'log.txt'}", 1)
+            raise StageError(f"stage {run.title} ended without its output {output}; see {run.folder / LOG_TXT}", 1)
     write_done(run.folder, command=command, fingerprint=mark, started=started, outputs=outputs)
 
 
 def _failure(run: Run, code: int) -> StageError:
-    log = f"see {run.folder / 'log.txt'}"
-    saved = (run.folder / "last.ckpt").is_file()
+    log = f"see {run.folder / LOG_TXT}"
+    saved = (run.folder / LAST_CKPT).is_file()
     again = "run the same command again to resume" if saved else "nothing was saved; the same command starts it again"
     if code in (INTERRUPTED, -signal.SIGINT):
         return StageError(f"interrupted in stage {run.title}; {again}", INTERRUPTED)

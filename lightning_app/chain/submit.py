@@ -6,7 +6,7 @@ from pathlib import Path
 from lightning_app.chain.launch import Local, Slurm, is_active
 from lightning_app.chain.plan import PlannedRun
 from lightning_app.chain.run import Worker, prepare_folder, say
-from lightning_app.runs.done import read_json, write_json
+from lightning_app.runs.files import JOB_JSON, LAST_CKPT, read_json, write_json
 from lightning_app.runs.fingerprint import fingerprint
 
 
@@ -30,19 +30,19 @@ def submit(name: str, steps: Sequence[PlannedRun], slurm: Slurm, keep_open: Sequ
             here.work([step])
             continue
         waiting = True
-        job = (read_json(run.folder / "job.json") or {}).get("job")
+        job = (read_json(run.folder / JOB_JSON) or {}).get("job")
         if slurm.submit and job and is_active(job):
             say(f"{run.title}: job {job} is not over yet")
             jobs[run.folder] = job
             continue
         mark = fingerprint(run.arguments)
         prepare_folder(step, mark, slurm)
-        resume = [f"--ckpt_path={run.folder / 'last.ckpt'}"] if step.state == "resume" else []
+        resume = [f"--ckpt_path={run.folder / LAST_CKPT}"] if step.state == "resume" else []
         script = run.folder / "job.sbatch"
         script.write_text(slurm.script(f"{name}/{run.title}", [*run.arguments, *resume], run.folder), encoding="utf-8")
         if slurm.submit:
             jobs[run.folder] = slurm.send(script, [jobs[folder] for folder in run.depends_on if folder in jobs])
-            write_json(run.folder / "job.json", {"job": jobs[run.folder]})
+            write_json(run.folder / JOB_JSON, {"job": jobs[run.folder]})
             say(f"{run.title}: job {jobs[run.folder]}")
         else:
             say(f"{run.title}: {script}")

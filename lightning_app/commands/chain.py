@@ -16,6 +16,7 @@ from lightning_app.chain.submit import submit
 from lightning_app.chain.table import table
 from lightning_app.config.files import ConfigError, find_config, parse_value, where
 from lightning_app.config.plugins import plugins
+from lightning_app.runs.files import CHAIN_LOCK, RESULTS_CSV
 from lightning_app.runs.lock import locked
 
 __all__ = ["add_arguments", "run"]
@@ -66,7 +67,7 @@ def _run(chain: Chain, config: Namespace, launcher: Launcher | None) -> int:
         require_inputs(runs, steps)
         return 0
     chain.runs.mkdir(parents=True, exist_ok=True)
-    with locked(chain.runs / "chain.lock", "another chain runs here") as lock:
+    with locked(chain.runs / CHAIN_LOCK, "another chain runs here") as lock:
         steps = plan(runs, **decide)
         require_inputs(runs, steps)
         if isinstance(launcher, Slurm):
@@ -121,7 +122,7 @@ def _launcher(config: Namespace, chain: Chain) -> Launcher:
 
 def _finish(chain: Chain, runs: list[Run], launcher: Launcher, report: bool) -> None:
     tests = [each for each in runs if each.stage.verb == "test"]
-    target = chain.runs / "results.csv"
+    target = chain.runs / RESULTS_CSV
     rows = gather(tests, target)
     if rows:
         say(f"{rows} results in {target}")

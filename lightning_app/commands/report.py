@@ -5,6 +5,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lightning_app.runs.files import REPORT_HTML
+
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
 
@@ -52,7 +54,7 @@ def run(config: "Namespace") -> int:
 
     runs = load(config.runs)
     title = config.title or runs.folder.resolve().name
-    out = write_page(runs, config.out or runs.folder / "report.html", title, sys.stderr, config.reference)
+    out = write_page(runs, config.out or runs.folder / REPORT_HTML, title, sys.stderr, config.reference)
     print(out)
     return 0
 

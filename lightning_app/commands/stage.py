@@ -37,6 +37,7 @@ from lightning_app.config.preflight import require_sound_training
 from lightning_app.config.trainer_messages import missing_package, trainer_mistake
 from lightning_app.config.trust import Trust, asks_only
 from lightning_app.runs.checkpoint_io import AtomicCheckpointIO, verify
+from lightning_app.runs.files import BEST_CKPT
 from lightning_app.runs.fingerprint import Fingerprint, command_settings, fingerprint
 from lightning_app.runs.folder import OVERWRITE, ROOT, AlreadyDone, RunFolder, in_own_folder
 from lightning_app.runs.inherit import checkpoint_file, inherited_settings, require_same_stage
@@ -152,7 +153,7 @@ class StageCLI(LightningCLI):
         elif self.subcommand != "fit" and not _class(config["model"]["class_path"]).evaluates:
             raise CheckpointError(
                 f"{self.subcommand}: without --ckpt_path the model is random; name this stage's checkpoint, such as "
-                f"--ckpt_path {config['trainer']['default_root_dir'] or 'RUN'}/best.ckpt"
+                f"--ckpt_path {config['trainer']['default_root_dir'] or 'RUN'}/{BEST_CKPT}"
             )
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:

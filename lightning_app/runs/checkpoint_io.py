@@ -1,6 +1,5 @@
 """Checkpoints that are whole or not there, and that say when they were damaged."""
 
-import hashlib
 import os
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from typing import IO, Any
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from datamodules.files import sha256
 from lightning_app.runs.storage import writing
 from stages.errors import CheckpointError
 from stages.release import RELEASE_KEY, release, unreadable
@@ -42,7 +42,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                     torch.save(checkpoint, file)
                     _flush(file)
                 with new_digest.open("w") as file:
-                    file.write(f"{_sha256(new)}  {target.name}\n")
+                    file.write(f"{sha256(new)}  {target.name}\n")
                     _flush(file)
                 os.replace(new_digest, _next_digest_file(target))
                 os.replace(new, target)
@@ -83,7 +83,7 @@ def verify(checkpoint: Path) -> None:
     if not checkpoint.is_file():
         return
     kept = _kept_digests(checkpoint)
-    if kept and _sha256(checkpoint) not in kept:
+    if kept and sha256(checkpoint) not in kept:
         problem = f"its sha256 is not the one in {digest_file(checkpoint).name}"
     elif not kept and (damaged := _damaged_record(checkpoint)):
         problem = f"the checksum of {damaged} does not hold"
@@ -92,7 +92,7 @@ def verify(checkpoint: Path) -> None:
             _say_unchecked(checkpoint)
         return
     others = [path for path in sorted(checkpoint.parent.glob("*.ckpt")) if path != checkpoint]
-    whole = [str(path) for path in others if _sha256(path) in _kept_digests(path)]
+    whole = [str(path) for path in others if sha256(path) in _kept_digests(path)]
     remedy = f"take {' or '.join(whole)}, which is whole, or run its stage again" if whole else "run its stage again"
     raise CheckpointError(f"{checkpoint}: is damaged: {problem}; {remedy}")
 
@@ -151,8 +151,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from datamodules.files import sha256 as hash_of_file
 from lightning_app.cli import LIGHTNING_VERBS
 from lightning_app.config.class_source import arguments
 from lightning_app.config.defaults import with_defaults
@@ -113,8 +114,7 @@ def sha256(path: Path) -> str:
 
 @lru_cache(maxsize=4096)
 def _sha256(path: Path, mtime_ns: int, size: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hash_of_file(path)
 
 
 def command_settings(words: Sequence[str]) -> dict[str, Any]:

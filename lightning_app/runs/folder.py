@@ -10,19 +10,17 @@ from types import TracebackType
 from typing import Literal, NamedTuple
 
 from lightning_app.config.files import PACKAGE_ROOT, ConfigError, resolve
-from lightning_app.runs.done import read_done
+from lightning_app.runs.files import DONE_JSON, LAST_CKPT, PREVIOUS, RECORDS, RUN_LOCK, STARTED_JSON
 from lightning_app.runs.fingerprint import Fingerprint, command_settings
 from lightning_app.runs.lock import locked
-from lightning_app.runs.previous import PREVIOUS, holds_run, set_aside
-from lightning_app.runs.started import read_started, write_started
+from lightning_app.runs.previous import holds_run, set_aside
+from lightning_app.runs.records import read_done, read_started, write_started
 from lightning_app.runs.storage import refusal
 
 OVERWRITE = "--overwrite"
 ROOT = "trainer.default_root_dir"
 # Checkpoints of the run folder itself, in Lightning's words.
 IN_THE_FOLDER = ("last", "best", "hpc")
-# What a folder says of its run, as far as a command that is refused later may have changed it.
-RECORDS = ("started.json", "config.yaml", "done.json", "skipped.csv")
 # Seconds; moving an old run away takes far less.
 SETTLED = 1.0
 
@@ -63,7 +61,7 @@ class RunFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if is_first_process() and self._begun and self.path is not None and not (self.path / "done.json").is_file():
+        if is_first_process() and self._begun and self.path is not None and not (self.path / DONE_JSON).is_file():
             kept = self.path / PREVIOUS
             if kept.is_dir():
                 print(f"lightning-cli {self.words[0]}: what {self.path} held before lies in {kept}", file=sys.stderr)
@@ -108,7 +106,7 @@ class RunFolder:
 
     def goes_on_from(self, path: Path) -> Path | None:
         """The checkpoint at which this very run was stopped in a folder, if it was; locks and changes nothing."""
-        last = path / "last.ckpt"
+        last = path / LAST_CKPT
         return last if self._resumes(path) and self._look(path).state == "begun" else None
 
     def begin(self) -> None:
@@ -133,7 +131,7 @@ class RunFolder:
         """Say what the same command does after an interruption, as the end of a sentence."""
         if self.path is None:
             return ""
-        last = self.path / "last.ckpt"
+        last = self.path / LAST_CKPT
         if self.words[0] == "fit" and last.is_file():
             return f"; the same command goes on from {last}"
         return "; the same command starts again"
@@ -141,7 +139,7 @@ class RunFolder:
     def _lock(self, path: Path) -> None:
         self._held.enter_context(in_use(path))
         # A process that was killed while it wrote could not take these away.
-        for left in (*path.glob(".*.ckpt.*"), *path.glob(".done.json.*"), *path.glob(".started.json.*")):
+        for left in (*path.glob(".*.ckpt.*"), *path.glob(f".{DONE_JSON}.*"), *path.glob(f".{STARTED_JSON}.*")):
             left.unlink(missing_ok=True)
 
     def _look(self, path: Path) -> Found:
@@ -163,7 +161,7 @@ class RunFolder:
 
     def _stopped_in(self, path: Path) -> bool:
         """Whether this very run was stopped here, after a checkpoint: that is not what is to be overwritten."""
-        if (path / "done.json").exists() or not (path / "last.ckpt").is_file():
+        if (path / DONE_JSON).exists() or not (path / LAST_CKPT).is_file():
             return False
         with suppress(ConfigError):
             then = read_started(path)
@@ -172,7 +170,7 @@ class RunFolder:
 
     def _resumes(self, path: Path) -> bool:
         """Whether this is a command that goes on from what it left, and the folder holds such a checkpoint."""
-        return self.words[0] == "fit" and (path / "last.ckpt").is_file()
+        return self.words[0] == "fit" and (path / LAST_CKPT).is_file()
 
     def _require_room(self, path: Path, found: Found, ckpt_path: str | None) -> None:
         if found.state == "other" or (ckpt_path and found.state == "begun" and not self.overwrite):
@@ -203,7 +201,7 @@ def in_use(path: Path) -> Iterator[None]:
     with ExitStack() as held:
         try:
             path.mkdir(parents=True, exist_ok=True)
-            held.enter_context(locked(path / "run.lock", "another command works in this folder"))
+            held.enter_context(locked(path / RUN_LOCK, "another command works in this folder"))
         except OSError as error:
             raise ConfigError(f"{path}: the run folder {refusal(error, path)} with --{ROOT} FOLDER") from error
         yield

@@ -4,30 +4,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-PREVIOUS = "previous"
-STARTED = "started.json"
-CHECKPOINTS = ("best.ckpt", "last.ckpt", "hpc_ckpt_*")
-EVALUATED = ("predictions.parquet", "results.csv", "trials.csv", "embeddings.npz")
-# What done.json vouches for.
-OUTPUTS = ("best.ckpt", *EVALUATED, "skipped.csv")
-# done.json goes first: a folder that has it has the rest, too.
-RESULTS = ("done.json", *CHECKPOINTS, *EVALUATED)
-# Whatever else lies in the folder is not a run's, and stays. started.json goes last: where it lies, all does.
-BESIDE = (
-    "best.ckpt.sha256*",
-    "last.ckpt.sha256*",
-    "config.yaml",
-    "metrics.csv",
-    "captions.csv",
-    "bins.json",
-    "skipped.csv",
-    STARTED,
-)
+from lightning_app.runs.files import BESIDE, COMPUTED, DONE_JSON, PREVIOUS, STARTED_JSON
 
 
 def holds_run(folder: Path) -> bool:
     """Whether a folder holds anything that a run has computed, and that another one would write over."""
-    return next(_files(folder, RESULTS), None) is not None
+    return next(_files(folder, COMPUTED), None) is not None
 
 
 def set_aside(folder: Path) -> None:
@@ -39,12 +21,12 @@ def set_aside(folder: Path) -> None:
     if not holds_run(folder):
         return
     kept = folder / PREVIOUS
-    moved, succeeded = (kept / STARTED).exists(), (kept / "done.json").exists()
-    if (folder / "done.json").is_file() or (moved and not succeeded):
+    moved, succeeded = (kept / STARTED_JSON).exists(), (kept / DONE_JSON).exists()
+    if (folder / DONE_JSON).is_file() or (moved and not succeeded):
         shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir(exist_ok=True)
-    whole = (kept / STARTED).exists()
-    for path in list(_files(folder, (*RESULTS, *BESIDE))):
+    whole = (kept / STARTED_JSON).exists()
+    for path in list(_files(folder, (*COMPUTED, *BESIDE))):
         if whole or (kept / path.name).exists():
             path.unlink(missing_ok=True)
         elif path.exists():

@@ -1,6 +1,5 @@
 """Put tables and plots into one HTML file that needs nothing else."""
 
-import os
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -8,6 +7,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from datamodules.files import replacing
 from lightning_app.report.page import sections
 from lightning_app.report.page.models_section import models_context
 from lightning_app.report.page.ratings_section import rating_tables, text_examples
@@ -19,6 +19,7 @@ from lightning_app.report.read.history import curves, stage_records
 from lightning_app.report.read.load import Runs
 from lightning_app.report.statistics.compare import compared_axes
 from lightning_app.report.statistics.scores import check
+from lightning_app.runs.files import EMBEDDINGS_NPZ
 
 _MOST_LINES = 24  # settings in one plot of the UA: the best ones
 _MOST_SERIES = 8  # lines in one plot along an axis; beyond, the table has to do
@@ -43,10 +44,8 @@ def write_page(runs: Runs, out: Path, title: str, progress: TextIO, reference: s
         lstrip_blocks=True,
     )  # fmt: skip
     folder.filters |= {"three": _three, "colour": emotion_colour}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(out.name + ".part")
-    part.write_text(folder.get_template("page.html.j2").render(context), encoding="utf-8")
-    os.replace(part, out)
+    with replacing(out) as part:
+        part.write_text(folder.get_template("page.html.j2").render(context), encoding="utf-8")
     return out.resolve()
 
 
@@ -117,11 +116,11 @@ def _axis_parts(runs: Runs, groups: list[sections.Group]) -> list[tuple[sections
 
 def _maps(runs: Runs, progress: TextIO) -> list[dict[str, Any]]:
     """An embedding map of each stage that stored embeddings: its first run."""
-    first = {run.stage: run for run in reversed(runs.stages) if (run.folder / "embeddings.npz").is_file()}
+    first = {run.stage: run for run in reversed(runs.stages) if (run.folder / EMBEDDINGS_NPZ).is_file()}
     made = []
     for i, run in enumerate(reversed(first.values())):
         print(f"report: embedding map of {run.stage} {run.cell}", file=progress, flush=True)
-        drawn = embedding_map(run.folder / "embeddings.npz", f"map{i}")
+        drawn = embedding_map(run.folder / EMBEDDINGS_NPZ, f"map{i}")
         if drawn:
             made.append({"stage": run.stage, "cell": run.cell, "map": drawn, "svg": Markup(drawn.svg)})
     return made

@@ -1,6 +1,5 @@
 """Find the runs behind a report: of a chain, of a folder of run folders, or of one run and what it started from."""
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,9 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.errors import DataError
+from lightning_app.runs.files import (
+    BEST_CKPT,
+    DONE_JSON,
+    EMBEDDINGS_NPZ,
+    METRICS_CSV,
+    PREDICTIONS_PARQUET,
+    RESULTS_CSV,
+    read_json,
+)
 from stages.init_from import source_files
 
-RUN_FILES = ("done.json", "metrics.csv", "predictions.parquet", "embeddings.npz")
+RUN_FILES = (DONE_JSON, METRICS_CSV, PREDICTIONS_PARQUET, EMBEDDINGS_NPZ)
 CHAIN = "lightning-cli chain --config configs/chains/demo.yaml"
 _TEST = "lightning-cli test --config stages/evaluation.yaml --model.init_from"
 
@@ -49,10 +57,10 @@ def find_runs(folder: Path) -> tuple[list[Path], list[Run]]:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; name a chain's folder, a run folder or a folder of run folders")
-    results = folder / "results.csv"
+    results = folder / RESULTS_CSV
     if _is_run(folder):
         if not results.is_file():
-            raise DataError(f"{folder}: a run without results; test it: `{_TEST} {folder / 'best.ckpt'}`")
+            raise DataError(f"{folder}: a run without results; test it: `{_TEST} {folder / BEST_CKPT}`")
         return [results], _ordered(_with_predecessors([_run(folder)]))
     if results.is_file():
         places = [(stage, place) for stage in _folders(folder) for place in [stage, *_folders(stage)]]
@@ -60,28 +68,28 @@ def find_runs(folder: Path) -> tuple[list[Path], list[Run]]:
         return [results], _ordered(inside)
     # Predictions of recordings without labels, from `predict`, have no results.
     runs = [_run(place) for place in _folders(folder) if _is_run(place) and not _only_predicts(place)]
-    evaluated = [run for run in runs if (run.folder / "results.csv").is_file()]
+    evaluated = [run for run in runs if (run.folder / RESULTS_CSV).is_file()]
     if not evaluated:
         raise DataError(_nothing_in(folder, runs))
     if len(evaluated) > 1:
         runs = [replace(run, cell=run.cell or f"run={run.stage}") if run in evaluated else run for run in runs]
-    return [run.folder / "results.csv" for run in evaluated], _ordered(_with_predecessors(runs))
+    return [run.folder / RESULTS_CSV for run in evaluated], _ordered(_with_predecessors(runs))
 
 
 def _nothing_in(folder: Path, runs: Sequence[Run]) -> str:
-    chains = [str(place) for place in _folders(folder) if (place / "results.csv").is_file()]
+    chains = [str(place) for place in _folders(folder) if (place / RESULTS_CSV).is_file()]
     if chains:
         return f"{folder}: holds several chains; report one of them: `lightning-cli report --runs {chains[0]}`" + (
             f", or {', '.join(chains[1:])}" if chains[1:] else ""
         )
-    trained = [run for run in _ordered(runs) if (run.folder / "best.ckpt").is_file()]
+    trained = [run for run in _ordered(runs) if (run.folder / BEST_CKPT).is_file()]
     if trained:
         return (
             f"{folder}: no run in it has been evaluated; test the last one, {trained[-1].stage}: "
-            f"`{_TEST} {trained[-1].folder / 'best.ckpt'} --trainer.default_root_dir {folder / 'evaluation'}`"
+            f"`{_TEST} {trained[-1].folder / BEST_CKPT} --trainer.default_root_dir {folder / 'evaluation'}`"
         )
     return (
-        f"{folder / 'results.csv'}: not found; a chain writes it, for example `{CHAIN}`, or an evaluation into its run "
+        f"{folder / RESULTS_CSV}: not found; a chain writes it, for example `{CHAIN}`, or an evaluation into its run "
         f"folder: `{_TEST} runs/clep/best.ckpt`"
     )
 
@@ -126,7 +134,7 @@ def _is_run(folder: Path) -> bool:
 
 
 def _only_predicts(folder: Path) -> bool:
-    return (folder / "predictions.parquet").is_file() and not (folder / "results.csv").is_file()
+    return (folder / PREDICTIONS_PARQUET).is_file() and not (folder / RESULTS_CSV).is_file()
 
 
 def _ordered(runs: Sequence[Run]) -> list[Run]:
@@ -144,13 +152,4 @@ def _folders(parent: Path) -> list[Path]:
 
 
 def _read_done(folder: Path) -> dict[str, Any]:
-    path = folder / "done.json"
-    if not path.is_file():
-        return {}
-    try:
-        done = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path}: not JSON ({error}); delete it and run the chain again") from error
-    if not isinstance(done, dict):
-        raise DataError(f"{path}: found {type(done).__name__}, expected an object; delete it and run the chain again")
-    return done
+    return read_json(folder / DONE_JSON) or {}

@@ -8,6 +8,8 @@ import pandas as pd
 
 from datamodules.errors import DataError
 from lightning_app.report.read.folders import Run
+from lightning_app.runs.files import CONFIG_YAML, METRICS_CSV
+from lightning_app.runs.records import duration
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def stage_records(runs: list[Run]) -> list[StageRecord]:
 
 
 def _stage(name: str, runs: list[Run]) -> StageRecord:
-    config = runs[0].folder / "config.yaml"
+    config = runs[0].folder / CONFIG_YAML
     seconds = [run.done["seconds"] for run in runs if isinstance(run.done.get("seconds"), int | float)]
     return StageRecord(
         name=name,
@@ -73,16 +75,6 @@ def _cell(run: Run) -> CellRecord:
     )
 
 
-def duration(seconds: float) -> str:
-    """`43 s`, `4 min 12 s` or `2 h 05 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
 def _pairs(values: Any) -> list[tuple[str, str]]:
     """A mapping, a list or a single value as pairs of name and text."""
     if isinstance(values, Mapping):
@@ -98,7 +90,7 @@ def curves(runs: list[Run]) -> dict[str, list[pd.DataFrame]]:
     """
     found: dict[str, list[pd.DataFrame]] = {}
     for run in runs:
-        path = run.folder / "metrics.csv"
+        path = run.folder / METRICS_CSV
         if not path.is_file() or not path.stat().st_size:
             continue
         try:

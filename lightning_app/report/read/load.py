@@ -12,6 +12,7 @@ from datamodules.errors import DataError
 from datamodules.labels import LABEL_SETS
 from datamodules.manifest.spreadsheet import unescaped_table
 from lightning_app.report.read.folders import CHAIN, Run, find_runs
+from lightning_app.runs.files import PREDICTIONS_PARQUET, RESULTS_CSV
 from lightning_app.runs.predictions import COLUMNS as PREDICTION_COLUMNS
 from lightning_app.runs.predictions import RATING, SCORE, TEXT, answers, read_predictions
 from lightning_app.runs.results import COLUMNS as RESULT_COLUMNS
@@ -99,10 +100,10 @@ def load(folder: Path) -> Runs:
         DataError: results.csv is missing, empty or lacks a column, or another file cannot be read.
     """
     files, stages = find_runs(folder)
-    axes = {run.folder / "results.csv": run.axes for run in stages}
+    axes = {run.folder / RESULTS_CSV: run.axes for run in stages}
     measured = pd.concat([read_results(file).assign(**axes.get(file, {})) for file in files], ignore_index=True)
     measured = as_text(measured, list(measured.columns.drop(["value", "n"])))
-    tables = [_predictions(run) for run in stages if (run.folder / "predictions.parquet").is_file()]
+    tables = [_predictions(run) for run in stages if (run.folder / PREDICTIONS_PARQUET).is_file()]
     scored: dict[str, list[str]] = {}
     for table in tables:
         for view, rows in table[table["kind"] == SCORE].groupby("view", observed=True):
@@ -120,7 +121,7 @@ def load(folder: Path) -> Runs:
 
 def _predictions(run: Run) -> pd.DataFrame:
     # The cell has the last word on seed, fold and axes, as it has in results.csv.
-    return read_predictions(run.folder / "predictions.parquet").assign(stage=run.stage, **run.axes)
+    return read_predictions(run.folder / PREDICTIONS_PARQUET).assign(stage=run.stage, **run.axes)
 
 
 def _below_each_other(tables: list[pd.DataFrame]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from lightning_app.report.plots.embedding import Floats, read_embeddings, unit
 from lightning_app.report.read.folders import Run
 from lightning_app.report.read.load import Runs
 from lightning_app.report.statistics.compare import axis_values, compared_axes
+from lightning_app.runs.files import EMBEDDINGS_NPZ
 
 _REPEATS = ("seed", "fold")
 
@@ -59,7 +60,7 @@ def spaces(runs: Runs) -> list[StageSpaces]:
     order = axis_values(runs, axis) if axis else []
     found: dict[str, dict[str, list[Run]]] = {}
     for run in runs.stages:
-        path = run.folder / "embeddings.npz"
+        path = run.folder / EMBEDDINGS_NPZ
         if path.is_file() and _has_captions(path):
             found.setdefault(run.stage, {}).setdefault(run.axes.get(axis or "", run.stage), []).append(run)
     return [
@@ -76,7 +77,7 @@ def _repeats(of_model: list[Run]) -> list[Path]:
     def setting(run: Run) -> dict[str, str]:
         return {axis: value for axis, value in run.axes.items() if axis not in _REPEATS}
 
-    return [run.folder / "embeddings.npz" for run in of_model if setting(run) == setting(of_model[0])]
+    return [run.folder / EMBEDDINGS_NPZ for run in of_model if setting(run) == setting(of_model[0])]
 
 
 def _place(model: str, order: list[str]) -> tuple[bool, int]:

@@ -7,6 +7,7 @@ import pandas as pd
 from datamodules.errors import DataError
 from lightning_app.report.read.folders import Run
 from lightning_app.report.read.load import Runs, as_text, read_results
+from lightning_app.runs.files import RESULTS_CSV, TRIALS_CSV
 from lightning_app.runs.results import SPACE
 
 COLUMNS = ("metric", "trial", "value")
@@ -24,7 +25,7 @@ def read_trials(runs: Runs) -> pd.DataFrame:
         DataError: a file cannot be read, or lacks a column.
     """
     columns = [*runs.setting, "seed", "fold", *COLUMNS]
-    tables = [_of_run(run) for run in runs.stages if (run.folder / "trials.csv").is_file()]
+    tables = [_of_run(run) for run in runs.stages if (run.folder / TRIALS_CSV).is_file()]
     tables = [table for table in tables if not table.empty]
     if not tables:
         return pd.DataFrame(columns=columns).astype({"value": float})
@@ -35,8 +36,8 @@ def read_trials(runs: Runs) -> pd.DataFrame:
 
 
 def _of_run(run: Run) -> pd.DataFrame:
-    table = _read(run.folder / "trials.csv")
-    results = read_results(run.folder / "results.csv")
+    table = _read(run.folder / TRIALS_CSV)
+    results = read_results(run.folder / RESULTS_CSV)
     places = results.loc[results["kind"] == SPACE, ["system", "corpus", "view", "seed", "fold"]].drop_duplicates()
     if len(places) != 1:
         return table[:0]

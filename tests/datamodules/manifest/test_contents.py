@@ -26,8 +26,8 @@ def files(tmp_path: Path) -> dict[str, str]:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that were read to their end, as they come."""
     seen: list[str] = []
-    digest = contents.sha256_of
-    monkeypatch.setattr(contents, "sha256_of", lambda path: (seen.append(path.name), digest(path))[1])
+    digest = contents.sha256
+    monkeypatch.setattr(contents, "sha256", lambda path: (seen.append(path.name), digest(path))[1])
     return seen
 
 

@@ -17,7 +17,7 @@ STAGE = """
 import csv, json, sys, time
 from datetime import datetime, UTC
 from pathlib import Path
-from lightning_app.runs.done import write_done
+from lightning_app.runs.records import write_done
 from lightning_app.runs.fingerprint import fingerprint
 
 argv = sys.argv[1:]

@@ -72,7 +72,7 @@ def test_a_corpus_becomes_a_manifest(emodb, tmp_path, capsys):
 def test_what_prepare_has_hashed_is_not_read_for_that_again(emodb, tmp_path, monkeypatch):
     monkeypatch.setenv("EMOCLAP_CACHE", str(tmp_path / "cache"))
     assert run("emodb", emodb, "--out", tmp_path / "m.csv") == 0
-    monkeypatch.setattr(contents, "sha256_of", lambda path: pytest.fail(f"read {path}"))
+    monkeypatch.setattr(contents, "sha256", lambda path: pytest.fail(f"read {path}"))
     rows = read_manifest(tmp_path / "m.csv")
     assert Contents(tmp_path / "cache").changed(dict(zip(rows["file"], rows["sha256"], strict=True))) == {}
 

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from lightning_app.config.files import ConfigError
-from lightning_app.runs.done import write_done
+from lightning_app.runs.files import EVALUATED, OUTPUTS
 from lightning_app.runs.fingerprint import Fingerprint
 from lightning_app.runs.folder import AlreadyDone, RunFolder, in_own_folder
-from lightning_app.runs.previous import EVALUATED, OUTPUTS, holds_run
-from lightning_app.runs.started import write_started
+from lightning_app.runs.previous import holds_run
+from lightning_app.runs.records import write_done, write_started
 
 FIT = ["fit", "--config", "stages/clep.yaml"]
 ONE, TWO = Fingerprint("1", {}, {"model.lr": 1}), Fingerprint("2", {}, {"model.lr": 2})

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from datamodules.errors import DataError
+from lightning_app.config.files import ConfigError
 from lightning_app.report.read.load import load
 from lightning_app.runs.predictions import joined, score_rows
 
@@ -87,10 +88,10 @@ def test_bad_files_are_named(small_runs):
     done = small_runs / "acpt" / "seed=1,fold=0,prompt_length=4" / "done.json"
     whole = done.read_text()
     done.write_text(whole[:40])
-    with pytest.raises(DataError, match=r"prompt_length=4/done\.json: not JSON"):
+    with pytest.raises(ConfigError, match=r"prompt_length=4/done\.json: damaged"):
         load(small_runs)
     done.write_text(json.dumps([1]))
-    with pytest.raises(DataError, match="found list, expected an object"):
+    with pytest.raises(ConfigError, match=r"done\.json: damaged \(no JSON object\)"):
         load(small_runs)
     done.write_text(whole)
     parquet = next(small_runs.rglob("predictions.parquet"))

@@ -1,20 +1,21 @@
-"""done.json: the last thing a stage writes into its run folder. A stage has succeeded when it is there."""
+"""started.json and done.json: the first and the last thing that a run writes into its folder.
+
+The folder says with the first whose files it holds. A stage has succeeded when the second is there.
+"""
 
 import contextlib
-import json
 import os
 import platform
 import socket
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from lightning_app.config.files import ConfigError, is_file
 from lightning_app.config.secrets import masked_words
+from lightning_app.runs.files import DONE_JSON, STARTED_JSON, read_json, write_json
 from lightning_app.runs.fingerprint import Fingerprint, read_fingerprint, sha256
 from lightning_app.runs.previous import forget
 
@@ -64,7 +65,7 @@ def read_done(folder: Path) -> Done | None:
     Raises:
         ConfigError: If the file cannot be read.
     """
-    content = read_json(folder / "done.json")
+    content = read_json(folder / DONE_JSON)
     if content is None:
         return None
     try:
@@ -73,9 +74,7 @@ def read_done(folder: Path) -> Done | None:
             raise TypeError("outputs or seconds are damaged")
         return done
     except (TypeError, KeyError) as error:
-        raise ConfigError(
-            f"{folder / 'done.json'}: not of this version ({error}); delete it to run the stage"
-        ) from error
+        raise ConfigError(f"{folder / DONE_JSON}: not of this version ({error}); delete it to run the stage") from error
 
 
 def write_done(
@@ -109,45 +108,57 @@ def write_done(
         seconds=round((finished - started).total_seconds(), 3),
         host=socket.gethostname(),
     )
-    write_json(folder / "done.json", asdict(done))
+    write_json(folder / DONE_JSON, asdict(done))
     forget(folder)
     return done
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Read a JSON object, or None if there is no such file.
+def write_started(folder: Path, command: Sequence[str], mark: Fingerprint) -> None:
+    """Note which command has begun in a run folder.
+
+    Args:
+        folder: The run folder.
+        command: The command line, as a person would type it.
+        mark: The command's fingerprint.
+    """
+    write_json(
+        folder / STARTED_JSON,
+        {
+            "command": masked_words(command),
+            "fingerprint": asdict(mark),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "host": socket.gethostname(),
+        },
+    )
+
+
+def read_started(folder: Path) -> Fingerprint | None:
+    """Return the fingerprint of the command that began in a run folder; None if none did.
 
     Raises:
-        ConfigError: If it is no JSON object.
+        ConfigError: If the file cannot be read.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    content = read_json(folder / STARTED_JSON)
+    if content is None:
         return None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: damaged ({error}); delete it to run the stage again") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: damaged (no JSON object); delete it to run the stage again")
-    return content
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON through a temporary file in the same folder, so that a reader never meets half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=2, ensure_ascii=False)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+        return read_fingerprint(content["fingerprint"])
+    except (TypeError, KeyError) as error:
+        raise ConfigError(f"{folder / STARTED_JSON}: damaged ({error}); delete it to run the stage again") from error
+
+
+def duration(seconds: float) -> str:
+    """Seconds as ``4.2 s``, ``42 s``, ``3 min 05 s`` or ``2 h 10 min``.
+
+    >>> duration(185)
+    '3 min 05 s'
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 def _versions() -> dict[str, str]:

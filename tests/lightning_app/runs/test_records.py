@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from lightning_app.config.files import ConfigError
-from lightning_app.runs.done import Done, read_done, write_done
 from lightning_app.runs.fingerprint import Fingerprint
+from lightning_app.runs.records import Done, read_done, write_done
 
 MARK = Fingerprint("c" * 64, {"a.csv": "d" * 64}, {"verb": "fit"})
 
