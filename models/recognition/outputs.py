@@ -22,7 +22,7 @@ class Clips(TypedDict):
     features: dict[str, Tensor]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Scores:
     """A score of each class for each clip; the class with the largest is recognised.
 
@@ -38,7 +38,7 @@ class Scores:
     kind: ClassVar[str] = "score"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Ratings:
     """A rating of each clip on each dimension.
 
@@ -52,7 +52,7 @@ class Ratings:
     kind: ClassVar[str] = "rating"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Texts:
     """A text about each clip.
 
@@ -64,6 +64,7 @@ class Texts:
     kind: ClassVar[str] = "text"
 
 
+# Not frozen: Lightning moves what a prediction step returns by setting the fields of a copy.
 Output = Scores | Ratings | Texts
 
 
