@@ -2,18 +2,15 @@
 
 import os
 import sys
-import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from datamodules.files import sha256
+from datamodules.files import replacing, sha256
 from lightning_app.runs.storage import writing
 from stages.errors import CheckpointError
 from stages.release import RELEASE_KEY, release, unreadable
@@ -36,18 +33,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         target = Path(path)
         checkpoint[RELEASE_KEY] = release()
         with writing(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with _temporary(target) as new, _temporary(digest_file(target)) as new_digest:
+            # What is entered last is in its place first: the digest before the checkpoint.
+            with replacing(target) as new, replacing(_next_digest_file(target)) as new_digest:
                 with new.open("wb") as file:
                     torch.save(checkpoint, file)
-                    _flush(file)
-                with new_digest.open("w") as file:
-                    file.write(f"{sha256(new)}  {target.name}\n")
-                    _flush(file)
-                os.replace(new_digest, _next_digest_file(target))
-                os.replace(new, target)
-                os.replace(_next_digest_file(target), digest_file(target))
-                _flush_folder(target.parent)
+                new_digest.write_text(f"{sha256(new)}  {target.name}\n")
+            os.replace(_next_digest_file(target), digest_file(target))
+            _flush_folder(target.parent)
 
     def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = None) -> dict[str, Any]:
         """Read tensors and plain values only: whatever ``weights_only`` says, no code of a checkpoint is run."""
@@ -120,11 +112,6 @@ def _say_unchecked(checkpoint: Path) -> None:
     print(f"lightning-cli: {checkpoint}: there is no {missing} to compare it with", file=sys.stderr)
 
 
-def _flush(file: IO[Any]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
 def _flush_folder(folder: Path) -> None:
     """Bring the names in a folder to the disk, too: until then a power cut may undo the renaming."""
     handle = os.open(folder, os.O_RDONLY)
@@ -132,22 +119,3 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-@contextmanager
-def _temporary(target: Path) -> Iterator[Path]:
-    """An empty file beside ``target``, with the permissions of any new file, and gone in the end."""
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    os.close(handle)
-    try:
-        os.chmod(name, 0o666 & ~_umask())
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    """The process's mask; mkstemp makes private files, and finished ones are to be as any other."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -58,7 +58,7 @@ class PowerCutError(Exception):
 
 
 # How often each is called while a checkpoint is saved.
-CALLS = {"torch.save": 1, "os.fsync": 3, "os.chmod": 2, "os.replace": 3}
+CALLS = {"torch.save": 1, "os.fsync": 3, "os.replace": 3}
 
 
 @pytest.mark.parametrize(("name", "call"), [(name, call + 1) for name, calls in CALLS.items() for call in range(calls)])
@@ -101,7 +101,7 @@ def test_the_names_reach_the_disk_after_the_renames(path: Path, monkeypatch: pyt
     monkeypatch.setattr(os, "replace", lambda a, b: (done.append(Path(b).name), replace(a, b)))
     AtomicCheckpointIO().save_checkpoint(NEW, path)
     names = ["best.ckpt.sha256.next", "best.ckpt", "best.ckpt.sha256"]
-    assert done == [False, False, *names, True]
+    assert done == [False, names[0], False, *names[1:], True]
 
 
 def test_a_checkpoint_that_is_not_what_was_saved_is_refused_before_it_is_read(path: Path) -> None:
