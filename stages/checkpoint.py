@@ -48,6 +48,8 @@ class CheckpointContent(TypedDict):
         seconds: Length of the training clips; null in a stage that hears none.
         crop: Which part of each clip that was: ``middle``, ``random``.
         sample_rate: Rate of the training clips in Hz.
+        pad: How shorter clips were filled: ``zero``, ``repeat``.
+        resample_via: Rate in Hz through which the training clips passed first; null for none.
     """
 
     state_dict: dict[str, Tensor]
@@ -60,6 +62,8 @@ class CheckpointContent(TypedDict):
     seconds: NotRequired[float | None]
     crop: NotRequired[str | None]
     sample_rate: NotRequired[int | None]
+    pad: NotRequired[str | None]
+    resample_via: NotRequired[int | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +138,16 @@ class Checkpoint:
     def crop(self) -> str | None:
         """Which part of each clip it was trained on: ``middle``, ``random``."""
         return self.content.get("crop")
+
+    @property
+    def pad(self) -> str | None:
+        """How shorter clips were filled: ``zero``, ``repeat``."""
+        return self.content.get("pad")
+
+    @property
+    def resample_via(self) -> int | None:
+        """Rate in Hz through which all of its training audio passed first; None for none."""
+        return self.content.get("resample_via")
 
     @property
     def sample_rate(self) -> int | None:

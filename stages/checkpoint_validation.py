@@ -1,7 +1,7 @@
 """Whether what a checkpoint holds is what a stage writes: a file may come from anywhere."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ def require_content(content: Any, path: Path) -> None:
         "label_set, a name": isinstance(content.get("label_set"), str | None),
         "seconds, a number above 0": _is_length(content.get("seconds")),
         "crop, a name": isinstance(content.get("crop"), str | None),
+        "pad, zero or repeat": _is_one_of(content.get("pad"), ("zero", "repeat")),
+        "resample_via, a rate": _is_rate(content.get("resample_via")),
         "hyper_parameters.labels and words, two lists of equal length": _are_classes(
             settings.get("labels"), settings.get("words")
         ),
@@ -104,6 +106,14 @@ def _are_classes(labels: Any, words: Any) -> bool:
 
 def _is_length(value: Any) -> bool:
     return value is None or (isinstance(value, int | float) and 0 < value < math.inf)
+
+
+def _is_one_of(value: Any, names: Sequence[str]) -> bool:
+    return value is None or (isinstance(value, str) and value in names)
+
+
+def _is_rate(value: Any) -> bool:
+    return value is None or (isinstance(value, int) and value > 0)
 
 
 def _is_texts(value: Any) -> bool:

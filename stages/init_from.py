@@ -52,6 +52,14 @@ class PartSource(Protocol):
     def crop(self) -> str | None:
         """Which part of each clip it was trained on: ``middle``, ``random``."""
 
+    @property
+    def pad(self) -> str | None:
+        """How shorter clips were filled: ``zero``, ``repeat``."""
+
+    @property
+    def resample_via(self) -> int | None:
+        """Rate in Hz through which all of its training audio passed first; None for none."""
+
     def holds(self, part: str) -> bool:
         """Whether it has a part, such as ``clap`` or ``clap.audio``."""
 

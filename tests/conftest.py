@@ -191,3 +191,20 @@ def chain(tmp_path_factory: pytest.TempPathFactory, tiny_yaml: Path) -> Chain:
     for stage, words in (("clep", clep), ("acpt", acpt), ("classifier", classifier)):
         assert main(["fit", *words, f"--trainer.default_root_dir={made.root / stage}", *quiet]) == 0
     return made
+
+
+@pytest.fixture(scope="session")
+def ser_checkpoint(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
+    """A tiny tower that was trained for a moment to rate valence, arousal and dominance, through the command line."""
+    from lightning_app.cli import main
+
+    folder = tmp_path_factory.mktemp("ser")
+    words = [
+        "fit", "--config", "stages/ser.yaml", "--model.audio.width_multiplier=0.03125", f"--data.manifest={corpus}",
+        "--data.labels=iemocap4", "--data.split.disjoint=[speaker]", "--data.loading.batch_size=8",
+        "--data.audio.seconds=1.2", "--data.loading.num_workers=0", "--trainer.max_epochs=2",
+        f"--trainer.default_root_dir={folder}", "--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false",
+        "--trainer.enable_model_summary=false",
+    ]  # fmt: skip
+    assert main(words) == 0
+    return folder / "best.ckpt"

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import soundfile
 import soxr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from datamodules.audio.decoding import LOUDEST, TOLERANCE_SECONDS, not_finite, too_loud
 from datamodules.audio.header import SHORTEST_SECONDS, too_short
@@ -83,21 +83,59 @@ def read_crop(recording: Recording, form: AudioFormat, place: float = 0.5, speed
         ) from None
     except OSError as error:
         raise DataError(f"{recording.file}: cannot be read ({error.strerror or error})") from None
+    return _fitted(wave, rate * speed, form)
+
+
+def crop_samples(samples: ArrayLike, rate: int, form: AudioFormat, name: str = "the recording") -> tuple[Wave, int]:
+    """Take the middle of a recording in memory, as ``read_crop`` takes that of a file.
+
+    Args:
+        samples: [T], or [T, channels], in [-1, 1].
+        rate: Their rate in Hz.
+        form: What they are to become.
+        name: The recording's, for messages.
+
+    Returns:
+        The waveform, float32, and the number of samples before padding.
+
+    Raises:
+        DataError: If they are of another shape, shorter than ``SHORTEST_SECONDS``, or hold values that are no sound.
+    """
+    channels = np.asarray(samples, dtype=np.float32)
+    if channels.ndim == 1:
+        channels = channels[:, None]
+    if channels.ndim != 2 or channels.shape[1] > max(channels.shape[0], 1):
+        shape = np.shape(samples)
+        raise DataError(f"{name}: its samples have the shape {shape}, expected [samples] or [samples, channels]")
+    if rate <= 0:
+        raise DataError(f"{name}: its rate is {rate}, expected a number of Hz above 0")
+    if len(channels) < SHORTEST_SECONDS * rate:
+        raise DataError(f"{name}: {too_short(len(channels) / rate)}")
+    first, last = _middle(0, len(channels), math.ceil(form.seconds * rate), 0.5)
+    return _fitted(_mixed(channels[first:last], name), rate, form)
+
+
+def _fitted(wave: Wave, rate: float, form: AudioFormat) -> tuple[Wave, int]:
+    """The waveform at the rate and of the length that is wanted, and the number of samples before padding."""
     for target in (form.resample_via, form.sample_rate):
-        if target is not None and rate * speed != target:
-            wave, rate, speed = soxr.resample(wave, rate * speed, target), target, 1.0
+        if target is not None and rate != target:
+            wave, rate = soxr.resample(wave, rate, target), target
     length = min(len(wave), form.samples)
     return _padded(wave[:length], form), length
+
+
+def _middle(first: int, last: int, wanted: int, place: float) -> tuple[int, int]:
+    """A stretch of no more than the wanted frames; ``place`` says where, from 0 at the beginning to 1 at the end."""
+    if last - first > wanted:
+        first += round(place * (last - first - wanted))
+        last = first + wanted
+    return first, last
 
 
 def _read(recording: Recording, seconds: float, place: float) -> tuple[Wave, int]:
     """At most `seconds` of a recording, mixed down, and their rate in Hz."""
     with open_audio(recording.file) as file:
-        first, last = _bounds(recording, file)
-        wanted = math.ceil(seconds * file.samplerate)
-        if last - first > wanted:
-            first += round(place * (last - first - wanted))
-            last = first + wanted
+        first, last = _middle(*_bounds(recording, file), math.ceil(seconds * file.samplerate), place)
         return _mono(file, first, last - first, recording.file), file.samplerate
 
 
@@ -131,6 +169,11 @@ def _mono(file: soundfile.SoundFile, first: int, frames: int, path: str) -> Wave
         raise DataError(
             f"{path}: truncated, {len(channels)} of {frames} frames decode from frame {first}; copy the file again"
         )
+    return _mixed(channels, path)
+
+
+def _mixed(channels: NDArray[np.float32], path: str) -> Wave:
+    """The mean of the channels, [T, channels] -> [T], after a look at their values."""
     peak = float(np.abs(channels).max(initial=0.0))  # NaN where any sample is
     if not math.isfinite(peak):
         raise DataError(not_finite(path))

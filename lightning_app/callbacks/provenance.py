@@ -13,14 +13,17 @@ from datamodules.manifest.folds import speaker_keys
 from stages.checkpoint import Checkpoint
 from stages.init_from import source_files
 
+# How training read recordings, as ``data.audio`` has it.
+READING = ("seconds", "crop", "sample_rate", "pad", "resample_via")
+
 
 class Provenance(Callback):
     """Adds to each checkpoint the name of its label set, and every speaker that trained it or what it started from.
 
-    A checkpoint also says how much of each clip its training heard (``seconds``), which part (``crop``) and at which
-    rate (``sample_rate``), and the speakers by whose scores it was chosen (``selection_speakers``). Whoever tests or
-    predicts at another rate, on another length than that of the middles that it was trained on, or on those speakers,
-    is warned.
+    A checkpoint also says how much of each clip its training heard (``seconds``), which part (``crop``), at which rate
+    (``sample_rate``, ``resample_via``) and how it was filled (``pad``), and the speakers by whose scores it was chosen
+    (``selection_speakers``). Whoever tests or predicts at another rate, on another length than that of the middles that
+    it was trained on, or on those speakers, is warned.
 
     An evaluation whose data keep speakers apart (``disjoint``) is refused if the model has heard one of its speakers:
     of another fold, of a run on all of the corpus, or of an earlier stage.
@@ -28,9 +31,7 @@ class Provenance(Callback):
 
     def __init__(self) -> None:
         self._heard: set[str] = set()
-        self._seconds: float | None = None
-        self._crop: str | None = None
-        self._rate: int | None = None
+        self._reading: dict[str, Any] = dict.fromkeys(READING)
         self._chosen_by: set[str] = set()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -43,10 +44,11 @@ class Provenance(Callback):
         self._chosen_by = {speaker for checkpoint in before for speaker in checkpoint.selection_speakers}
         for checkpoint in reversed(before):
             if checkpoint.seconds is not None:
-                self._seconds, self._crop, self._rate = checkpoint.seconds, checkpoint.crop, checkpoint.sample_rate
+                self._reading = {name: getattr(checkpoint, name) for name in READING}
         if stage == "fit" and isinstance(data, ClipData):
             self._heard |= _speakers(data.train_rows)
-            self._seconds, self._crop, self._rate = data.audio.seconds, data.audio.crop, _rate(data, pl_module)
+            self._reading = {name: getattr(data.audio, name) for name in READING}
+            self._reading["sample_rate"] = _rate(data, pl_module)
             if data.has_dev:
                 self._chosen_by |= _speakers(data.rows[data.rows["split"] == "dev"])
         elif isinstance(data, ClipData):
@@ -63,13 +65,14 @@ class Provenance(Callback):
 
     def _differences(self, data: ClipData, rate: int, stage: str) -> Iterator[str]:
         # Whoever trains on random crops means to hear more of a clip later.
-        if self._crop != "random" and self._seconds not in (None, data.audio.seconds):
+        seconds, trained_rate = self._reading["seconds"], self._reading["sample_rate"]
+        if self._reading["crop"] != "random" and seconds not in (None, data.audio.seconds):
             yield (
-                f"was trained on {self._seconds:g} s of each clip and now hears {data.audio.seconds:g} s; "
+                f"was trained on {seconds:g} s of each clip and now hears {data.audio.seconds:g} s; "
                 "data.audio.seconds sets it"
             )
-        if self._rate not in (None, rate):
-            yield f"was trained at {self._rate} Hz and now hears {rate} Hz; data.audio.sample_rate sets it"
+        if trained_rate not in (None, rate):
+            yield f"was trained at {trained_rate} Hz and now hears {rate} Hz; data.audio.sample_rate sets it"
         if stage == "test" and (shared := sorted(self._chosen_by & _speakers(data.test_rows))):
             yield (
                 f"was chosen by its scores on {len(shared)} of the speakers to be tested: {_some(shared)}; "
@@ -81,7 +84,7 @@ class Provenance(Callback):
         checkpoint["label_set"] = data.view.name
         checkpoint["training_speakers"] = sorted(self._heard)
         checkpoint["selection_speakers"] = sorted(self._chosen_by)
-        checkpoint["seconds"], checkpoint["crop"], checkpoint["sample_rate"] = self._seconds, self._crop, self._rate
+        checkpoint |= self._reading
 
 
 def _rate(data: ClipData, pl_module: LightningModule) -> int:

@@ -8,7 +8,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 
-OWN = ("lightning_app", "stages", "models", "losses", "datamodules")
+OWN = ("emoclap", "lightning_app", "stages", "models", "losses", "datamodules")
 ROOT = Path(__file__).resolve().parents[2]
 # Python's own variable; unlike -P it reaches the ranks that Lightning and torchrun start, too.
 SAFE_PATH = "PYTHONSAFEPATH"

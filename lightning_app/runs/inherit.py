@@ -91,7 +91,7 @@ def inherited_settings(
     first: PartSource | None
     if kind.evaluates:
         first = open_source(source_files(said)[0])
-        init_args = _evaluated_stage(first, settings, trust)
+        init_args = evaluated_stage(first, settings, trust)
     else:
         transfers = _transfers(kind, said, bool(resumed), open_source)
         first = next((transfer.source for transfer in transfers if transfer.source.labels), None)
@@ -105,8 +105,29 @@ def inherited_settings(
     return [arguments[0], "--config", json.dumps(inherited), *arguments[1:]]
 
 
-def _evaluated_stage(source: PartSource, settings: Mapping[str, Any], trust: Trust) -> dict[str, Any]:
+def tested_reading(source: PartSource) -> dict[str, Any]:
+    """How recordings are read for a trained model, as settings of ``data.audio``: what its training says of that."""
+    reading: dict[str, Any] = {}
+    if source.pad is not None:
+        reading["pad"] = source.pad
+    if source.resample_via is not None:
+        reading["resample_via"] = source.resample_via
+    # What was trained on the same part of each clip is tested on as much; random stretches stand for any length.
+    if source.crop == "middle" and source.seconds:
+        reading["seconds"] = source.seconds
+    return reading
+
+
+def evaluated_stage(source: PartSource, settings: Mapping[str, Any], trust: Trust) -> dict[str, Any]:
     """Configure the stage that wrote a checkpoint, to be evaluated: without what training alone asks for.
+
+    Args:
+        source: The checkpoint, or the plan of the run that writes it.
+        settings: The command's, under dotted keys: what they say under ``model.stage`` is left out.
+        trust: Whose classes may be imported.
+
+    Returns:
+        The argument ``stage``, with class and arguments.
 
     Raises:
         CheckpointError: If the checkpoint does not say which class wrote it, or one that the command does not trust.
@@ -176,15 +197,14 @@ def _below_target(
 
 
 def _of_data(source: PartSource, known: Mapping[str, Parameter], tested: bool) -> dict[str, Any]:
-    """What the data take from a source: its classes, and the length of clip where it is tested as it was trained."""
+    """What the data take from a source: its classes, and outside training how recordings are read."""
     told: dict[str, Any] = {}
     if "labels" in known:
         # A label set's name says what is merged into its labels; one that was made of a list has no name of ours.
         told["labels"] = source.label_set if source.label_set in LABEL_SETS else source.labels
-    # What was trained on the same part of each clip is tested on as much; random stretches stand for any length.
     reads_audio = "audio" in known and known["audio"].annotation is AudioReading
-    if reads_audio and tested and source.crop == "middle" and source.seconds:
-        told["audio"] = {"seconds": source.seconds}
+    if reads_audio and tested and (reading := tested_reading(source)):
+        told["audio"] = reading
     return told
 
 

@@ -33,27 +33,10 @@ def test_ratings_are_not_rounded_to_steps_of_a_thirty_second_in_bfloat16() -> No
     assert len(near_4.unique()) > 40
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
-    """A folder with the run of a tiny tower that was trained for a moment, through the command line."""
-    from lightning_app.cli import main
-
-    folder = tmp_path_factory.mktemp("ser")
-    words = [
-        "fit", "--config", "stages/ser.yaml", "--model.audio.width_multiplier=0.03125", f"--data.manifest={corpus}",
-        "--data.labels=iemocap4", "--data.split.disjoint=[speaker]", "--data.loading.batch_size=8",
-        "--data.audio.seconds=1.2", "--data.loading.num_workers=0",
-        "--trainer.max_epochs=2", f"--trainer.default_root_dir={folder / 'ser'}",
-        "--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false",
-    ]  # fmt: skip
-    assert main(words) == 0
-    return folder
-
-
-def test_what_it_hears_is_tested_and_reported(trained: Path, command, corpus: Path) -> None:
-    folder = trained / "evaluation"
+def test_what_it_hears_is_tested_and_reported(ser_checkpoint: Path, command, corpus: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "evaluation"
     code = command(
-        "test", "--config", "stages/evaluation.yaml", f"--model.init_from={trained / 'ser' / 'best.ckpt'}",
+        "test", "--config", "stages/evaluation.yaml", f"--model.init_from={ser_checkpoint}",
         f"--data.manifest={corpus}", "--data.split.disjoint=[speaker]", "--data.loading.num_workers=0",
         "--data.audio.seconds=1.2", f"--trainer.default_root_dir={folder}",
     )  # fmt: skip
@@ -72,4 +55,4 @@ def test_what_it_hears_is_tested_and_reported(trained: Path, command, corpus: Pa
         assert results.loc[f"CCC {dimension}", "better"] == "higher"
         assert set(results.loc[[f"CCC {dimension}", f"MAE {dimension}"], "n"]) == {len(rows)}
     assert not (folder / "embeddings.npz").exists()
-    assert command("report", "--runs", trained, "--markdown") == 0
+    assert command("report", "--runs", tmp_path, "--markdown") == 0
