@@ -14,6 +14,7 @@ from stages.checkpoint import Checkpoint
 from stages.clap import ClapTraining, ReleasedWeights
 from stages.frozen import FrozenTower, frozen_tower
 from stages.init_from import source_files
+from stages.metrics.confusion import SCORES, ClassScore
 from stages.metrics.measure import Measure, Shared, Trials, numbers
 from stages.stage import Stage
 from stages.templates import require_emotion
@@ -54,6 +55,7 @@ class Evaluation(Stage):
         clap: Audio-text model that receives ``weights``.
         weights: Released weights to evaluate in place of ``init_from``; see ``models.released``.
         templates: Zero-shot prompts with ``{emotion}``: the first is the system "zero-shot", all are its ensemble.
+        scores: Scores of recognition beside UA, WA, WF1 and precision.
         measures: What is measured of the shared space itself, on the clips and their captions; see ``stages.metrics``.
 
     Raises:
@@ -75,6 +77,7 @@ class Evaluation(Stage):
         clap: Clap | None = None,
         weights: ReleasedWeights | None = None,
         templates: list[str] = list(TEMPLATES),  # noqa: B006  # never changed
+        scores: list[ClassScore] | None = None,
         measures: list[Measure] | None = None,
     ) -> None:
         super().__init__()
@@ -84,6 +87,7 @@ class Evaluation(Stage):
         self.labels, self.words, self.templates = labels, words, templates
         self.init_from, self.weights = init_from, weights
         self.stage = _evaluated(self, stage, clap)
+        self.scores = [*SCORES, *(scores or [])]
         self.measures = nn.ModuleList(measures or [])
         if measures and self.space is None:
             name = type(self.stage).__name__

@@ -27,7 +27,7 @@ from lightning_app.runs.predictions import (
 from lightning_app.runs.results import COLUMNS, SPACE
 from models.recognition import DIMENSIONS, Output, Ratings, Texts, concatenated, on_cpu
 from stages.evaluation import ClipOutputs, Evaluation
-from stages.metrics import RATING_SCORES, SCORES, Better, Trials, confusion_matrix
+from stages.metrics import RATING_SCORES, Better, Trials, confusion_matrix
 
 
 class WriteEvaluation(Callback):
@@ -77,7 +77,7 @@ class WriteEvaluation(Callback):
         table = self._write_predictions(trainer, stage, parts, data.test_rows)
         clips = sum(len(part["id"]) for part in parts)
         rows = [
-            *self._recognised(table, stage.labels, data),
+            *self._recognised(table, stage, data),
             *self._rated(table, data),
             *self._measured(stage, data, clips),
         ]
@@ -118,17 +118,17 @@ class WriteEvaluation(Callback):
         fold = data.split.fold if data.split.protocol is not None else None
         return clips.assign(view=data.view.name, seed=self.seed, fold=fold)[list(CLIP_COLUMNS)]
 
-    def _recognised(self, table: pd.DataFrame, labels: list[str], data: ClipData) -> list[dict[str, Any]]:
+    def _recognised(self, table: pd.DataFrame, stage: Evaluation, data: ClipData) -> list[dict[str, Any]]:
         """The scores of each system on each corpus."""
-        number = {label: place for place, label in enumerate(labels)}
+        number = {label: place for place, label in enumerate(stage.labels)}
         rows = []
         for names, group in answers(table).groupby(["system", "corpus"], sort=False, observed=True):
             system, corpus = map(str, names)
             truth, predicted = (group[column].astype(object).map(number).to_numpy() for column in ("truth", "label"))
-            confusion = confusion_matrix(truth, predicted, len(labels))
+            confusion = confusion_matrix(truth, predicted, len(number))
             rows += [
                 self._row(system, corpus, SCORE, score.name, score.better, score.of(confusion), len(group), data)
-                for score in SCORES
+                for score in stage.scores
             ]
         return rows
 

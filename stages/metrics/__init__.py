@@ -3,6 +3,7 @@
 from stages.metrics.alignment import Alignment
 from stages.metrics.confusion import (
     SCORES,
+    ClassScore,
     confusion_matrix,
     scores,
     unweighted_accuracy,
@@ -25,6 +26,7 @@ __all__ = [
     "SCORES",
     "Alignment",
     "Better",
+    "ClassScore",
     "EmotionMetrics",
     "Measure",
     "OrdinalConsistency",

@@ -4,8 +4,8 @@ A confusion matrix counts clips: rows are the truth, columns the answer, both in
 in [0, 1] and are NaN when there are no clips.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -66,20 +66,36 @@ def weighted_f1(confusion: ArrayLike) -> float:
     return _ratio(f1_C @ support_C, counts.sum())
 
 
-class Score(NamedTuple):
-    """A function of the confusion matrix, its name, and which values are good."""
+class ClassScore(ABC):
+    """A score of class recognition, of which a user may add further ones to a test.
+
+    Attributes:
+        name: As results and reports show it.
+        better: Which values are good.
+    """
 
     name: str
-    of: Callable[[ArrayLike], float]
     better: Better = "higher"
+
+    @abstractmethod
+    def of(self, confusion: ArrayLike) -> float:
+        """Return the score of counts [C, C], truth by row and answers by column; NaN where it cannot be measured."""
+
+
+class _Function(ClassScore):
+    def __init__(self, name: str, function: Callable[[ArrayLike], float]) -> None:
+        self.name, self._function = name, function
+
+    def of(self, confusion: ArrayLike) -> float:
+        return self._function(confusion)
 
 
 # In the order in which results and reports show them.
-SCORES = (
-    Score("UA", unweighted_accuracy),
-    Score("WA", weighted_accuracy),
-    Score("WF1", weighted_f1),
-    Score("precision", weighted_precision),
+SCORES: tuple[ClassScore, ...] = (
+    _Function("UA", unweighted_accuracy),
+    _Function("WA", weighted_accuracy),
+    _Function("WF1", weighted_f1),
+    _Function("precision", weighted_precision),
 )
 
 
