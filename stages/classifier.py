@@ -29,7 +29,7 @@ class TextClassifier(Stage):
         words: The classes as prompts name them; linked from the data.
         prompt: Called with the text encoder's width and the number of classes; by default that of ``init_from``.
         classifier: Called with the width of the shared space and the number of classes.
-        loss: On what the classifier returns: ``losses.arcface.ArcFaceLoss`` on cosines, or
+        loss: On what the classifier returns: ``losses.ArcFaceLoss`` on cosines, or
             ``torch.nn.CrossEntropyLoss`` on the logits of ``models.classifier.LinearClassifier``.
         init_from: Checkpoint of the prompt tuning; its parts ``clap`` and ``prompt`` are loaded when fitting starts.
         noise: Standard deviation of Gaussian noise on the training embeddings, in units of their length; 0 for none.

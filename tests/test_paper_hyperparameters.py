@@ -90,7 +90,7 @@ TABLE: dict[str, Rows] = {
         "model.scheduler": (None, "CLEP-DG 4.2: no schedule"),
         "model.groups": ([{"pattern": r"^clap\.audio\.", "lr": 1e-5, "weight_decay": None}], "CLEP-DG 4.2"),
         "model.template": ("this is a sound of {emotion}", "CLEP-DG 3.1"),
-        "model.loss.class_path": ("losses.infonce.InfoNCE", "CLEP-DG 3.3"),
+        "model.loss.class_path": ("losses.InfoNCE", "CLEP-DG 3.3"),
         "model.loss.targets": ("identity", "CLEP-DG 3.3"),
         "model.clap.freeze_audio": (False, "CLEP-DG 4.2"),
         "model.clap.freeze_text": (True, "CLEP-DG 4.2"),
@@ -113,7 +113,7 @@ TABLE: dict[str, Rows] = {
         "trainer.max_epochs": (50, "CLEP-DG 4.2"),
         "data.batch_size": (16, "CLEP-DG 4.2"),
         "model.classifier.class_path": ("models.classifier.CosineClassifier", "CLEP-DG 3.5: ArcFace"),
-        "model.loss.class_path": ("losses.arcface.ArcFaceLoss", "CLEP-DG 3.5"),
+        "model.loss.class_path": ("losses.ArcFaceLoss", "CLEP-DG 3.5"),
         "model.loss.scale": (5.0, "CLEP-DG is silent; PromptStyler"),
         "model.loss.margin": (0.5, "CLEP-DG is silent; PromptStyler"),
     },
@@ -148,12 +148,12 @@ TABLE: dict[str, Rows] = {
         "data.texts.caption.class_path": ("datamodules.captions.LexiconCaptions", "EmotionRankCLAP 4.1"),
         "model.loss.class_path": ("losses.InfoNCE", "EmotionRankCLAP 4.1"),
     },
-    "stages/paraclap.yaml configs/recipes/emotionrankclap.yaml": EMOTIONRANKCLAP
+    "stages/paraclap.yaml configs/variants/paraclap_by_emotionrankclap.yaml": EMOTIONRANKCLAP
     | {
         "data.texts.caption.class_path": ("datamodules.captions.ParaClapCaptions", "EmotionRankCLAP 4.1"),
         "model.groups": ([], "EmotionRankCLAP 4.1: one learning rate"),
     },
-    "stages/emotionrankclap.yaml configs/encoders/wavlm_ser.yaml": EMOTIONRANKCLAP
+    "stages/emotionrankclap.yaml configs/variants/emotionrankclap_towers.yaml": EMOTIONRANKCLAP
     | {
         "model.clap.text.truncate": (True, "EmotionRankCLAP 4.1: truncated to 512 tokens"),
         "model.clap.text.pooling": ("cls", "EmotionRankCLAP 3.1"),
@@ -169,20 +169,19 @@ TABLE: dict[str, Rows] = {
         "data.texts.caption.class_path": ("datamodules.captions.ParaClapCaptions", "SmoothCLAP 2"),
         "data.texts.tags.class_path": ("datamodules.captions.Tags", "SmoothCLAP 2"),
     },
-    "stages/smoothclap.yaml configs/presets/smoothclap_setup.yaml": SMOOTHCLAP
+    "stages/smoothclap.yaml configs/variants/smoothclap_setup.yaml": SMOOTHCLAP
     | {
         "model.loss.gamma": (0.1, "SmoothCLAP 3.1"),
         "model.loss.beta": (0.5, "SmoothCLAP 3.1"),
     },
-    "stages/smoothclap.yaml configs/encoders/wav2vec2_msp_dim.yaml": SMOOTHCLAP
+    "stages/smoothclap.yaml configs/variants/smoothclap_towers.yaml": SMOOTHCLAP
     | {"model.clap.text.pooling": ("cls", "SmoothCLAP 2")},
     "stages/paraclap.yaml": SMOOTHCLAP
     | {
         "model.loss.class_path": ("losses.InfoNCE", "SmoothCLAP 3.1"),
         "data.texts.caption.class_path": ("datamodules.captions.ParaClapCaptions", "SmoothCLAP 3.1"),
-        "data.texts.tags": (None, "ParaCLAP has none"),
     },
-    "stages/paraclap.yaml configs/presets/paraclap_code.yaml": {
+    "stages/paraclap.yaml configs/variants/paraclap_code.yaml": {
         "data.audio.seconds": (5.0, "ParaCLAP, train.py"),
         "data.audio.crop": ("random", "ParaCLAP, train.py: RandomCrop"),
         "data.loading.batch_size": (32, "ParaCLAP, config.yaml"),
@@ -195,7 +194,7 @@ TABLE: dict[str, Rows] = {
         "data.texts.caption.preset": ("code", "ParaCLAP, template_creation.py"),
         "data.texts.caption.acoustics.class_path": ("datamodules.acoustics.Egemaps", "ParaCLAP, features.py"),
     },
-    "stages/clep.yaml configs/encoders/cnn14_16k.yaml": {
+    "stages/clep.yaml configs/clap/cnn14_16k.yaml": {
         "model.clap.audio.sample_rate": (16000, "PANNs, Cnn14_16k; CLEP-DG 4.2"),
         "model.clap.audio.window": (512, "PANNs, Cnn14_16k"),
         "model.clap.audio.hop": (160, "PANNs, Cnn14_16k"),
@@ -211,7 +210,7 @@ TABLE: dict[str, Rows] = {
         "model.clap.audio.padding": ("zero", "CLEP-DG 4.2"),
         "data.audio.seconds": (5.0, "CLEP-DG 4.2"),
     },
-    "stages/clep.yaml configs/encoders/msclap2022.yaml": {
+    "stages/clep.yaml configs/clap/msclap2022.yaml": {
         "model.clap.dim": (1024, "msclap, config_2022.yml"),
         "model.clap.audio.sample_rate": (44100, "msclap, config_2022.yml"),
         "model.clap.audio.window": (1024, "msclap, config_2022.yml"),
@@ -225,7 +224,7 @@ TABLE: dict[str, Rows] = {
         "model.clap.audio_projection.dropout": (0.5, "msclap, clap.py"),
         "data.audio.seconds": (5.0, "msclap, config_2022.yml; CLEP-DG 4.2"),
     },
-    "stages/clep.yaml configs/encoders/laion_htsat.yaml configs/presets/clep_zero_padding.yaml": {
+    "stages/clep.yaml configs/clap/laion_htsat.yaml configs/variants/clep_zero_padding.yaml": {
         "data.audio.seconds": (5.0, "CLEP-DG 4.2"),
         "model.clap.audio.padding": ("zero", "CLEP-DG 4.2"),
     },
@@ -270,6 +269,10 @@ def test_what_a_paper_names_is_what_ships(files: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_paraclap_has_no_tags() -> None:
+    assert not any(key.startswith("data.texts.tags") for key in parsed("stages/paraclap.yaml"))
+
+
 @pytest.mark.parametrize("file", sorted((ROOT / "stages").glob("*.yaml")), ids=lambda file: file.stem)
 def test_every_number_of_a_stage_file_has_a_source(file: Path) -> None:
     rows, own = TABLE.get(f"stages/{file.name}", {}), OWN.get(file.stem, set())
@@ -282,7 +285,7 @@ def test_every_number_of_a_stage_file_has_a_source(file: Path) -> None:
 
 
 def test_what_emotionrankclap_measures() -> None:
-    measures = parsed("stages/evaluation.yaml configs/measures/shared_space.yaml")["model.measures"]
+    measures = parsed("stages/evaluation.yaml configs/variants/evaluation_shared_space.yaml")["model.measures"]
     alignment, valence, arousal = (measure["init_args"] for measure in measures[:3])
     # Section 4.2.1: 30 trials of 5,000 pairs.
     assert (alignment["trials"], alignment["pairs"]) == (30, 5000)

@@ -254,8 +254,6 @@ class _Reader:
         """Find the files of ``STAGE.config``, which an axis adds to the stage's own; other values stay as they are."""
         if setting[1] != "config":
             return value
-        if setting[0] == "*":
-            self.fail(place, "name the stage that gets the configuration")
         return tuple(self.config(name, place) for name in self.words(value, *place))
 
     def short_axis(self, name: str, entry: dict[str, Any]) -> dict[str, dict[Setting, Any]]:

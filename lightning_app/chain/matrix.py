@@ -193,8 +193,9 @@ def _has(keys: set[str], key: str) -> bool:
 
 def _added(chain: Chain, stage: str) -> tuple[str, ...]:
     """The configuration files that axes give a stage, in any cell."""
-    variants = (variant for axis in chain.axes.values() for variant in axis.values())
-    return tuple(dict.fromkeys(file for variant in variants for file in variant.get((stage, "config"), ())))
+    variants = [variant for axis in chain.axes.values() for variant in axis.values()]
+    given = [variant.get((name, "config"), ()) for variant in variants for name in ("*", stage)]
+    return tuple(dict.fromkeys(file for files in given for file in files))
 
 
 def _keys(configs: tuple[str, ...]) -> set[str]:

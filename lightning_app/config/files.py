@@ -138,7 +138,10 @@ def resolve(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: As ``load_yaml``, and for a file that includes itself.
     """
-    content = _include(load_yaml(path), path, (path.resolve(),))
+    return _laid_over_its_base(_include(load_yaml(path), path, (path.resolve(),)), path)
+
+
+def _laid_over_its_base(content: dict[str, Any], path: Path) -> dict[str, Any]:
     base = content.pop("config", {})
     if not isinstance(base, dict):
         raise ConfigError(f"{where(path, ['config'])}: `config` must name one YAML file, found {base!r}")
@@ -156,7 +159,7 @@ def _include(value: Any, file: Path, trail: tuple[Path, ...]) -> Any:
     if inner.resolve() in trail:
         raise ConfigError(f"{file}: includes itself: {' -> '.join(map(str, [*trail, inner.resolve()]))}")
     content = _include(load_any(inner), inner, (*trail, inner.resolve()))
-    return Component(content) if isinstance(content, dict) else content
+    return Component(_laid_over_its_base(content, inner)) if isinstance(content, dict) else content
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

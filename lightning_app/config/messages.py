@@ -76,7 +76,7 @@ def _required(names: str, keys: Sequence[str], classes: Sequence[str]) -> str:
     if "audio" in names and "clap" in keys:
         return (
             "model.clap.audio: no audio tower is named; take one from a checkpoint "
-            "(--model.init_from=runs/ser/best.ckpt) or with an encoder (--config configs/encoders/wavlm_ser.yaml)"
+            "(--model.init_from=runs/ser/best.ckpt) or from a file (--model.clap.audio configs/audio/narrow_cnn14.yaml)"
         )
     if not keys or not classes or keys == ["model"]:
         return "expected a stage's file, such as --config stages/clep.yaml; `lightning-cli --help` has examples"

@@ -72,7 +72,7 @@ def test_every_system_trains_and_is_evaluated(system, tiny, tower, command, corp
     assert len(metrics["val/loss"].dropna()) == 2
 
     assert command(
-        "test", "--config", "stages/evaluation.yaml", "--config", "configs/measures/shared_space.yaml",
+        "test", "--config", "stages/evaluation.yaml", "--config", "configs/variants/evaluation_shared_space.yaml",
         f"--model.init_from={tmp_path / 'fit' / 'best.ckpt'}", f"--data.manifest={corpus}",
         "--data.split.disjoint=[speaker]",
         f"--trainer.default_root_dir={tmp_path / 'test'}", "--data.loading.num_workers=0",

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -141,8 +142,13 @@ def test_a_stage_whose_every_variant_is_configured_needs_no_file_of_its_own(toy:
 def test_a_configuration_file_of_an_axis_must_be_there(toy: Any) -> None:
     with pytest.raises(ConfigError, match=r"stages/none\.yaml: no such file"):
         _chain(toy, STAGES + "matrix: {model: {one: {acpt.config: stages/none.yaml}}}\n")
-    with pytest.raises(ConfigError, match="name the stage that gets the configuration"):
-        _chain(toy, STAGES + 'matrix: {model: {one: {"*.config": stages/clep.yaml}}}\n')
+
+
+def test_a_configuration_for_all_is_added_to_every_stage_of_lightnings(toy: Any) -> None:
+    runs = expand(_chain(toy, STAGES + 'matrix: {model: {one: {"*.config": stages/other.yaml}}}\n'))
+    for run in runs:
+        last = [word for before, word in pairwise(run.arguments) if before == "--config"][-1:]
+        assert last == (["stages/other.yaml"] if run.stage.lightning else [])
 
 
 def test_what_starts_a_stage_is_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

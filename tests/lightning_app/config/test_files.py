@@ -34,6 +34,14 @@ def test_config_key_is_the_base(tmp_path: Path) -> None:
     assert resolve(tmp_path / "a.yaml") == {"trainer": {"max_epochs": 2, "devices": 1}}
 
 
+def test_a_base_may_have_a_base(tmp_path: Path) -> None:
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs/ground.yaml").write_text("trainer: {max_epochs: 1, devices: 1}\nseed: 3\n")
+    (tmp_path / "configs/base.yaml").write_text("config: ground.yaml\ntrainer: {max_epochs: 2}\n")
+    (tmp_path / "a.yaml").write_text("config: configs/base.yaml\nseed: 4\n")
+    assert resolve(tmp_path / "a.yaml") == {"trainer": {"max_epochs": 2, "devices": 1}, "seed": 4}
+
+
 def test_a_list_of_bases_is_refused(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("a: 1\n")
     (tmp_path / "a.yaml").write_text("b: 1\nconfig: [base.yaml]\n")

@@ -199,7 +199,7 @@ def test_missing_configuration(fails: Fails) -> None:
     [
         (["--data.manifest=none/demo/manifest.csv"], "lightning-cli prepare demo --out none/demo/manifest.csv"),
         (["--data.manifest=none/emodb/m.csv"], "lightning-cli prepare emodb ROOT --out none/emodb/m.csv"),
-        (["--data.labels=iemocap44"], "found 'iemocap44', expected one of the views"),
+        (["--data.labels=iemocap44"], "found 'iemocap44', expected one of the label sets"),
         (["--data.labels=iemocap44"], "did you mean 'iemocap4'?"),
         (["--data.labels=[angr,sadness]"], "did you mean 'anger'?"),
         (["--data.loading.batch_size=0"], "batch_size 0"),

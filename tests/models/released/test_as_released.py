@@ -13,10 +13,10 @@ from torch import Tensor
 from transformers import ClapAudioConfig, ClapAudioModel, ClapFeatureExtractor
 
 from datamodules.audio.reading import AudioFormat, Recording, read_crop
-from datamodules.clips.data import ClipData
+from datamodules.clips.dataset import AudioReading
 from lightning_app.config.files import resolve
 
-ENCODERS = Path(__file__).parents[3] / "configs" / "encoders"
+AUDIO = Path(__file__).parents[3] / "configs" / "audio"
 TINY = {
     "patch_embeds_hidden_size": 16,
     "hidden_size": 32,
@@ -27,16 +27,17 @@ TINY = {
 }
 # What follows a clip, by the published code or preprocessor_config.json; null is what the latter says.
 PADDING = {
-    "laion_htsat": None,  # laion/clap-htsat-unfused: repeatpad
-    "laion_music_speech": "repeatpad",  # LAION-CLAP, training/data.py
-    "msclap2022": "repeat",  # msclap, CLAPWrapper.load_audio_into_tensor
-    "msclap2023": "repeat",
-    "cnn14_16k": "zero",  # PANNs, pad_or_truncate
+    "htsat_laion": None,  # laion/clap-htsat-unfused: repeatpad
+    "htsat_base": "repeatpad",  # LAION-CLAP, training/data.py
+    "cnn14_msclap": "repeat",  # msclap, CLAPWrapper.load_audio_into_tensor
+    "htsat_msclap": "repeat",
+    "cnn14": "zero",  # PANNs, pad_or_truncate
+    "narrow_cnn14": "zero",
 }
 
 
 def audio_of(name: str) -> dict[str, Any]:
-    return resolve(ENCODERS / f"{name}.yaml")["model"]["init_args"]["clap"]["init_args"]["audio"]
+    return resolve(AUDIO / f"{name}.yaml")
 
 
 def build(name: str, **instead: Any) -> torch.nn.Module:
@@ -54,8 +55,7 @@ def heard(rate: int, folder: Path) -> tuple[Tensor, Tensor, np.ndarray]:
     """Two seconds of noise as the data of a test hand them on, their length, and the noise itself."""
     noise = np.random.default_rng(0).uniform(-0.3, 0.3, 2 * rate).astype(np.float32)
     soundfile.write(folder / "noise.wav", noise, rate, subtype="FLOAT")
-    default = {name: what.default for name, what in inspect.signature(ClipData).parameters.items()}
-    form = AudioFormat(rate, default["seconds"], default["pad"])
+    form = AudioFormat(rate, AudioReading.seconds, AudioReading.pad)
     wave, length = read_crop(Recording(str(folder / "noise.wav")), form)
     assert len(wave) == 5 * rate
     return torch.from_numpy(wave)[None], torch.tensor([length]), noise
@@ -70,11 +70,11 @@ def tiled(noise: np.ndarray, samples: int) -> Tensor:
 @pytest.mark.parametrize(
     ("name", "released"),
     [
-        ("laion_htsat", "repeatpad"),
-        ("laion_htsat", "pad"),
-        ("laion_htsat", "repeat"),
+        ("htsat_laion", "repeatpad"),
+        ("htsat_laion", "pad"),
+        ("htsat_laion", "repeat"),
         # Its file has no preprocessor_config.json; LAION's code repeats.
-        ("laion_music_speech", "repeatpad"),
+        ("htsat_base", "repeatpad"),
     ],
 )
 @torch.no_grad()
@@ -84,7 +84,7 @@ def test_laions_clips_equal_the_published_pipelines(name: str, released: str, tm
     extractor = ClapFeatureExtractor(frequency_min=50, frequency_max=14000, truncation="rand_trunc", padding=released)
     tower.save_pretrained(tmp_path)
     extractor.save_pretrained(tmp_path)
-    if name == "laion_htsat":
+    if name == "htsat_laion":
         encoder = build(name, source=str(tmp_path))
     else:
         encoder = build(name, config=TINY)
@@ -100,12 +100,12 @@ def test_laions_clips_equal_the_published_pipelines(name: str, released: str, tm
 
 
 def _same(name: str, folder: Path) -> dict[str, Any]:
-    return {"source": str(folder)} if name == "laion_htsat" else {"config": TINY}
+    return {"source": str(folder)} if name == "htsat_laion" else {"config": TINY}
 
 
 @pytest.mark.parametrize(
     ("name", "seconds", "instead"),
-    [("msclap2022", 5, {"width_multiplier": 0.03125}), ("msclap2023", 7, {"config": TINY})],
+    [("cnn14_msclap", 5, {"width_multiplier": 0.03125}), ("htsat_msclap", 7, {"config": TINY})],
 )
 @torch.no_grad()
 def test_microsofts_clips_are_tiled_to_full_length(name: str, seconds: int, instead: Any, tmp_path: Path) -> None:
@@ -119,15 +119,14 @@ def test_microsofts_clips_are_tiled_to_full_length(name: str, seconds: int, inst
 
 def test_every_file_with_a_padding_is_in_the_table() -> None:
     found = {}
-    for file in ENCODERS.glob("*.yaml"):
-        init_args = resolve(file)["model"]["init_args"]
-        audio = init_args["clap"]["init_args"]["audio"] if "clap" in init_args else init_args["local"]
+    for file in AUDIO.glob("*.yaml"):
+        audio = resolve(file)
         module, _, kind = audio["class_path"].rpartition(".")
         accepted = inspect.signature(getattr(import_module(module), kind)).parameters
         if "padding" in accepted:
-            found[file.stem] = audio["init_args"].get("padding", accepted["padding"].default)
+            found[file.stem] = audio.get("init_args", {}).get("padding", accepted["padding"].default)
     assert found == PADDING
 
 
 def test_microsofts_cnn14_blanks_nothing_in_training() -> None:
-    assert isinstance(build("msclap2022", width_multiplier=0.03125).augment, torch.nn.Identity)
+    assert isinstance(build("cnn14_msclap", width_multiplier=0.03125).augment, torch.nn.Identity)
