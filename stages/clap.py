@@ -16,6 +16,7 @@ from losses.similarity import similarity
 from models.audio.encoder import AudioEncoder
 from models.clap import Clap
 from models.recognition import Recogniser, zero_shot
+from stages.errors import SettingError
 from stages.frozen import FrozenTower, frozen_tower
 from stages.metrics import EmotionMetrics
 from stages.optim import ParamGroup, WarmupCosine, group_parameters
@@ -73,7 +74,7 @@ class ClapTraining(Stage):
         require_emotion(template, "model.init_args.template")
         self.clap, self.loss, self.words, self.template = clap, loss, words, template
         if local is not None and local.sample_rate != clap.sample_rate:
-            raise RateError(
+            raise SettingError(
                 f"model.init_args.local hears {local.sample_rate} Hz and the audio tower {clap.sample_rate} Hz, but "
                 "they are given the same waveforms; choose two of one rate"
             )
@@ -215,12 +216,6 @@ class ClapTraining(Stage):
             with torch.no_grad():
                 self._pooled.update(zip(unread, self.clap.text(unread), strict=True))
         return torch.stack([self._pooled[text] for text in texts]).to(self.device)
-
-
-class RateError(ValueError):
-    """Two towers that hear at different rates. Commands end with exit code 2."""
-
-    exit_code = 2
 
 
 def _is_frozen(tower: nn.Module) -> bool:

@@ -1,7 +1,44 @@
-"""What can be wrong with what a stage is given."""
+"""What can be wrong with what a stage is given, and with what is installed."""
+
+from importlib import import_module
+from typing import Any
+
+
+class SettingError(ValueError):
+    """A setting of a stage or of a metric that cannot be.
+
+    The message names the setting, what was found and what is allowed. Commands end with exit code 2.
+    """
+
+    exit_code = 2
 
 
 class CheckpointError(RuntimeError):
     """A checkpoint that is missing, damaged, of another stage, or does not fit. Commands end with exit code 4."""
 
     exit_code = 4
+
+
+class MissingExtra(RuntimeError):
+    """An optional package is not installed. Commands end with exit code 4."""
+
+    exit_code = 4
+
+
+def optional_module(module: str, name: str, reason: str) -> Any:
+    """Import a module of a package of the `report` extra.
+
+    Args:
+        module: The module, such as ``scipy.optimize``.
+        name: The package and its licence, such as ``SciPy (BSD-3-Clause)``.
+        reason: The setting that asks for it.
+
+    Raises:
+        MissingExtra: If it is not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingExtra(
+            f'{reason} needs {name}, which is not installed; run: pip install "emoclap[report]"'
+        ) from error

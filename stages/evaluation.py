@@ -15,7 +15,7 @@ from stages.clap import ClapTraining, ReleasedWeights
 from stages.frozen import FrozenTower, frozen_tower
 from stages.init_from import source_files
 from stages.metrics.confusion import SCORES, ClassScore
-from stages.metrics.measure import Measure, Shared, Trials, numbers
+from stages.metrics.space_metric import SharedSpace, SpaceMetric, Trials, numbers
 from stages.stage import Stage
 from stages.templates import require_emotion
 
@@ -56,13 +56,13 @@ class Evaluation(Stage):
         weights: Released weights to evaluate in place of ``init_from``; see ``models.released``.
         templates: Zero-shot prompts with ``{emotion}``: the first is the system "zero-shot", all are its ensemble.
         scores: Scores of recognition beside UA, WA, WF1 and precision.
-        measures: What is measured of the shared space itself, on the clips and their captions; see ``stages.metrics``.
+        space_metrics: What is measured of the space itself, on clips and captions; see ``stages.metrics``.
 
     Raises:
         LabelError: If there is nothing to evaluate, or nothing of it that was asked for.
 
     Attributes:
-        measured: The trials of each metric of the measures; there after a test.
+        measured: The trials of each metric of the space; there after a test.
     """
 
     evaluates = True
@@ -78,7 +78,7 @@ class Evaluation(Stage):
         weights: ReleasedWeights | None = None,
         templates: list[str] = list(TEMPLATES),  # noqa: B006  # never changed
         scores: list[ClassScore] | None = None,
-        measures: list[Measure] | None = None,
+        space_metrics: list[SpaceMetric] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -88,10 +88,10 @@ class Evaluation(Stage):
         self.init_from, self.weights = init_from, weights
         self.stage = _evaluated(self, stage, clap)
         self.scores = [*SCORES, *(scores or [])]
-        self.measures = nn.ModuleList(measures or [])
-        if measures and self.space is None:
+        self.space_metrics = nn.ModuleList(space_metrics or [])
+        if space_metrics and self.space is None:
             name = type(self.stage).__name__
-            raise LabelError(f"model.init_args.measures: {name} has no shared space of clips and texts to measure")
+            raise LabelError(f"model.init_args.space_metrics: {name} has no shared space of clips and texts to measure")
         self.measured: dict[str, Trials] = {}
         self._recognisers: list[Recogniser] = []
         self._frozen: dict[str, FrozenTower] | None = None
@@ -113,7 +113,7 @@ class Evaluation(Stage):
             self._frozen = {}
             if self.space is not None:
                 towers: dict[str, nn.Module] = {"audio": self.space.audio}
-                if self.measures:
+                if self.space_metrics:
                     towers["text"] = self.space.text
                 for name, tower in towers.items():
                     if any(tower is each for each in self.space.frozen):
@@ -131,8 +131,8 @@ class Evaluation(Stage):
             self.print(self.weights.load(cast(Clap, self.space)))
 
     def on_test_start(self) -> None:
-        for measure in self._all_measures():
-            measure.start(self._embed_texts)
+        for metric in self._metrics():
+            metric.start(self._embed_texts)
         self.on_predict_start()
 
     def on_predict_start(self) -> None:
@@ -142,7 +142,7 @@ class Evaluation(Stage):
 
     def test_step(self, batch: ClipBatch, batch_idx: int) -> ClipOutputs:
         outputs = self.predict_step(batch, batch_idx)
-        if self.measures:
+        if self.space_metrics:
             # Where nothing could be read there are no rows, but as many columns as elsewhere.
             outputs["caption"] = outputs["embedding"]
             if batch["id"]:
@@ -150,7 +150,7 @@ class Evaluation(Stage):
         return outputs
 
     def predict_step(self, batch: ClipBatch, batch_idx: int) -> ClipOutputs:
-        """As ``test_step``, without measures; clips may have no label, -1."""
+        """As ``test_step``, without the metrics of the space; clips may have no label, -1."""
         embeddings = embed(self._recognisers, batch)
         embedding_NE = next(iter(embeddings.values()))
         return ClipOutputs(
@@ -165,9 +165,9 @@ class Evaluation(Stage):
         )
 
     def on_test_epoch_end(self) -> None:
-        for measure in self._all_measures():
-            self.measured |= measure.compute()
-            measure.reset()
+        for metric in self._metrics():
+            self.measured |= metric.compute()
+            metric.reset()
 
     def text_points(self) -> tuple[Tensor, list[str], list[str]] | None:
         """Text embeddings for a map: [M, E], the label of each, and its kind, ``template`` or ``prompt``.
@@ -185,17 +185,17 @@ class Evaluation(Stage):
             return None
         return torch.cat(points), self.labels * (len(kinds) // len(self.labels)), kinds
 
-    def _all_measures(self) -> list[Measure]:
-        return cast(list[Measure], list(self.measures))
+    def _metrics(self) -> list[SpaceMetric]:
+        return cast(list[SpaceMetric], list(self.space_metrics))
 
     def _measure(self, batch: ClipBatch, audio_NE: Tensor) -> Tensor:
-        """Show the measures a batch; return its captions' embeddings, [N, E]."""
+        """Show the metrics a batch; return its captions' embeddings, [N, E]."""
         caption_NE = self._embed_captions(batch)[batch["caption"]]
         clip_N, caption_U = (numbers(texts).to(audio_NE.device) for texts in (batch["id"], batch["captions"]))
         caption_N = caption_U[batch["caption"]]
-        clips = Shared(audio_NE, caption_NE, clip_N, caption_N, batch["label"], batch["rating"])
-        for measure in self._all_measures():
-            measure.update(clips)
+        clips = SharedSpace(audio_NE, caption_NE, clip_N, caption_N, batch["label"], batch["rating"])
+        for metric in self._metrics():
+            metric.update(clips)
         return caption_NE
 
     def _embed_captions(self, batch: ClipBatch) -> Tensor:

@@ -10,11 +10,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-
-class GroupError(ValueError):
-    """A parameter group that matches nothing. Commands end with exit code 2."""
-
-    exit_code = 2
+from stages.errors import SettingError
 
 
 @dataclass(frozen=True)
@@ -40,14 +36,14 @@ def group_parameters(module: nn.Module, groups: Sequence[ParamGroup]) -> list[di
     towards 0, which is no better a temperature than another.
 
     Raises:
-        GroupError: If a pattern matches no trainable parameter.
+        SettingError: If a pattern matches no trainable parameter.
     """
     left = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
     sorted_in: list[dict[str, Any]] = []
     for group in groups:
         names = [name for name in left if re.search(group.pattern, name)]
         if not names:
-            raise GroupError(
+            raise SettingError(
                 f"model.init_args.groups: {group.pattern!r} matches no trainable parameter; their names begin with "
                 f"{', '.join(sorted({'.'.join(name.split('.')[:2]) for name in left}))}"
             )
@@ -76,7 +72,7 @@ class WarmupCosine(LambdaLR):
 
     def __init__(self, optimizer: Optimizer, warmup: float = 0.1, total_steps: int | None = None) -> None:
         if not 0 <= warmup < 1:
-            raise GroupError(f"scheduler.init_args.warmup is {warmup}; expected at least 0 and less than 1")
+            raise SettingError(f"scheduler.init_args.warmup is {warmup}; expected at least 0 and less than 1")
         self.warmup, self.total_steps = warmup, total_steps
         super().__init__(optimizer, self._factor)
 

@@ -71,7 +71,7 @@ def test_they_are_measured_on_test1(capsys: pytest.CaptureFixture[str]) -> None:
     assert (said["data.manifest"], said["data.split.test_on"]) == ("data/msp_podcast/manifest.csv", "test")
     assert said["data.audio.seconds"] == 10.0
     assert named(said, "data.texts.caption").endswith("ValenceArousalCaptions")
-    assert said["model.measures"][0]["init_args"]["pairs"] == 5000
+    assert said["model.space_metrics"][0]["init_args"]["pairs"] == 5000
 
 
 @pytest.mark.parametrize(

@@ -285,7 +285,7 @@ def test_every_number_of_a_stage_file_has_a_source(file: Path) -> None:
 
 
 def test_what_emotionrankclap_measures() -> None:
-    measures = parsed("stages/evaluation.yaml configs/variants/evaluation_shared_space.yaml")["model.measures"]
+    measures = parsed("stages/evaluation.yaml configs/variants/evaluation_shared_space.yaml")["model.space_metrics"]
     alignment, valence, arousal = (measure["init_args"] for measure in measures[:3])
     # Section 4.2.1: 30 trials of 5,000 pairs.
     assert (alignment["trials"], alignment["pairs"]) == (30, 5000)

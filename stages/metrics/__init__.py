@@ -13,12 +13,12 @@ from stages.metrics.confusion import (
 )
 from stages.metrics.discrepancy import centroid_gap, median_bandwidth, mmd2, mmd2_of_samples
 from stages.metrics.emotion import EmotionMetrics
-from stages.metrics.measure import Better, Measure, Shared, Trials
 from stages.metrics.neighbourhood import OrdinalSimilarity
 from stages.metrics.ordinal import OrdinalConsistency
 from stages.metrics.rank import kendall_tau, spearman_rho
 from stages.metrics.ratings import RATING_SCORES, concordance, mean_absolute_error
 from stages.metrics.retrieval import Retrieval
+from stages.metrics.space_metric import Better, GatheredMetric, SharedSpace, SpaceMetric, Trials
 from stages.metrics.wasserstein import dimension_wasserstein, exact_wasserstein, sliced_wasserstein
 
 __all__ = [
@@ -28,11 +28,12 @@ __all__ = [
     "Better",
     "ClassScore",
     "EmotionMetrics",
-    "Measure",
+    "GatheredMetric",
     "OrdinalConsistency",
     "OrdinalSimilarity",
     "Retrieval",
-    "Shared",
+    "SharedSpace",
+    "SpaceMetric",
     "Trials",
     "centroid_gap",
     "concordance",

@@ -6,16 +6,15 @@ import torch
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
+from stages.errors import SettingError
 from stages.metrics.discrepancy import centroid_gap, mmd2_of_samples
-from stages.metrics.errors import MeasureSettingError
-from stages.metrics.measure import Shared, Trials
-from stages.metrics.rows import RowMeasure
+from stages.metrics.space_metric import GatheredMetric, SharedSpace, Trials
 from stages.metrics.wasserstein import dimension_wasserstein, exact_wasserstein, sliced_wasserstein
 
 SHARE = 0.8
 
 
-class Alignment(RowMeasure):
+class Alignment(GatheredMetric):
     """MMD and Wasserstein distances between clips and captions, in trials on random samples of pairs; lower is better.
 
     Each trial draws ``pairs`` pairs without replacement, but at most 80 % of all: a trial on every pair would repeat
@@ -32,7 +31,7 @@ class Alignment(RowMeasure):
         seed: Of samples and directions.
 
     Raises:
-        MeasureSettingError: If a setting is outside its range.
+        SettingError: If a setting is outside its range.
 
     Reference: EmotionRankCLAP, section 4.2.1, which names neither bandwidth nor kind of Wasserstein distance.
     """
@@ -43,17 +42,17 @@ class Alignment(RowMeasure):
         super().__init__()
         for name, value, least in (("trials", trials, 1), ("pairs", pairs, 2), ("projections", projections, 1)):
             if value < least:
-                raise MeasureSettingError(f"{name} of the alignment must be at least {least}, got {value}")
+                raise SettingError(f"{name} of the alignment must be at least {least}, got {value}")
         if exact is not None and exact < 2:
-            raise MeasureSettingError(f"exact must be null or at least 2 pairs, got {exact}")
+            raise SettingError(f"exact must be null or at least 2 pairs, got {exact}")
         self.trials, self.pairs, self.projections, self.exact, self.seed = trials, pairs, projections, exact, seed
 
-    def rows(self, clips: Shared) -> Tensor:
+    def features(self, clips: SharedSpace) -> Tensor:
         return torch.cat([clips.audio_NE, clips.text_NE], dim=1)
 
     def compute(self) -> dict[str, Trials]:
         """MMD2 (unbiased, squared), MMD (its root, 0 where it is negative), sliced W2, dimension W1, centroid gap."""
-        audio_NE, text_NE = self.kept().tensor_split(2, dim=1)
+        audio_NE, text_NE = self.gathered().tensor_split(2, dim=1)
         rows_TM = self._draw(len(audio_NE)).to(audio_NE.device)
         mmd2_T = mmd2_of_samples(audio_NE, text_NE, rows_TM)
         # max() keeps its first argument where that is NaN.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stages.metrics.measure import Better
+from stages.metrics.space_metric import Better
 
 Counts = NDArray[np.int64]
 

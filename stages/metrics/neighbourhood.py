@@ -3,15 +3,14 @@
 import torch
 from torch import Tensor
 
-from stages.metrics.errors import MeasureSettingError
-from stages.metrics.measure import Shared, Trials
+from stages.errors import SettingError
 from stages.metrics.rank import spearman_rho
-from stages.metrics.rows import RowMeasure
+from stages.metrics.space_metric import GatheredMetric, SharedSpace, Trials
 
 BLOCK = 8192
 
 
-class OrdinalSimilarity(RowMeasure):
+class OrdinalSimilarity(GatheredMetric):
     """Spearman's rho of the cosine of clip i and caption j with the nearness of their ratings; one trial.
 
     Nearness is the negative Euclidean distance of the valence and arousal of clips i and j, so 1 is a space in which
@@ -22,21 +21,21 @@ class OrdinalSimilarity(RowMeasure):
         seed: Of the draw.
 
     Raises:
-        MeasureSettingError: If there are fewer than two pairs.
+        SettingError: If there are fewer than two pairs.
     """
 
     def __init__(self, pairs: int = 200_000, seed: int = 0) -> None:
         super().__init__()
         if pairs < 2:
-            raise MeasureSettingError(f"pairs must be at least 2, got {pairs}")
+            raise SettingError(f"pairs must be at least 2, got {pairs}")
         self.pairs, self.seed = pairs, seed
 
-    def rows(self, clips: Shared) -> Tensor:
+    def features(self, clips: SharedSpace) -> Tensor:
         return torch.cat([clips.audio_NE.float(), clips.text_NE.float(), clips.rating_NR[:, :2].float()], dim=1)
 
     def compute(self) -> dict[str, Trials]:
         """One value by the name "similarity-distance rho"; NaN where similarities or distances are all equal."""
-        rows_ND = self.kept()
+        rows_ND = self.gathered()
         rows_ND = rows_ND[~rows_ND[:, -2:].isnan().any(1)]
         audio_NE, text_NE = rows_ND[:, :-2].tensor_split(2, dim=1)
         rating_N2 = rows_ND[:, -2:]

@@ -7,10 +7,9 @@ import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
-from stages.metrics.errors import MeasureSettingError, package
-from stages.metrics.measure import Shared, Trials
+from stages.errors import SettingError, optional_module
 from stages.metrics.rank import kendall_tau
-from stages.metrics.rows import RowMeasure
+from stages.metrics.space_metric import GatheredMetric, SharedSpace, Trials
 
 BLOCK = 512
 FORBIDDEN = -1e3
@@ -25,7 +24,7 @@ class Describer(Protocol):
         ...
 
 
-class OrdinalConsistency(RowMeasure):
+class OrdinalConsistency(GatheredMetric):
     """VOC or AOC: Kendall's tau of described values and ratings of the clips that the descriptions retrieve.
 
     In each list one attribute takes all ``values`` in turn, while the other is fixed; from list to list the fixed value
@@ -46,7 +45,7 @@ class OrdinalConsistency(RowMeasure):
         balanced: Leave out the lists of an incomplete cycle of fixed values, such as the last 2 of 100.
 
     Raises:
-        MeasureSettingError: If there is no list, or not two different values.
+        SettingError: If there is no list, or not two different values.
 
     Reference: EmotionRankCLAP, section 4.2.2.
     """
@@ -65,9 +64,9 @@ class OrdinalConsistency(RowMeasure):
         super().__init__()
         self.values = list(VALUES if values is None else values)
         if lists < 1:
-            raise MeasureSettingError(f"lists must be at least 1, got {lists}")
+            raise SettingError(f"lists must be at least 1, got {lists}")
         if len(set(self.values)) < 2:
-            raise MeasureSettingError(f"values must be at least two different numbers, got {self.values}")
+            raise SettingError(f"values must be at least two different numbers, got {self.values}")
         cycles = lists // len(self.values)
         self.lists = cycles * len(self.values) if balanced and cycles else lists
         self.describer, self.attribute, self.retrieve, self.once = describe, attribute, retrieve, once
@@ -89,13 +88,13 @@ class OrdinalConsistency(RowMeasure):
             return [self.describer.describe(value, fixed, cycle) for value in self.values]
         return [self.describer.describe(fixed, value, cycle) for value in self.values]
 
-    def rows(self, clips: Shared) -> Tensor:
+    def features(self, clips: SharedSpace) -> Tensor:
         rating_N = clips.rating_NR[:, 0 if self.attribute == "valence" else 1]
         return torch.cat([clips.audio_NE.float(), rating_N[:, None].float()], dim=1)
 
     def compute(self) -> dict[str, Trials]:
         """One tau for each list, by the name VOC or AOC."""
-        rows_ND = self.kept()
+        rows_ND = self.gathered()
         rows_ND = rows_ND[~rows_ND[:, -1:].isnan().any(1)]
         audio_NE, rating_N = rows_ND[:, :-1], rows_ND[:, -1:].flatten().cpu()
         name, needed = f"{self.attribute[0].upper()}OC", len(self.values) * (self.lists if self.once == "all" else 1)
@@ -137,7 +136,7 @@ def _greedy(similarity_KD: Tensor, clip_KD: Tensor, taken_N: Tensor) -> Tensor:
 
 def _optimal(similarity_KD: Tensor, clip_KD: Tensor, taken_N: Tensor) -> Tensor:
     """The assignment with the largest sum of similarities, among clips that were not taken."""
-    optimize = package("scipy.optimize", "SciPy (BSD-3-Clause)", "retrieve: optimal")
+    optimize = optional_module("scipy.optimize", "SciPy (BSD-3-Clause)", "retrieve: optimal")
     clip_C, column_KD = torch.unique(clip_KD, return_inverse=True)
     # Whoever is given a clip beyond its nearest ones could have one of them instead, which no other took.
     gain_KC = torch.full((len(clip_KD), len(clip_C)), FORBIDDEN, dtype=torch.float64)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from stages.metrics.measure import Better
+from stages.metrics.space_metric import Better
 
 
 def concordance(predicted: ArrayLike, rated: ArrayLike) -> float:

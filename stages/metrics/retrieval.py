@@ -5,15 +5,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from stages.metrics.errors import MeasureSettingError
-from stages.metrics.measure import Shared, Trials
-from stages.metrics.rows import RowMeasure
+from stages.errors import SettingError
+from stages.metrics.space_metric import GatheredMetric, SharedSpace, Trials
 
 BLOCK = 512
 CUTOFF = 10
 
 
-class Retrieval(RowMeasure):
+class Retrieval(GatheredMetric):
     """Recall, median rank and mAP@10 of clips by caption and of captions by clip; one trial.
 
     A caption counts once however many clips have it, and any clip with the caption is a hit. A miss that is as near as
@@ -23,23 +22,23 @@ class Retrieval(RowMeasure):
         ks: R@k is the share of queries with a hit among the k nearest.
 
     Raises:
-        MeasureSettingError: If a k is below 1.
+        SettingError: If a k is below 1.
     """
 
     def __init__(self, ks: Sequence[int] = (1, 5, 10)) -> None:
         super().__init__()
         if not ks or min(ks) < 1:
-            raise MeasureSettingError(f"ks must be numbers of 1 or more, got {list(ks)}")
+            raise SettingError(f"ks must be numbers of 1 or more, got {list(ks)}")
         self.ks = tuple(ks)
 
-    def rows(self, clips: Shared) -> Tensor:
+    def features(self, clips: SharedSpace) -> Tensor:
         # As the bits of two float32, like the clips' own numbers.
         caption_N2 = clips.caption_N.long()[:, None].view(torch.float32)
         return torch.cat([clips.audio_NE.float(), clips.text_NE.float(), caption_N2], dim=1)
 
     def compute(self) -> dict[str, Trials]:
         """R@k, median rank and mAP@10, each "audio to text" and "text to audio"; NaN without clips."""
-        rows_ND = self.kept()
+        rows_ND = self.gathered()
         audio_NE, text_NE = rows_ND[:, :-2].tensor_split(2, dim=1)
         caption_N = rows_ND[:, -2:].flatten().view(torch.int64)
         caption_U, place_N = torch.unique(caption_N, return_inverse=True)

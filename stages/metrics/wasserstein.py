@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages.metrics.errors import package
+from stages.errors import optional_module
 
 
 def sliced_wasserstein(x_NE: Tensor, y_ME: Tensor, projections: int = 256, seed: int = 0) -> float:
@@ -33,9 +33,9 @@ def exact_wasserstein(x_NE: Tensor, y_ME: Tensor) -> float:
     """W2 with Euclidean distances, by optimal transport; time grows with about the cube of N.
 
     Raises:
-        MeasurePackageError: If POT is not installed.
+        MissingExtra: If POT is not installed.
     """
-    ot = package("ot", "POT (MIT)", "the exact Wasserstein distance")
+    ot = optional_module("ot", "POT (MIT)", "the exact Wasserstein distance")
     if min(len(x_NE), len(y_ME)) < 2:
         return float("nan")
     cost_NM = torch.cdist(x_NE.double(), y_ME.double(), compute_mode="donot_use_mm_for_euclid_dist").square()

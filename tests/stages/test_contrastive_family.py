@@ -224,10 +224,11 @@ def test_gradient_flows_through_tags_only_where_the_loss_lets_it(smooth) -> None
 
 def test_two_towers_of_different_rates_are_refused(smooth) -> None:
     from models.audio import Cnn14
-    from stages.clap import ClapTraining, RateError
+    from stages.clap import ClapTraining
+    from stages.errors import SettingError
 
     slow = Cnn14(sample_rate=8000, fmax=4000.0, width_multiplier=0.03125, stem_stride=2)
-    with pytest.raises(RateError, match="local hears 8000 Hz and the audio tower 16000 Hz"):
+    with pytest.raises(SettingError, match="local hears 8000 Hz and the audio tower 16000 Hz"):
         ClapTraining(smooth.clap, ["anger"], ["angry"], local=slow)
 
 

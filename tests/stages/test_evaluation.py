@@ -17,7 +17,7 @@ from stages.acpt import ACPT
 from stages.clap import ClapTraining
 from stages.classifier import TextClassifier
 from stages.evaluation import ClipOutputs, Evaluation
-from stages.metrics.measure import Measure, Shared
+from stages.metrics.space_metric import SharedSpace, SpaceMetric
 from stages.ser import DimensionalSER
 from stages.stage import Stage
 
@@ -31,14 +31,14 @@ class Statistics(AudioEncoder):
         return torch.stack([torch.stack(torch.std_mean(w[:n])) for w, n in zip(wave_NT, length_N, strict=True)])
 
 
-class Watch(Measure):
+class Watch(SpaceMetric):
     """Keeps what it is shown."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: list[Shared] = []
+        self.seen: list[SharedSpace] = []
 
-    def update(self, clips: Shared) -> None:
+    def update(self, clips: SharedSpace) -> None:
         self.seen.append(clips)
 
     def compute(self) -> dict[str, list[float]]:
@@ -83,18 +83,18 @@ def batch(names: str = "abcde") -> dict[str, object]:
 
 @torch.no_grad()
 def test_a_clip_has_the_number_of_its_name_in_every_batch(tiny_bert: Path) -> None:
-    stage = evaluation(stage_of(ClapTraining, tiny_bert), measures=[Watch()])
+    stage = evaluation(stage_of(ClapTraining, tiny_bert), space_metrics=[Watch()])
     stage.on_test_start()
     found = []
     for parts in (["abcde"], ["ed", "cab"]):
-        stage.measures[0].seen.clear()  # type: ignore[union-attr, operator]
+        stage.space_metrics[0].seen.clear()  # type: ignore[union-attr, operator]
         for names in parts:
             stage.test_step(batch(names), 0)  # type: ignore[arg-type]
-        shown = torch.cat([clips.clip_N for clips in stage.measures[0].seen])  # type: ignore[union-attr]
+        shown = torch.cat([clips.clip_N for clips in stage.space_metrics[0].seen])  # type: ignore[union-attr]
         found.append(dict(zip("".join(parts), shown.tolist(), strict=True)))
     assert found[0] == found[1]
     assert len(set(found[0].values())) == 5
-    captions = [clips.caption_N for clips in stage.measures[0].seen]  # type: ignore[union-attr]
+    captions = [clips.caption_N for clips in stage.space_metrics[0].seen]  # type: ignore[union-attr]
     assert [len(set(part.tolist())) for part in captions] == [2, 2]
 
 
@@ -102,7 +102,7 @@ def test_a_clip_has_the_number_of_its_name_in_every_batch(tiny_bert: Path) -> No
 @pytest.mark.parametrize("half", [False, True])
 def test_scores_are_not_rounded_where_the_towers_run_in_bfloat16(tiny_bert: Path, half: bool) -> None:
     """Towers and projections may; the cosines of what they give are float32, so that no tie goes to the first class."""
-    stage = evaluation(stage_of(TextClassifier, tiny_bert), measures=[Watch()])
+    stage = evaluation(stage_of(TextClassifier, tiny_bert), space_metrics=[Watch()])
     if half:
         stage.bfloat16()
     trained: TextClassifier = stage.stage  # type: ignore[assignment]
@@ -169,8 +169,8 @@ def test_a_stage_without_a_shared_space_is_evaluated_and_not_measured() -> None:
     torch.testing.assert_close(ratings.value, expected)
     assert stage.text_points() is None
     assert stage.frozen_towers == {}
-    with pytest.raises(LabelError, match="measures: DimensionalSER has no shared space of clips and texts"):
-        evaluation(trained, measures=[Watch()])
+    with pytest.raises(LabelError, match="space_metrics: DimensionalSER has no shared space of clips and texts"):
+        evaluation(trained, space_metrics=[Watch()])
 
 
 def test_a_stage_that_recognises_nothing_is_refused() -> None:

@@ -8,7 +8,8 @@ import yaml
 from torch import nn
 
 from stages.checkpoint import Checkpoint
-from stages.optim import GroupError, ParamGroup, WarmupCosine, group_parameters
+from stages.errors import SettingError
+from stages.optim import ParamGroup, WarmupCosine, group_parameters
 
 BASE = 0.5
 
@@ -65,7 +66,7 @@ def test_a_temperature_does_not_decay_whatever_group_it_is_in() -> None:
 @pytest.mark.parametrize("pattern", ["^adio", "text"])
 def test_a_pattern_without_a_parameter_lists_the_names(pattern: str) -> None:
     with pytest.raises(
-        GroupError, match=rf"groups: '\{pattern}' .*names begin with audio.bias, audio.weight, head.bias"
+        SettingError, match=rf"groups: '\{pattern}' .*names begin with audio.bias, audio.weight, head.bias"
         if pattern[0] == "^" else rf"groups: '{pattern}' matches no trainable parameter"
     ) as caught:  # fmt: skip
         group_parameters(Model(), [ParamGroup(pattern, 1.0)])
@@ -119,7 +120,7 @@ def test_rates_rise_to_the_full_one_and_then_fall() -> None:
 
 @pytest.mark.parametrize("warmup", [-0.1, 1.0])
 def test_warmup_is_a_part_of_the_run(warmup: float) -> None:
-    with pytest.raises(GroupError, match=r"scheduler\.init_args\.warmup is .*expected at least 0 and less than 1"):
+    with pytest.raises(SettingError, match=r"scheduler\.init_args\.warmup is .*expected at least 0 and less than 1"):
         scheduled(warmup=warmup)
 
 

@@ -9,33 +9,32 @@ from torch import multiprocessing
 from torch.distributed import destroy_process_group, init_process_group
 
 from stages.metrics.alignment import Alignment
-from stages.metrics.measure import Shared
 from stages.metrics.retrieval import Retrieval
-from stages.metrics.rows import RowMeasure
+from stages.metrics.space_metric import GatheredMetric, SharedSpace
 
 SHARDS = ([], [3, 1, 8, 5], [0, 2, 4, 6, 7, 9])
 
 
-def clips() -> Shared:
+def clips() -> SharedSpace:
     audio_NE, text_NE = torch.randn(2, 10, 4, generator=torch.Generator().manual_seed(0))
     caption_N = torch.arange(10) * 2**40 - 5
     clip_N = torch.tensor([3, -8, 2**61, 0, -(2**60), 7, 9, -1, 5, 4])
-    return Shared(audio_NE, text_NE, clip_N, caption_N, torch.full((10,), -1), torch.full((10, 3), torch.nan))
+    return SharedSpace(audio_NE, text_NE, clip_N, caption_N, torch.full((10,), -1), torch.full((10, 3), torch.nan))
 
 
-def measures() -> list[RowMeasure]:
+def metrics() -> list[GatheredMetric]:
     return [Retrieval(), Alignment(trials=5, pairs=6, projections=8)]
 
 
-def part(whole: Shared, rows: list[int]) -> Shared:
-    return Shared(*(getattr(whole, name)[rows] for name in Shared.__dataclass_fields__))
+def part(whole: SharedSpace, rows: list[int]) -> SharedSpace:
+    return SharedSpace(*(getattr(whole, name)[rows] for name in SharedSpace.__dataclass_fields__))
 
 
 def run(rank: int, folder: Path) -> None:
     torch.set_num_threads(1)
     init_process_group("gloo", init_method=f"file://{folder / 'rendezvous'}", rank=rank, world_size=len(SHARDS))
     values = {}
-    for measure in measures():
+    for measure in metrics():
         if SHARDS[rank]:
             measure.update(part(clips(), SHARDS[rank]))
         values |= {name: tuple(trials) for name, trials in measure.compute().items()}

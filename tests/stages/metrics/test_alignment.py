@@ -6,11 +6,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from stages.errors import SettingError
 from stages.metrics import alignment
 from stages.metrics.alignment import Alignment
 from stages.metrics.discrepancy import centroid_gap, median_bandwidth, mmd2
-from stages.metrics.errors import MeasureSettingError
-from stages.metrics.measure import Shared
+from stages.metrics.space_metric import SharedSpace
 from stages.metrics.wasserstein import dimension_wasserstein, sliced_wasserstein
 
 
@@ -19,14 +19,14 @@ def pairs(n=60, gap=0.5):
     audio, text = F.normalize(torch.randn(2, n, 6, generator=draw), dim=-1)
     text = F.normalize(text + gap, dim=-1)
     clip = torch.randperm(n, generator=draw) - n // 2
-    return Shared(audio, text, clip, torch.arange(n), torch.full((n,), -1), torch.full((n, 3), torch.nan))
+    return SharedSpace(audio, text, clip, torch.arange(n), torch.full((n,), -1), torch.full((n, 3), torch.nan))
 
 
 def measured(clips, *, batches=(None,), **settings):
     measure = Alignment(**{"trials": 4, "pairs": 20, "projections": 16, **settings})
     for rows in batches:
         rows = slice(None) if rows is None else rows
-        measure.update(Shared(*(getattr(clips, name)[rows] for name in Shared.__dataclass_fields__)))
+        measure.update(SharedSpace(*(getattr(clips, name)[rows] for name in SharedSpace.__dataclass_fields__)))
     measured = measure.compute()
     assert {trials.better for trials in measured.values()} == {"lower"}
     return {name: trials.values for name, trials in measured.items()}
@@ -119,6 +119,6 @@ def test_exact_distance_of_a_part_of_the_sample():
 
 @pytest.mark.parametrize("setting", [{"trials": 0}, {"pairs": 1}, {"projections": 0}, {"exact": 1}])
 def test_settings_out_of_range_are_named(setting):
-    with pytest.raises(MeasureSettingError, match=next(iter(setting))) as caught:
+    with pytest.raises(SettingError, match=next(iter(setting))) as caught:
         Alignment(**setting)
     assert caught.value.exit_code == 2

@@ -5,16 +5,16 @@ import torch
 import torch.nn.functional as F
 from scipy.stats import spearmanr
 
-from stages.metrics.errors import MeasureSettingError
-from stages.metrics.measure import Shared
+from stages.errors import SettingError
 from stages.metrics.neighbourhood import OrdinalSimilarity
+from stages.metrics.space_metric import SharedSpace
 
 
 def clips(n=30, noise=0.3):
     draw = torch.Generator().manual_seed(0)
     rating = torch.rand(n, 3, generator=draw) * 6 + 1
     audio, text = (F.normalize(rating + noise * torch.randn(n, 3, generator=draw) - 4, dim=1) for _ in range(2))
-    return Shared(audio, text, torch.arange(n), torch.arange(n), torch.full((n,), -1), rating)
+    return SharedSpace(audio, text, torch.arange(n), torch.arange(n), torch.full((n,), -1), rating)
 
 
 def measured(shared, **settings):
@@ -46,7 +46,7 @@ def test_clips_without_ratings_take_no_part():
     shared = clips()
     shared.rating_NR[3, 1] = torch.nan
     keep = torch.arange(30) != 3
-    rated = Shared(*(getattr(shared, name)[keep] for name in Shared.__dataclass_fields__))
+    rated = SharedSpace(*(getattr(shared, name)[keep] for name in SharedSpace.__dataclass_fields__))
     assert measured(shared) == measured(rated)
 
 
@@ -59,5 +59,5 @@ def test_without_contrast_it_is_nan():
 
 
 def test_settings_out_of_range_are_named():
-    with pytest.raises(MeasureSettingError, match="pairs must be at least 2"):
+    with pytest.raises(SettingError, match="pairs must be at least 2"):
         OrdinalSimilarity(pairs=1)

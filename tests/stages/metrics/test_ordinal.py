@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from scipy.stats import kendalltau
 
+from stages.errors import SettingError
 from stages.metrics import ordinal
-from stages.metrics.errors import MeasureSettingError
-from stages.metrics.measure import Shared
 from stages.metrics.neighbourhood import OrdinalSimilarity
 from stages.metrics.ordinal import VALUES, OrdinalConsistency
+from stages.metrics.space_metric import SharedSpace
 
 
 class Plain:
@@ -34,7 +34,7 @@ def clips(n=300, wrong=0.0):
     rating = torch.rand(n, 3, generator=torch.Generator().manual_seed(0)) * 6 + 1
     audio = point(*rating[:, :2].T)
     audio = F.normalize(audio + wrong * torch.randn(n, 3, generator=torch.Generator().manual_seed(1)), dim=1)
-    return Shared(audio, audio, torch.arange(n), torch.arange(n), torch.full((n,), -1), rating)
+    return SharedSpace(audio, audio, torch.arange(n), torch.arange(n), torch.full((n,), -1), rating)
 
 
 def measured(shared, **settings):
@@ -127,7 +127,7 @@ def test_clips_without_a_rating_take_no_part():
     shared = clips(40)
     rating = torch.cat([shared.rating_NR, torch.full((40, 3), torch.nan)])
     audio = torch.cat([shared.audio_NE, shared.audio_NE.flip(0)])
-    both = Shared(audio, audio, torch.arange(80), torch.arange(80), torch.full((80,), -1), rating)
+    both = SharedSpace(audio, audio, torch.arange(80), torch.arange(80), torch.full((80,), -1), rating)
     assert measured(both, lists=5) == measured(shared, lists=5)
 
 
@@ -158,7 +158,7 @@ def test_without_descriptions_it_says_what_to_call():
 
 @pytest.mark.parametrize("setting", [{"lists": 0}, {"values": [4.0]}, {"values": [4.0, 4.0]}])
 def test_settings_out_of_range_are_named(setting):
-    with pytest.raises(MeasureSettingError, match=next(iter(setting))):
+    with pytest.raises(SettingError, match=next(iter(setting))):
         OrdinalConsistency(Plain(), **setting)
 
 
@@ -168,4 +168,4 @@ def test_ratings_are_kept_as_they_are_beside_embeddings_of_half_precision():
     half = replace(shared, audio_NE=shared.audio_NE.bfloat16(), text_NE=shared.text_NE.bfloat16())
     for measure, width in ((OrdinalConsistency(Plain()), 1), (OrdinalSimilarity(), 2)):
         measure.update(half)
-        assert torch.equal(measure.kept()[:, -width:], shared.rating_NR[:, :width])
+        assert torch.equal(measure.gathered()[:, -width:], shared.rating_NR[:, :width])

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
+from stages.errors import SettingError
 from stages.metrics import retrieval
-from stages.metrics.errors import MeasureSettingError
-from stages.metrics.measure import Shared
 from stages.metrics.retrieval import Retrieval
+from stages.metrics.space_metric import SharedSpace
 
 
 def shared(audio, text, caption):
     n = len(audio)
-    return Shared(audio, text, torch.arange(n), caption, torch.full((n,), -1), torch.full((n, 3), torch.nan))
+    return SharedSpace(audio, text, torch.arange(n), caption, torch.full((n,), -1), torch.full((n, 3), torch.nan))
 
 
 def example(n=40, captions=6, noise=0.5):
@@ -97,5 +97,5 @@ def test_without_clips_everything_is_nan():
 
 @pytest.mark.parametrize("ks", [(), (0, 1)])
 def test_settings_out_of_range_are_named(ks):
-    with pytest.raises(MeasureSettingError, match="ks must be"):
+    with pytest.raises(SettingError, match="ks must be"):
         Retrieval(ks)

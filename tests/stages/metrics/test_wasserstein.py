@@ -7,7 +7,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import wasserstein_distance
 
-from stages.metrics.errors import MeasurePackageError
+from stages.errors import MissingExtra
 from stages.metrics.wasserstein import dimension_wasserstein, exact_wasserstein, sliced_wasserstein
 
 SIZES = [(2, 2), (6, 6), (4, 6), (7, 5), (3, 40)]
@@ -104,6 +104,6 @@ def test_fewer_than_two_points_give_nan(n, m):
 
 def test_a_missing_package_is_named_with_its_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "ot", None)
-    with pytest.raises(MeasurePackageError, match=r'POT \(MIT\).*pip install "emoclap\[report\]"') as caught:
+    with pytest.raises(MissingExtra, match=r'POT \(MIT\).*pip install "emoclap\[report\]"') as caught:
         exact_wasserstein(cloud(3), cloud(3))
     assert caught.value.exit_code == 4
