@@ -67,10 +67,11 @@ class ContrastiveLoss(nn.Module, ABC):
     """An objective over the pairs of all ranks.
 
     Attributes:
-        needs: What it must know of the pairs beside the embeddings; a stage computes what is named, and no more.
+        required_fields: What it must know of the pairs beside the embeddings; a stage computes what is named, and no
+            more.
     """
 
-    needs: tuple[FieldName, ...] = ()
+    required_fields: tuple[FieldName, ...] = ()
 
     @abstractmethod
     def forward(self, pairs: ContrastiveBatch) -> Tensor:

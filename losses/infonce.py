@@ -37,7 +37,7 @@ class InfoNCE(ContrastiveLoss):
         super().__init__()
         one_of("InfoNCE: targets", targets, ("identity", "label"))
         self.targets = targets
-        self.needs = ("label",) if targets == "label" else ()
+        self.required_fields = ("label",) if targets == "label" else ()
 
     def forward(self, pairs: ContrastiveBatch) -> Tensor:
         """Return a non-negative scalar, the same on every rank.

@@ -46,7 +46,7 @@ class RankNContrast(ContrastiveLoss):
     for Regression", NeurIPS 2023.
     """
 
-    needs = ("rating",)
+    required_fields = ("rating",)
 
     def __init__(
         self,

@@ -87,13 +87,13 @@ class SoftTargets(ContrastiveLoss):
         self.log_floor = math.log(floor) if floor else -math.inf
         local: tuple[FieldName, ...] = ("local",) if beta > 0 and gamma < 1 else ()
         tags: tuple[FieldName, ...] = ("tag",) if beta > 0 and gamma > 0 and t2t != "caption" else ()
-        self.needs = local + tags
+        self.required_fields = local + tags
 
     def forward(self, pairs: ContrastiveBatch) -> Tensor:
         """Return a non-negative scalar, the same on every rank.
 
         Raises:
-            LossInputError: If the pairs lack what ``needs`` names.
+            LossInputError: If the pairs lack what ``required_fields`` names.
         """
         pairs = pairs.gathered()
         scale = pairs.scale / self.prediction_temperature

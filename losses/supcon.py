@@ -28,7 +28,7 @@ class SupCon(ContrastiveLoss):
     SupConCLAP of EmotionRankCLAP, section 4.1.
     """
 
-    needs = ("label",)
+    required_fields = ("label",)
 
     def __init__(self, directions: Literal["audio_to_text", "both"] = "both") -> None:
         super().__init__()

@@ -72,18 +72,24 @@ class Clap(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / temperature)), requires_grad=learn_temperature)
         self._log_bounds = (-math.log(max_temperature), -math.log(min_temperature))
         self.unit_in_training = unit_in_training
-        self.frozen = [tower for tower, frozen in ((audio, freeze_audio), (text, freeze_text)) if frozen]
-        for tower in self.frozen:
-            tower.requires_grad_(False)
+        self.freeze_audio, self.freeze_text = freeze_audio, freeze_text
+        for tower in (audio, text):
+            if self.is_frozen(tower):
+                tower.requires_grad_(False)
         self.sample_rate, self.width = audio.sample_rate, dim
         self.train()
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of all but the frozen towers, whose dropout and running statistics must rest."""
         super().train(mode)
-        for tower in self.frozen:
-            tower.eval()
+        for tower in (self.audio, self.text):
+            if self.is_frozen(tower):
+                tower.eval()
         return self
+
+    def is_frozen(self, tower: nn.Module) -> bool:
+        """Whether one of the two towers is kept as it is."""
+        return self.freeze_audio if tower is self.audio else self.freeze_text
 
     @property
     def scale(self) -> Tensor:

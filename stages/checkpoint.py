@@ -40,8 +40,8 @@ class CheckpointContent(TypedDict):
     Attributes:
         state_dict: Tensors by name, such as ``clap.audio.fc1.weight``; without those of ``left_out``.
         hyper_parameters: The stage's arguments as its configuration says them, and its class as ``_class_path``.
-        left_out: Frozen tensors that are what their source holds, by the name of the pretrained module.
         emoclap: The release that wrote it.
+        left_out: Frozen tensors that are what their source holds, by the name of the pretrained module.
         label_set: Name of the label set that the labels are.
         training_speakers: Every speaker that it, or a stage before it, was trained on, as ``corpus/name``.
         selection_speakers: The speakers by whose scores it was chosen.
@@ -54,8 +54,8 @@ class CheckpointContent(TypedDict):
 
     state_dict: dict[str, Tensor]
     hyper_parameters: dict[str, Any]
+    emoclap: str
     left_out: NotRequired[dict[str, LeftOut]]
-    emoclap: NotRequired[str]
     label_set: NotRequired[str | None]
     training_speakers: NotRequired[list[str]]
     selection_speakers: NotRequired[list[str]]

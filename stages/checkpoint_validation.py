@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from stages.errors import CheckpointError
-from stages.release import unreadable
+from stages.release import RELEASE_KEY, unreadable
 
 
 def require_content(content: Any, path: Path) -> None:
@@ -28,7 +28,7 @@ def require_content(content: Any, path: Path) -> None:
             else f"a {type(content).__name__}"
         )
         raise CheckpointError(f"{path}: is no checkpoint of a stage; found {found}")
-    if complaint := unreadable(content):
+    if complaint := unreadable(content.get(RELEASE_KEY)):
         raise CheckpointError(f"{path}: {complaint}")
     settings = content["hyper_parameters"]
     if not _is_mapping(settings, object):

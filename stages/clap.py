@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from datamodules.batch import ClipBatch
@@ -19,7 +20,7 @@ from models.recognition import Recogniser, zero_shot
 from stages.errors import SettingError
 from stages.frozen import FrozenTower, frozen_tower
 from stages.metrics import EmotionMetrics
-from stages.optim import ParamGroup, WarmupCosine, group_parameters
+from stages.optim import ParamGroup, configure, start_schedule
 from stages.stage import Stage
 from stages.templates import require_emotion
 
@@ -99,21 +100,26 @@ class ClapTraining(Stage):
     @property
     def frozen_towers(self) -> dict[str, FrozenTower]:
         if self._frozen is None:
-            towers = {"audio": self.clap.audio, "local": self.local, "text": self.clap.text}
-            used = (*self.hearing, "text")
-            rest = {name: tower for name, tower in towers.items() if name in used and tower is not None}
-            self._frozen = {name: frozen_tower(tower) for name, tower in rest.items() if _is_frozen(tower)}
+            frozen = {name: tower for name, tower in self._towers().items() if self._is_frozen(tower)}
+            self._frozen = {name: frozen_tower(tower) for name, tower in frozen.items()}
         return self._frozen
+
+    def _towers(self) -> dict[str, nn.Module]:
+        """The towers that this stage runs, by name."""
+        towers: dict[str, nn.Module] = {"audio": self.clap.audio}
+        if self.local is not None and "local" in self.hearing:
+            towers["local"] = self.local
+        return {**towers, "text": self.clap.text}
+
+    def _is_frozen(self, tower: nn.Module) -> bool:
+        return tower is self.local or self.clap.is_frozen(tower)
 
     @property
     def _compares_local(self) -> bool:
-        return "local" in self.loss.needs
+        return "local" in self.loss.required_fields
 
     def on_train_start(self) -> None:
-        # Not earlier: counting the steps makes the loader, which must know how far a resumed run has come.
-        scheduler = self.lr_schedulers()
-        if isinstance(scheduler, WarmupCosine) and scheduler.total_steps is None:
-            scheduler.run_over(int(self.trainer.estimated_stepping_batches))
+        start_schedule(self)
 
     def training_step(self, batch: ClipBatch, _: int) -> Tensor:
         pairs = self.pairs(batch)
@@ -137,7 +143,7 @@ class ClapTraining(Stage):
             # Under autocast the tower's type depends on whether there is a clip; the loss compares in float32 anyway.
             known["local_NL"] = self._local_features(batch, pooled_ND).float()
         # A rank without clips takes part with no rows: what one rank gathers, all must.
-        if "tag" in self.loss.needs and (batch["tags"] or not batch["id"]):
+        if "tag" in self.loss.required_fields and (batch["tags"] or not batch["id"]):
             known["tag_NE"] = self.clap.project_text(self._pooled_texts(batch, "tag"))[batch["tag"]]
         return ContrastiveBatch(
             audio_NE=self.clap.project_audio(pooled_ND),
@@ -175,12 +181,8 @@ class ClapTraining(Stage):
         self.log("val/WA", scores["WA"])
         self.metrics.reset()
 
-    def configure_optimizers(self) -> Any:
-        optimizer = self.optimizer(group_parameters(self, self.groups))
-        if self.scheduler is None:
-            return optimizer
-        scheduler = self.scheduler(optimizer)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        return configure(self, self.optimizer, self.groups, self.scheduler)
 
     def _pooled_audio(self, batch: ClipBatch) -> Tensor:
         """What the audio tower makes of the clips, [N, D]: kept from before, or made now."""
@@ -209,14 +211,10 @@ class ClapTraining(Stage):
         """What the text tower makes of texts, [U, D]; a frozen tower reads each text once in its life."""
         if not texts:
             return self.clap.scale.new_zeros(0, self.clap.text.width)
-        if not _is_frozen(self.clap.text):
+        if not self.clap.is_frozen(self.clap.text):
             return self.clap.text(texts)  # type: ignore[no-any-return]
         unread = [text for text in texts if text not in self._pooled]
         if unread:
             with torch.no_grad():
                 self._pooled.update(zip(unread, self.clap.text(unread), strict=True))
         return torch.stack([self._pooled[text] for text in texts]).to(self.device)
-
-
-def _is_frozen(tower: nn.Module) -> bool:
-    return not any(parameter.requires_grad for parameter in tower.parameters())

@@ -116,7 +116,7 @@ class Evaluation(Stage):
                 if self.space_metrics:
                     towers["text"] = self.space.text
                 for name, tower in towers.items():
-                    if any(tower is each for each in self.space.frozen):
+                    if self.space.is_frozen(tower):
                         self._frozen[name] = frozen_tower(tower)
         return self._frozen
 

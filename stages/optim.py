@@ -1,4 +1,4 @@
-"""Parameter groups and schedules."""
+"""Optimizers of stages: parameter groups and schedules."""
 
 import math
 import re
@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -27,6 +30,39 @@ class ParamGroup:
     pattern: str
     lr: float | None = None
     weight_decay: float | None = None
+
+
+def configure(
+    stage: LightningModule,
+    optimizer: OptimizerCallable,
+    groups: Sequence[ParamGroup],
+    scheduler: LRSchedulerCallable | None = None,
+) -> OptimizerLRScheduler:
+    """Make the optimizer of a stage and its schedule, which is stepped after every batch.
+
+    Args:
+        stage: Whose trainable parameters are optimized.
+        optimizer: Called with the parameter groups.
+        groups: Parameters with learning rates of their own.
+        scheduler: Called with the optimizer; null keeps the learning rates.
+
+    Raises:
+        GroupError: If a group's pattern matches no trainable parameter.
+    """
+    made = optimizer(group_parameters(stage, groups))
+    if scheduler is None:
+        return made
+    return {"optimizer": made, "lr_scheduler": {"scheduler": scheduler(made), "interval": "step"}}
+
+
+def start_schedule(stage: LightningModule) -> None:
+    """Tell a schedule the length of the run, when training starts.
+
+    Not earlier: counting the steps makes the loader, which must know how far a resumed run has come.
+    """
+    scheduler = stage.lr_schedulers()
+    if isinstance(scheduler, WarmupCosine) and scheduler.total_steps is None:
+        scheduler.run_over(int(stage.trainer.estimated_stepping_batches))
 
 
 def group_parameters(module: nn.Module, groups: Sequence[ParamGroup]) -> list[dict[str, Any]]:

@@ -1,29 +1,41 @@
-"""Which release of emoclap wrote a checkpoint, and whether this one can read it."""
+"""Which release of emoclap wrote a checkpoint or a run folder, and whether this one can read it."""
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 # The one place that says it: an installation's metadata, which an editable one does not renew, are made from it.
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 RELEASE_KEY = "emoclap"
+# What earlier releases wrote has other names and another layout.
+OLDEST_READ = "0.2.0"
 
 
 def release() -> str:
-    """This release, as ``0.1.0``."""
+    """This release, as ``0.2.0``."""
     return __version__
 
 
-def unreadable(checkpoint: Mapping[str, Any]) -> str | None:
-    """Say why this release cannot read a checkpoint, if it cannot: a later one wrote it, whose parts may mean more.
+def unreadable(wrote: Any) -> str | None:
+    """Say why this release cannot read what another one wrote, if it cannot: that is an earlier or a later one.
 
-    Checkpoints of earlier releases, and those of before the release was noted in them, are read.
+    Args:
+        wrote: The release that is noted in it; None where none is.
+
+    >>> unreadable("0.1.0")
+    'was written by emoclap 0.1.0, and 0.2.0 reads nothing older than 0.2.0; run the stage that writes it again'
     """
-    wrote = checkpoint.get(RELEASE_KEY)
     if wrote is None:
-        return None
+        return (
+            f"does not say which release of emoclap wrote it, and {release()} reads nothing older than {OLDEST_READ}; "
+            "run the stage that writes it again"
+        )
     if not isinstance(wrote, str) or not _numbers(wrote):
-        return f"is no checkpoint of emoclap: its release is {str(wrote)[:40]!r}"
+        return f"is nothing that emoclap wrote: its release is {str(wrote)[:40]!r}"
+    if _numbers(wrote) < _numbers(OLDEST_READ):
+        return (
+            f"was written by emoclap {wrote}, and {release()} reads nothing older than {OLDEST_READ}; "
+            "run the stage that writes it again"
+        )
     if _numbers(wrote) > _numbers(release()):
         return (
             f"was written by emoclap {wrote}, and this is {release()}; install that release or a later one, or run "

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from datamodules.batch import ClipBatch
@@ -13,7 +13,7 @@ from losses.ccc import ConcordanceLoss
 from losses.gather import gather
 from models.audio.encoder import AudioEncoder
 from models.recognition import DIMENSIONS, ClipEncoder, Dimensional, RatingHead, Recogniser
-from stages.optim import ParamGroup, WarmupCosine, group_parameters
+from stages.optim import ParamGroup, configure, start_schedule
 from stages.stage import Stage
 
 
@@ -70,9 +70,7 @@ class DimensionalSER(Stage):
         return [Dimensional(ClipEncoder(self.audio), self.head)]
 
     def on_train_start(self) -> None:
-        scheduler = self.lr_schedulers()
-        if isinstance(scheduler, WarmupCosine) and scheduler.total_steps is None:
-            scheduler.run_over(int(self.trainer.estimated_stepping_batches))
+        start_schedule(self)
 
     def training_step(self, batch: ClipBatch, _: int) -> Tensor:
         loss: Tensor = self.loss(self(batch["wave"], batch["length"]), batch["rating"])
@@ -98,9 +96,5 @@ class DimensionalSER(Stage):
         if values:
             self.log_dict({**values, "val/CCC": torch.stack(list(values.values())).mean()}, prog_bar=True)
 
-    def configure_optimizers(self) -> Any:
-        optimizer = self.optimizer(group_parameters(self, self.groups))
-        if self.scheduler is None:
-            return optimizer
-        scheduler = self.scheduler(optimizer)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        return configure(self, self.optimizer, self.groups, self.scheduler)

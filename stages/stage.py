@@ -9,8 +9,10 @@ from torch import nn
 
 from models.recognition import Recogniser
 from stages.checkpoint import Checkpoint, CheckpointContent, leave_out_pretrained
+from stages.checkpoint_validation import require_content
 from stages.frozen import FrozenTower
 from stages.init_from import InitFrom, plan_transfers
+from stages.release import RELEASE_KEY, release
 
 
 class Stage(LightningModule):
@@ -111,9 +113,11 @@ class Stage(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         kept, left_out = leave_out_pretrained(self, checkpoint["state_dict"], self._changed)
-        checkpoint |= {"state_dict": kept, "left_out": left_out}
+        checkpoint |= {"state_dict": kept, "left_out": left_out, RELEASE_KEY: release()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        own = Checkpoint(cast(CheckpointContent, checkpoint), Path("the checkpoint to resume from"))
+        path = Path("the checkpoint to resume from")
+        require_content(checkpoint, path)
+        own = Checkpoint(cast(CheckpointContent, checkpoint), path)
         for part, module in self.part_modules().items():
             self.note_changed(part, own.load(part, module))

@@ -13,7 +13,6 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from datamodules.files import replacing, sha256
 from lightning_app.runs.storage import writing
 from stages.errors import CheckpointError
-from stages.release import RELEASE_KEY, release, unreadable
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -25,13 +24,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Save a checkpoint, with the version of emoclap.
+        """Save a checkpoint.
 
         Raises:
             StorageError: If the disk is full or the folder cannot be written; the checkpoint of before is still there.
         """
         target = Path(path)
-        checkpoint[RELEASE_KEY] = release()
         with writing(target):
             # What is entered last is in its place first: the digest before the checkpoint.
             with replacing(target) as new, replacing(_next_digest_file(target)) as new_digest:
@@ -45,8 +43,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Read tensors and plain values only: whatever ``weights_only`` says, no code of a checkpoint is run."""
         verify(Path(path))
         content: dict[str, Any] = super().load_checkpoint(path, map_location, weights_only=True)
-        if complaint := unreadable(content):
-            raise CheckpointError(f"{path}: {complaint}")
         return content
 
     def remove_checkpoint(self, path: Any) -> None:

@@ -18,8 +18,9 @@ from lightning_app.config.secrets import masked_words
 from lightning_app.runs.files import DONE_JSON, STARTED_JSON, read_json, write_json
 from lightning_app.runs.fingerprint import Fingerprint, read_fingerprint, sha256
 from lightning_app.runs.previous import forget
+from stages.release import release
 
-PACKAGES = ("emoclap", "torch", "lightning", "torchaudio", "transformers", "torchmetrics", "jsonargparse")
+PACKAGES = ("torch", "lightning", "torchaudio", "transformers", "torchmetrics", "jsonargparse")
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,8 @@ def duration(seconds: float) -> str:
 
 
 def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
+    # Not by the installation's metadata, which an editable one does not renew.
+    versions = {"python": platform.python_version(), "emoclap": release()}
     for package in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
             versions[package] = version(package)

@@ -35,7 +35,7 @@ SOUND: dict[str, Any] = {
     "training_speakers": ["buzz/ann", "buzz/bob"],
     "label_set": "iemocap4",
     "seconds": 1.2,
-    "emoclap": "0.1.0",
+    "emoclap": "0.2.0",
     "epoch": 3,
     "loops": {"a": [1, (2, 3)]},
 }

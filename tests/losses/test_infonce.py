@@ -82,8 +82,8 @@ def test_a_clip_without_a_label_has_its_own_caption():
 
 
 def test_labels_are_asked_for_where_they_are_used():
-    assert InfoNCE().needs == ()
-    assert InfoNCE("label").needs == ("label",)
+    assert InfoNCE().required_fields == ()
+    assert InfoNCE("label").required_fields == ("label",)
     pairs = ContrastiveBatch(unit(4, 4, seed=2), unit(4, 4, seed=3), torch.arange(4), torch.tensor(20.0))
     with pytest.raises(LossInputError, match="'label' needs the class of each clip"):
         InfoNCE("label")(pairs)

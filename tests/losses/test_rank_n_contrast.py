@@ -262,7 +262,7 @@ def test_precision(dtype, tolerance):
 def test_it_needs_ratings_and_says_how_to_get_them():
     pairs = pairs_of(RATINGS["ties"])
     mend = r"set data.split.require to \[valence, arousal\]"
-    assert RankNContrast().needs == ("rating",)
+    assert RankNContrast().required_fields == ("rating",)
     with pytest.raises(LossInputError, match=f"got none; {mend}") as found:
         RankNContrast()(replace(pairs, rating_NR=None))
     assert found.value.exit_code == 3

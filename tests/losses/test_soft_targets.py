@@ -236,7 +236,7 @@ def test_clips_that_share_a_caption_might_as_well_have_copies():
 )
 def test_it_asks_for_what_it_uses_and_no_more(kwargs, needs):
     loss, pairs = SoftTargets(**kwargs), pairs_of(CAPTION["shared"])
-    assert set(loss.needs) == needs
+    assert set(loss.required_fields) == needs
     given = {"local_NL": "local", "tag_NE": "tag"}
     assert loss(replace(pairs, **{name: None for name, what in given.items() if what not in needs})).isfinite()
     for name, what in given.items():

@@ -139,7 +139,7 @@ def test_precision(dtype, tolerance):
 
 
 def test_it_needs_labels():
-    assert SupCon().needs == ("label",)
+    assert SupCon().required_fields == ("label",)
     with pytest.raises(LossInputError, match="SupCon needs the class of each clip"):
         SupCon()(replace(pairs_of([0], [0]), label_N=None))
     with pytest.raises(LossSettingError, match="directions is 'text'; expected 'audio_to_text' or 'both'"):

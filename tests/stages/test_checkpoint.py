@@ -14,6 +14,7 @@ from models.pretrained import Pretrained
 from stages.checkpoint import Checkpoint, CheckpointContent, leave_out_pretrained
 from stages.checkpoint_validation import require_content
 from stages.errors import CheckpointError
+from stages.release import release
 
 HERE = Path("somewhere.ckpt")
 FILE = Pretrained("hub/tower", "c0ffee", "1" * 64)
@@ -48,6 +49,7 @@ def content(part: nn.Module, changed: tuple[str, ...] = ()) -> CheckpointContent
     return {
         "state_dict": kept,
         "hyper_parameters": {"_class_path": "stages.clap.ClapTraining", "labels": ["a"], "words": ["a"]},
+        "emoclap": release(),
         "left_out": left_out,
     }
 
@@ -201,9 +203,9 @@ def test_damaged_and_foreign_files_are_refused(chain, tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize("seconds", [math.nan, math.inf, 0.0, -1, "3"])
 def test_a_length_that_no_clip_has_is_refused(tmp_path: Path, seconds: Any) -> None:
-    require_content({"state_dict": {}, "hyper_parameters": {}, "seconds": 1.5}, tmp_path)
+    require_content({"state_dict": {}, "hyper_parameters": {}, "emoclap": release(), "seconds": 1.5}, tmp_path)
     with pytest.raises(CheckpointError, match="expected seconds, a number above 0"):
-        require_content({"state_dict": {}, "hyper_parameters": {}, "seconds": seconds}, tmp_path)
+        require_content({"state_dict": {}, "hyper_parameters": {}, "emoclap": release(), "seconds": seconds}, tmp_path)
 
 
 def test_one_flipped_bit_anywhere_in_the_weights_is_found(chain, command, corpus, tmp_path, capsys) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from lightning_app.config.files import load_yaml
 from stages.checkpoint import Checkpoint
+from stages.release import release
 
 ROOT = Path(__file__).parents[2]
 SYSTEMS = ("emotionrankclap", "clap_sce", "supcon_clap", "clap_template", "clap4emo", "smoothclap", "paraclap")
@@ -166,7 +167,8 @@ def test_no_audio_tower_at_all(command, capsys) -> None:
 
 
 def test_a_checkpoint_without_an_audio_tower_is_named(tiny, command, tmp_path, capsys) -> None:
-    torch.save({"state_dict": {}, "hyper_parameters": {"_class_path": "stages.x.Y"}}, tmp_path / "other.ckpt")
+    content = {"state_dict": {}, "hyper_parameters": {"_class_path": "stages.x.Y"}, "emoclap": release()}
+    torch.save(content, tmp_path / "other.ckpt")
     assert command(*words_of("emotionrankclap", tiny, tmp_path / "other.ckpt", tmp_path / "run")) == 4
     assert "has no part 'clap.audio' (stages.x.Y wrote it, with the parts none)" in capsys.readouterr().err
 

@@ -15,9 +15,27 @@ def one_and_two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stages.release.__version__", "1.2.0")
 
 
-@pytest.mark.parametrize("wrote", ["1.2.0", "1.2", "1.1.9", "0.9", "1.2.0rc1", None])
-def test_what_this_release_and_earlier_ones_wrote_is_read(wrote: str | None) -> None:
-    assert unreadable({"emoclap": wrote} if wrote else {}) is None
+@pytest.mark.parametrize("wrote", ["1.2.0", "1.2", "1.1.9", "0.9", "0.2", "1.2.0rc1"])
+def test_what_this_release_and_those_since_0_2_wrote_is_read(wrote: str) -> None:
+    assert unreadable(wrote) is None
+
+
+@pytest.mark.parametrize(
+    ("wrote", "said"),
+    [
+        ("0.1.0", "was written by emoclap 0.1.0, and 1.2.0 reads nothing older than 0.2.0; run"),
+        (
+            None,
+            "does not say which release of emoclap wrote it, and 1.2.0 reads nothing older than 0.2.0; run",
+        ),
+    ],
+)
+def test_what_an_older_release_wrote_is_not(wrote: str | None, said: str, tmp_path: Path) -> None:
+    content = {"state_dict": {}, "hyper_parameters": {}} | ({"emoclap": wrote} if wrote else {})
+    torch.save(content, tmp_path / "a.ckpt")
+    with pytest.raises(CheckpointError, match=rf"a\.ckpt: {said} the stage that writes it again") as caught:
+        Checkpoint.open(tmp_path / "a.ckpt")
+    assert caught.value.exit_code == 4
 
 
 @pytest.mark.parametrize("wrote", ["1.2.1", "1.10", "2.0.0", "10.0"])
@@ -31,7 +49,7 @@ def test_what_a_later_release_wrote_is_not(wrote: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrote", ["new", 3, torch.zeros(2), {"a": 1}, ""])
 def test_what_is_no_release(wrote: object) -> None:
-    assert "is no checkpoint of emoclap" in str(unreadable({"emoclap": wrote}))
+    assert "is nothing that emoclap wrote" in str(unreadable(wrote))
 
 
 def test_is_said_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,5 +63,5 @@ def test_is_said_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_new_release_is_noticed_whatever_the_installation_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stages.release.__version__", "1.3.0")
-    assert "was written by emoclap 1.4" in str(unreadable({"emoclap": "1.4"}))
-    assert unreadable({"emoclap": "1.3"}) is None
+    assert "was written by emoclap 1.4" in str(unreadable("1.4"))
+    assert unreadable("1.3") is None

@@ -17,6 +17,7 @@ from lightning_app.runs.files import (
     read_json,
 )
 from stages.init_from import source_files
+from stages.release import RELEASE_KEY, unreadable
 
 RUN_FILES = (DONE_JSON, METRICS_CSV, PREDICTIONS_PARQUET, EMBEDDINGS_NPZ)
 CHAIN = "lightning-cli chain --config configs/chains/demo.yaml"
@@ -152,4 +153,10 @@ def _folders(parent: Path) -> list[Path]:
 
 
 def _read_done(folder: Path) -> dict[str, Any]:
-    return read_json(folder / DONE_JSON) or {}
+    done = read_json(folder / DONE_JSON)
+    if done is None:
+        return {}
+    settings = (done.get("fingerprint") or {}).get("settings") or {}
+    if complaint := unreadable(settings.get(RELEASE_KEY)):
+        raise DataError(f"{folder / DONE_JSON}: {complaint}")
+    return done

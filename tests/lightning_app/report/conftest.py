@@ -43,9 +43,13 @@ class Author:
         folder.mkdir(parents=True)
         done = {
             "command": ["lightning-cli", "fit", "--config", f"stages/{name}.yaml", "--seed_everything", cell[5]],
-            "fingerprint": {"config": sha256(name.encode()).hexdigest(), "inputs": {"clep/best.ckpt": "ab" * 32}},
+            "fingerprint": {
+                "config": sha256(name.encode()).hexdigest(),
+                "inputs": {"clep/best.ckpt": "ab" * 32},
+                "settings": {"emoclap": "0.2.0"},
+            },
             "outputs": ["best.ckpt"],
-            "versions": {"emoclap": "0.1.0", "torch": "2.12.0", "lightning": "2.6.6"},
+            "versions": {"emoclap": "0.2.0", "torch": "2.12.0", "lightning": "2.6.6"},
             "metrics": {"val/ua": 0.61},
             "started": "2026-03-01T10:00:00",
             "finished": f"2026-03-01T1{['clep', 'acpt', 'evaluation'].index(name)}:00:00",

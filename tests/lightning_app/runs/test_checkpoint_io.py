@@ -17,7 +17,6 @@ import torch
 from lightning_app.runs.checkpoint_io import AtomicCheckpointIO, digest_file, verify
 from stages.checkpoint import Checkpoint
 from stages.errors import CheckpointError
-from stages.release import release
 
 OLD, NEW = {"weight": torch.arange(5.0), "epoch": 1}, {"weight": torch.arange(500.0), "epoch": 2}
 
@@ -142,14 +141,6 @@ def test_without_a_digest_the_checksums_inside_are_compared(path: Path, capsys: 
     path.write_bytes(whole[:tensor] + b"\1" + whole[tensor + 1 :])
     with pytest.raises(CheckpointError, match=r"is damaged: the checksum of .*data/0 does not hold; run its stage"):
         verify(path)
-
-
-def test_the_release_is_noted_and_a_later_one_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert AtomicCheckpointIO().load_checkpoint(path, weights_only=True)["emoclap"] == release()
-    monkeypatch.setattr("lightning_app.runs.checkpoint_io.release", lambda: "99.0")
-    AtomicCheckpointIO().save_checkpoint(dict(NEW), path)
-    with pytest.raises(CheckpointError, match=r"best\.ckpt: was written by emoclap 99\.0, and this is"):
-        epoch(path)
 
 
 FULL = """

@@ -20,7 +20,7 @@ def finish(folder: Path, source: Path | None = None, named: str | None = None) -
     checkpoint.write_text(folder.name)
     done = json.loads((folder / "done.json").read_text())
     done["outputs"] = {"best.ckpt": sha256(checkpoint.read_bytes()).hexdigest()}
-    done["fingerprint"] = {"config": "00", "inputs": {}, "settings": {}}
+    done["fingerprint"] = {"config": "00", "inputs": {}, "settings": {"emoclap": "0.2.0"}}
     if source is not None:
         path = named or str(source / "best.ckpt")
         done["fingerprint"]["settings"]["model.init_from"] = path
