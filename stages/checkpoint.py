@@ -215,9 +215,8 @@ class Checkpoint:
         return set(named_as_here(dict.fromkeys(names, torch.empty(0)), into.state_dict()))
 
     def _require_same_file(self, part: str, name: str, record: LeftOut, into: nn.Module) -> None:
-        here = dict(into.named_modules()).get(name)
-        pretrained = getattr(here, "pretrained", None)
-        if not isinstance(pretrained, Pretrained):
+        pretrained = _pretrained_modules(into).get(name)
+        if pretrained is None:
             raise CheckpointError(
                 f"{self.path}: leaves out the weights of {name or part!r}, which are those of {record['source']}, and "
                 f"this model has none from there; leave model.init_args.{part} out to take the architecture from the "
@@ -248,10 +247,7 @@ def leave_out_pretrained(
     trains = {name for name, value in module.named_parameters(remove_duplicate=False) if value.requires_grad}
     parameters = {name for name, _ in module.named_parameters(remove_duplicate=False)}
     kept, left_out = dict(weights), dict[str, LeftOut]()
-    for prefix, part in module.named_modules():
-        pretrained = getattr(part, "pretrained", None)
-        if not isinstance(pretrained, Pretrained):
-            continue
+    for prefix, pretrained in _pretrained_modules(module).items():
         inside = [name for name in kept if name.startswith(f"{prefix}.")]
         buffers_rest = trains.isdisjoint(inside)
         rest = [
@@ -269,6 +265,13 @@ def leave_out_pretrained(
         for name in rest:
             del kept[name]
     return kept, left_out
+
+
+def _pretrained_modules(module: nn.Module) -> dict[str, Pretrained]:
+    """The modules inside a module whose tensors are a file's, by name."""
+    # Not by getattr: a wrapper such as peft's has every attribute of what it wraps.
+    found = {name: vars(part).get("pretrained") for name, part in module.named_modules()}
+    return {name: pretrained for name, pretrained in found.items() if isinstance(pretrained, Pretrained)}
 
 
 def near_checkpoints(path: Path) -> str:

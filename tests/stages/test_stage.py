@@ -42,13 +42,14 @@ class Hearing(Stage):
         return torch.optim.SGD(self.parameters(), 0.1)
 
 
-class Ser(Hearing):
+class Ser(Stage):
     parts = ("audio", "head")
     required_parts = ("audio",)
 
-    def __init__(self, fill: float = 0.0, init_from: Any = None) -> None:
-        super().__init__(fill, init_from)
-        self.audio = self.clap.audio
+    def __init__(self, fill: float = 0.0) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.audio, self.head = Ears(fill).audio, nn.Linear(2, 1)
 
 
 def trainer(folder: Path, **more: Any) -> Trainer:
@@ -111,7 +112,7 @@ def test_a_source_without_a_part_has_it_under_the_targets_own_name(clap: Path, s
 @pytest.mark.parametrize(
     ("init_from", "message"),
     [
-        ("{ser}", r"ser\.ckpt: has no part 'clap' \(.*Ser wrote it, with the parts audio, clap, head\)"),
+        ("{ser}", r"ser\.ckpt: has no part 'clap' \(.*wrote it, with the parts audio, head\)"),
         ({"clap.audio": "{ser}:ears"}, "has no part 'ears'"),
         ({"claap.audio": "{ser}"}, "this stage has no part 'claap.audio'; expected one of clap, head"),
         ({"head": "{clap}"}, "names no source for clap, which this stage cannot train itself; add clap: PATH"),
@@ -122,7 +123,6 @@ def test_what_cannot_be_handed_over(init_from: Any, message: str, clap: Path, se
     paths = {"clap": clap, "ser": ser}
     if isinstance(init_from, str):
         given: Any = init_from.format(**paths)
-        message = message.replace("audio, clap, head", "audio, head")
     else:
         given = {target: text.format(**paths) for target, text in init_from.items()}
     with pytest.raises(CheckpointError, match=message):
@@ -170,7 +170,7 @@ def names(path: Path) -> set[str]:
 def test_what_a_file_holds_is_left_out_on_and_on(tmp_path: Path) -> None:
     first = trained(Frozen(), tmp_path / "first.ckpt")
     assert names(first) == set()
-    second = trained(Frozen(init_from=first), tmp_path / "second.ckpt")
+    second = trained(Frozen(init_from=str(first)), tmp_path / "second.ckpt")
     assert names(second) == set()
     assert list(Checkpoint.open(second).left_out) == ["clap.audio"]
 
@@ -178,7 +178,7 @@ def test_what_a_file_holds_is_left_out_on_and_on(tmp_path: Path) -> None:
 def test_what_was_trained_before_is_kept_when_it_is_frozen_after(tmp_path: Path) -> None:
     first = trained(Frozen(5.0, freeze=False), tmp_path / "first.ckpt")
     assert names(first) == {"clap.audio.weight", "clap.audio.bias"}
-    stage = Frozen(0.0, first)
+    stage = Frozen(0.0, str(first))
     second = trained(stage, tmp_path / "second.ckpt")
     assert names(second) == {"clap.audio.weight", "clap.audio.bias"}
     assert fills(stage)[0] == 5.0
@@ -213,13 +213,14 @@ class Decoding(Stage):
     parts = ("llm",)
     required_parts = ("llm",)
 
-    def __init__(self, folder: Path, init_from: Any = None, train: bool = True) -> None:
+    def __init__(self, folder: str, init_from: Any = None, train: bool = True) -> None:
         super().__init__()
+        self.save_hyperparameters()
         from peft import LoraConfig, get_peft_model
         from transformers import LlamaForCausalLM
 
         self.init_from = init_from
-        llm = from_pretrained(LlamaForCausalLM, str(folder))
+        llm = from_pretrained(LlamaForCausalLM, folder)
         self.llm: Any = get_peft_model(llm, LoraConfig(r=2, target_modules=["q_proj", "v_proj"]))
         self.llm.requires_grad_(False)
         if train:
@@ -236,7 +237,7 @@ class Decoding(Stage):
 
 @pytest.mark.filterwarnings("ignore")
 def test_an_adapter_on_a_frozen_llm_is_all_that_is_saved_and_handed_over(tiny_llama: Path, tmp_path: Path) -> None:
-    first = trained(Decoding(tiny_llama), tmp_path / "first.ckpt")
+    first = trained(Decoding(str(tiny_llama)), tmp_path / "first.ckpt")
     kept = Checkpoint.open(first).content["state_dict"]
     assert len(kept) == 4
     assert all("lora_" in name for name in kept)
@@ -245,7 +246,7 @@ def test_an_adapter_on_a_frozen_llm_is_all_that_is_saved_and_handed_over(tiny_ll
     assert "model.embed_tokens.weight" in record["tensors"]
 
     # In the next stage the adapter is frozen as well, and still no file but the checkpoint has it.
-    stage = Decoding(tiny_llama, {"llm": f"{first}:llm"}, train=False)
+    stage = Decoding(str(tiny_llama), {"llm": f"{first}:llm"}, train=False)
     stage.setup("fit")
     for name, tensor in kept.items():
         assert torch.equal(stage.state_dict()[name], tensor), name
@@ -257,10 +258,10 @@ def test_an_adapter_on_a_frozen_llm_is_all_that_is_saved_and_handed_over(tiny_ll
 def test_an_adapter_does_not_fit_another_llm(tiny_llama: Path, tmp_path: Path) -> None:
     from transformers import LlamaForCausalLM
 
-    first = saved(Decoding(tiny_llama), tmp_path / "first.ckpt")
+    first = saved(Decoding(str(tiny_llama)), tmp_path / "first.ckpt")
     other = LlamaForCausalLM.from_pretrained(tiny_llama)
     with torch.no_grad():
         other.model.embed_tokens.weight += 1
     other.save_pretrained(tmp_path / "other")
-    with pytest.raises(CheckpointError, match="was trained on another 'base_model.model'"):
-        Decoding(tmp_path / "other", first).setup("fit")
+    with pytest.raises(CheckpointError, match=r"was trained on another 'base_model\.model'"):
+        Decoding(str(tmp_path / "other"), str(first)).setup("fit")
