@@ -1,4 +1,8 @@
-"""Objectives: tensors in, a scalar out. Nothing here knows a corpus, a configuration or a logger."""
+"""Objectives: tensors in, a scalar out. Nothing here knows a corpus, a configuration or a logger.
+
+A tensor's name ends in its shape, a letter for each size: ``audio_NE`` has N clips of E dimensions. The letters are
+listed in docs/architecture.md.
+"""
 
 from losses.arcface import ArcFaceLoss
 from losses.batch import ContrastiveBatch, ContrastiveLoss

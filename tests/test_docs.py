@@ -52,6 +52,26 @@ def test_every_command_that_we_print_exists(where: str, line: str) -> None:
     parse(words[1], words[2:])
 
 
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())
+    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_configuration_that_a_page_names_is_there(page: Path) -> None:
+    named = re.findall(r"(?:stages|configs)/[\w/]+\.yaml", page.read_text().replace("stages/NAME.yaml", ""))
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+def test_every_page_is_found_from_the_readme() -> None:
+    texts = "".join(page.read_text() for page in PAGES)
+    assert [page.name for page in PAGES[1:] if f"{page.name})" not in texts] == []
+
+
 def parse(verb: str, words: list[str]) -> None:
     """Let the verb's own parser accept the words."""
     if verb in VERBS:
