@@ -10,7 +10,8 @@ from lightning_app import __version__
 
 if TYPE_CHECKING:
     from datamodules.manifest.reading import read_manifest
-    from lightning_app.predictor import Predictor, Recognition
+    from lightning_app.predictor import Predictor
+    from models.recognition import Recognition
     from stages.acpt import ACPT
     from stages.clap import ClapTraining
     from stages.classifier import TextClassifier
@@ -35,7 +36,7 @@ _MODULES = {
     "DimensionalSER": "stages.ser",
     "Evaluation": "stages.evaluation",
     "Predictor": "lightning_app.predictor",
-    "Recognition": "lightning_app.predictor",
+    "Recognition": "models.recognition",
     "TextClassifier": "stages.classifier",
     "read_manifest": "datamodules.manifest.reading",
 }

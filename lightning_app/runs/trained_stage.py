@@ -1,11 +1,12 @@
 """A trained stage from its checkpoint alone: built as the command line builds it, without a trainer."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from datamodules.audio.reading import AudioFormat
+from datamodules.clips.dataset import AudioReading
 from lightning_app.commands.stage import StageParser
 from lightning_app.config.plugins import plugins as trusted_plugins
 from lightning_app.config.trust import Trust
@@ -21,17 +22,15 @@ class TrainedStage:
 
     Args:
         stage: The stage.
-        path: The checkpoint.
         labels: The classes that it was trained for, in logit order.
         words: These classes as texts name them.
-        reading: How ``test`` would read recordings for it: settings of ``data.audio``; the others are the defaults.
+        audio: How ``test`` would read recordings for it, unless told otherwise.
     """
 
     stage: Stage
-    path: Path
     labels: Sequence[str]
     words: Sequence[str]
-    reading: Mapping[str, Any]
+    audio: AudioFormat
 
 
 def open_trained_stage(path: Path, trust: Sequence[str] = (), plugins: Sequence[str | Path] = ()) -> TrainedStage:
@@ -52,7 +51,9 @@ def open_trained_stage(path: Path, trust: Sequence[str] = (), plugins: Sequence[
         stage = _built(checkpoint)
     for part, module in stage.part_modules().items():
         checkpoint.load(part, module)
-    return TrainedStage(stage.eval(), path, checkpoint.labels or [], checkpoint.words or [], tested_reading(checkpoint))
+    reading = AudioReading(**tested_reading(checkpoint))
+    audio = AudioFormat(stage.sample_rate, reading.seconds, reading.pad, reading.resample_via)
+    return TrainedStage(stage.eval(), checkpoint.labels or [], checkpoint.words or [], audio)
 
 
 def _built(checkpoint: Checkpoint) -> Stage:

@@ -5,6 +5,7 @@ from models.recognition.linear import LinearRecogniser
 from models.recognition.outputs import Clips, Output, Ratings, Scores, Texts, concatenated, on_cpu
 from models.recognition.prompts import LearnedPrompts
 from models.recognition.recogniser import ClipEncoder, Recogniser, columns_of, embed, recognise
+from models.recognition.recognition import Recognition
 from models.recognition.zero_shot import TEMPLATES, ZeroShot, zero_shot
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "RatingHead",
     "Ratings",
     "Recogniser",
+    "Recognition",
     "Scores",
     "Texts",
     "ZeroShot",

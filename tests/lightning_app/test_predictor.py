@@ -11,8 +11,11 @@ import torch
 
 from datamodules.audio.reading import AudioFormat
 from datamodules.errors import DataError
-from lightning_app.predictor import Predictor, Recognition
+from lightning_app.config.files import ConfigError
+from lightning_app.predictor import Predictor
 from models.errors import LabelError
+from models.recognition import Recognition
+from stages.errors import CheckpointError
 
 SECONDS = 1.2
 
@@ -95,6 +98,20 @@ def test_a_shared_space_is_asked_for_any_class(chain, files: dict[str, Path]) ->
         Predictor.from_checkpoint(chain.checkpoint("acpt"), labels=["surprise"])
 
 
+def test_a_class_of_strangers_is_built_only_where_it_is_trusted(chain, tmp_path: Path) -> None:
+    content = torch.load(chain.checkpoint("clep"), weights_only=True)
+    content["hyper_parameters"]["clap"] = {"class_path": "stranger.Clap", "init_args": {}}
+    path = tmp_path / "best.ckpt"
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match=r"asks for the class stranger\.Clap in model\.stage\.clap"):
+        Predictor.from_checkpoint(path)
+    (tmp_path / "stranger.py").write_text("raise ImportError('it was imported')\n")
+    with pytest.raises(ConfigError, match="it was imported"):
+        Predictor.from_checkpoint(path, trust=["stranger"], plugins=[tmp_path])
+    with pytest.raises(CheckpointError, match="no such checkpoint"):
+        Predictor.from_checkpoint(tmp_path / "other.ckpt")
+
+
 @pytest.mark.parametrize(
     ("heard", "seconds", "pad", "via"),
     [
@@ -116,7 +133,7 @@ def test_recordings_are_read_as_test_reads_them(
     unknown = dict.fromkeys(("seconds", "crop", "pad", "resample_via"))
     torch.save(content | unknown | heard, tmp_path / "best.ckpt")
     predictor = Predictor.from_checkpoint(tmp_path / "best.ckpt")
-    assert predictor.format == AudioFormat(16000, seconds, pad, via)  # type: ignore[arg-type]
+    assert predictor.audio == AudioFormat(16000, seconds, pad, via)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,9 @@ def test_ratings_are_not_rounded_to_steps_of_a_thirty_second_in_bfloat16() -> No
     assert len(near_4.unique()) > 40
 
 
-def test_what_it_hears_is_tested_and_reported(ser_checkpoint: Path, command, corpus: Path, tmp_path: Path) -> None:
+def test_what_it_hears_is_tested_and_reported(
+    ser_checkpoint: Path, command, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "evaluation"
     code = command(
         "test", "--config", "stages/evaluation.yaml", f"--model.init_from={ser_checkpoint}",
@@ -55,4 +57,6 @@ def test_what_it_hears_is_tested_and_reported(ser_checkpoint: Path, command, cor
         assert results.loc[f"CCC {dimension}", "better"] == "higher"
         assert set(results.loc[[f"CCC {dimension}", f"MAE {dimension}"], "n"]) == {len(rows)}
     assert not (folder / "embeddings.npz").exists()
+    capsys.readouterr()
     assert command("report", "--runs", tmp_path, "--markdown") == 0
+    assert "| CCC valence ↑ | MAE valence ↓ |" in capsys.readouterr().out

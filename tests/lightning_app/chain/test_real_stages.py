@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from lightning_app.cli import main
 from lightning_app.config.files import PACKAGE_ROOT
+from models.recognition import DIMENSIONS
 
 CHAIN = """
 runs: runs
@@ -24,7 +26,8 @@ def test_stages_and_chain_agree_on_what_is_done(
     monkeypatch.setenv("PYTHONPATH", str(PACKAGE_ROOT))
     Path("chain.yaml").write_text(CHAIN.replace("TINY", str(tiny_yaml)))
     Path("ev.yaml").write_text(
-        f"data: {{init_args: {{manifest: {corpus}, disjoint: [speaker], seconds: 1.2, num_workers: 0}}}}\n"
+        f"data: {{init_args: {{manifest: {corpus}, split: {{disjoint: [speaker]}}, audio: {{seconds: 1.2}}, "
+        "loading: {num_workers: 0}}}\n"
     )
     assert main(["chain", "--config", "chain.yaml"]) == 0
     assert Path("runs/guess/predictions.parquet").is_file()
@@ -47,3 +50,30 @@ def test_stages_and_chain_agree_on_what_is_done(
     assert not Path("runs/clep/done.json").exists()
     assert main(["chain", "--config", "chain.yaml"]) == 0
     assert not Path("runs/clep/previous").exists()
+
+
+@pytest.mark.slow
+def test_a_tower_is_trained_tested_and_reported(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Valence, arousal and dominance go the way of every other system."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(PACKAGE_ROOT))
+    Path("chain.yaml").write_text(f"""\
+runs: runs
+set:
+  "*": {{trainer.accelerator: cpu, data.manifest: {corpus}, data.split.disjoint: [speaker], data.audio.seconds: 1.2}}
+  ser: {{trainer.max_epochs: 1, data.labels: iemocap4, data.loading.batch_size: 8}}
+stages:
+  ser: {{config: stages/ser.yaml, args: [--model.audio.width_multiplier=0.03125]}}
+  evaluation: {{verb: test, config: stages/evaluation.yaml, from: ser}}
+  guess: {{verb: predict, config: stages/evaluation.yaml, from: ser}}
+""")
+    assert main(["chain", "--config", "chain.yaml"]) == 0
+    for stage in ("evaluation", "guess"):
+        assert set(pd.read_parquet(f"runs/{stage}/predictions.parquet")["label"]) == {"valence", "arousal", "dominance"}
+    results = pd.read_csv("runs/results.csv")
+    assert list(results["metric"]) == [f"{score} {name}" for name in DIMENSIONS for score in ("CCC", "MAE")]
+    capsys.readouterr()
+    assert main(["report", "--runs", "runs", "--markdown"]) == 0
+    assert "| CCC valence ↑ | MAE valence ↓ |" in capsys.readouterr().out
