@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.timing import Row, compare
-from datamodules.batch import ClipBatch
+from datamodules.batch import ClipBatch, TextColumn
 from datamodules.labels import EMOTIONS, LABEL_SETS
 from lightning_app.config.files import load_yaml
 from models.audio import Cnn14
@@ -33,13 +33,14 @@ def run(clap: Clap | None = None, clips: int = 64, seconds: float = 5.0, rounds:
     words = [EMOTIONS[label].adjective for label in LABELS]
     stage = ClapTraining(clap, list(LABELS), words)
     batch = _batch(clips, round(seconds * clap.sample_rate), words)
+    caption = batch["texts"]["caption"]
 
     def kept() -> Tensor:
         return stage.training_step(batch, 0)
 
     def anew() -> Tensor:
         with torch.no_grad():
-            pooled_ND = clap.text([batch["captions"][row] for row in batch["caption"].tolist()])
+            pooled_ND = clap.text([caption.distinct[row] for row in caption.row.tolist()])
         audio_NE, text_NE = clap.embed_audio(batch["wave"], batch["length"]), clap.project_text(pooled_ND)
         logit_NN = clap.scale * audio_NE @ text_NE.T
         pair_N = torch.arange(clips)
@@ -84,10 +85,7 @@ def _batch(clips: int, samples: int, words: list[str]) -> ClipBatch:
         length=torch.full((clips,), samples),
         label=label_N,
         rating=torch.full((clips, 3), float("nan")),
-        caption=label_N,
-        captions=[f"This is a {word} sound" for word in words],
-        tag=torch.empty(0, dtype=torch.int64),
-        tags=[],
+        texts={"caption": TextColumn(label_N, [f"This is a {word} sound" for word in words])},
         features={},
         id=[str(number) for number in range(clips)],
         corpus=["noise"] * clips,

@@ -1,8 +1,22 @@
 """What a batch holds: the contract between data and stages."""
 
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from torch import Tensor
+
+
+class TextColumn(NamedTuple):
+    """One text for each of N clips, of which some may be equal.
+
+    Attributes:
+        row: [N] int64, each clip's text as a row of ``distinct``.
+        distinct: The U distinct texts.
+        vectors: [U, D] float32, what a frozen text encoder made of them; None where it has to be run.
+    """
+
+    row: Tensor
+    distinct: list[str]
+    vectors: Tensor | None = None
 
 
 class ClipBatch(TypedDict):
@@ -14,12 +28,9 @@ class ClipBatch(TypedDict):
         length: [N] int64, samples of each clip before padding.
         label: [N] int64, the class in logit order; -1 where a clip has none.
         rating: [N, 3] float32, valence, arousal and dominance on 1 to 7; NaN where not rated.
-        caption: [N] int64, the clip's caption as a row of ``captions``.
-        captions: The U distinct captions of this batch.
-        tag: [N] int64, the clip's tags as a row of ``tags``.
-        tags: The V distinct strings of tags of this batch; empty where the data have no tags.
-        features: What frozen towers made of the batch, by tower: ``audio`` [N, D] and ``local`` [N, L] of the clips,
-            ``caption`` [U, D] and ``tag`` [V, D] of the texts. A tower that is absent has to be run.
+        texts: What is written about the clips, by name: ``caption``, ``tags``, any others that the data have.
+        features: What frozen encoders made of the clips: ``audio`` [N, D] and ``local`` [N, L]. One that is absent has
+            to be run.
         id: The clips' names in the manifest.
         corpus: The corpus of each clip.
         skipped: One line for each recording that could not be read and was left out, under ``on_bad_audio: skip``.
@@ -29,10 +40,7 @@ class ClipBatch(TypedDict):
     length: Tensor
     label: Tensor
     rating: Tensor
-    caption: Tensor
-    captions: list[str]
-    tag: Tensor
-    tags: list[str]
+    texts: dict[str, TextColumn]
     features: dict[str, Tensor]
     id: list[str]
     corpus: list[str]

@@ -1,7 +1,7 @@
-"""What every stage's data tells its stage."""
+"""What every stage's data tells its stage, and what it may be told."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from lightning.pytorch import LightningDataModule
 
@@ -12,7 +12,17 @@ class EmotionDataModule(LightningDataModule, ABC):
     """Data of a stage: the classes, and the loaders of Lightning.
 
     ``class_labels`` and ``class_words`` reach the stage by a link, so that a class set is named once.
+
+    The loaders work without a trainer, as those of one process that has not begun to train.
+
+    Attributes:
+        position: Returns the epoch, and the batch in it, at which training begins or goes on. Whoever resumes a run
+            sets it.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.position: Callable[[], tuple[int, int]] = _beginning
 
     @property
     @abstractmethod
@@ -34,6 +44,15 @@ class EmotionDataModule(LightningDataModule, ABC):
         """The classes as prompts name them, such as ``angry``."""
         return [EMOTIONS[label].adjective for label in self.view.labels]
 
+    @property
+    def rank_and_world(self) -> tuple[int, int]:
+        """Which process this is, and how many there are."""
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+
     def identity(self) -> Mapping[str, object]:
         """What decides the batches of training, by names that a person knows; a resumed run must have the same."""
         return {}
+
+
+def _beginning() -> tuple[int, int]:
+    return 0, 0

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
-from datamodules.batch import ClipBatch
+from datamodules.batch import ClipBatch, TextColumn
 from losses.batch import ContrastiveBatch, ContrastiveLoss
 from losses.gather import gather
 from losses.infonce import InfoNCE
@@ -94,7 +94,7 @@ class ClapTraining(Stage):
             self.note_changed("clap")
 
     @property
-    def hearing(self) -> tuple[str, ...]:
+    def audio_towers(self) -> tuple[str, ...]:
         return ("audio", "local") if self._compares_local and self.local is not None else ("audio",)
 
     @property
@@ -107,7 +107,7 @@ class ClapTraining(Stage):
     def _towers(self) -> dict[str, nn.Module]:
         """The towers that this stage runs, by name."""
         towers: dict[str, nn.Module] = {"audio": self.clap.audio}
-        if self.local is not None and "local" in self.hearing:
+        if self.local is not None and "local" in self.audio_towers:
             towers["local"] = self.local
         return {**towers, "text": self.clap.text}
 
@@ -143,12 +143,14 @@ class ClapTraining(Stage):
             # Under autocast the tower's type depends on whether there is a clip; the loss compares in float32 anyway.
             known["local_NL"] = self._local_features(batch, pooled_ND).float()
         # A rank without clips takes part with no rows: what one rank gathers, all must.
-        if "tag" in self.loss.required_fields and (batch["tags"] or not batch["id"]):
-            known["tag_NE"] = self.clap.project_text(self._pooled_texts(batch, "tag"))[batch["tag"]]
+        caption = batch["texts"]["caption"]
+        if "tag" in self.loss.required_fields and "tags" in batch["texts"]:
+            tags = batch["texts"]["tags"]
+            known["tag_NE"] = self.clap.project_text(self._pooled_texts(tags))[tags.row]
         return ContrastiveBatch(
             audio_NE=self.clap.project_audio(pooled_ND),
-            text_UE=self.clap.project_text(self._pooled_texts(batch, "caption")),
-            caption_N=batch["caption"],
+            text_UE=self.clap.project_text(self._pooled_texts(caption)),
+            caption_N=caption.row,
             scale=self.clap.scale,
             **known,
         )
@@ -202,10 +204,9 @@ class ClapTraining(Stage):
             return self.clap.scale.new_zeros(0, self.local.width)
         return self.local(batch["wave"], batch["length"])  # type: ignore[no-any-return]
 
-    def _pooled_texts(self, batch: ClipBatch, kind: Literal["caption", "tag"]) -> Tensor:
-        if kind in batch["features"]:
-            return batch["features"][kind]
-        return self._pool(batch["captions"] if kind == "caption" else batch["tags"])
+    def _pooled_texts(self, texts: TextColumn) -> Tensor:
+        """What the text tower makes of the distinct texts, [U, D]: kept from before, or made now."""
+        return self._pool(texts.distinct) if texts.vectors is None else texts.vectors
 
     def _pool(self, texts: list[str]) -> Tensor:
         """What the text tower makes of texts, [U, D]; a frozen tower reads each text once in its life."""

@@ -6,7 +6,7 @@ from typing import TypedDict, cast
 import torch
 from torch import Tensor, nn
 
-from datamodules.batch import ClipBatch
+from datamodules.batch import ClipBatch, TextColumn
 from models.clap import Clap
 from models.errors import LabelError
 from models.recognition import TEMPLATES, Output, Recogniser, columns_of, embed, recognise
@@ -190,17 +190,18 @@ class Evaluation(Stage):
 
     def _measure(self, batch: ClipBatch, audio_NE: Tensor) -> Tensor:
         """Show the metrics a batch; return its captions' embeddings, [N, E]."""
-        caption_NE = self._embed_captions(batch)[batch["caption"]]
-        clip_N, caption_U = (numbers(texts).to(audio_NE.device) for texts in (batch["id"], batch["captions"]))
-        caption_N = caption_U[batch["caption"]]
+        caption = batch["texts"]["caption"]
+        caption_NE = self._embed_captions(caption)[caption.row]
+        clip_N, caption_U = (numbers(texts).to(audio_NE.device) for texts in (batch["id"], caption.distinct))
+        caption_N = caption_U[caption.row]
         clips = SharedSpace(audio_NE, caption_NE, clip_N, caption_N, batch["label"], batch["rating"])
         for metric in self._metrics():
             metric.update(clips)
         return caption_NE
 
-    def _embed_captions(self, batch: ClipBatch) -> Tensor:
-        space, kept = cast(Clap, self.space), batch["features"].get("caption")
-        return space.embed_text(batch["captions"]) if kept is None else space.project_text(kept)
+    def _embed_captions(self, caption: TextColumn) -> Tensor:
+        space, kept = cast(Clap, self.space), caption.vectors
+        return space.embed_text(caption.distinct) if kept is None else space.project_text(kept)
 
     def _embed_texts(self, texts: list[str]) -> Tensor:
         space = cast(Clap, self.space)

@@ -53,7 +53,7 @@ class Stage(LightningModule):
         return int(self.get_submodule("clap").sample_rate)  # type: ignore[arg-type]
 
     @property
-    def hearing(self) -> tuple[str, ...]:
+    def audio_towers(self) -> tuple[str, ...]:
         """Names of the towers that are given waveforms: ``audio``, ``local``."""
         return ("audio",)
 
@@ -61,7 +61,7 @@ class Stage(LightningModule):
     def frozen_towers(self) -> dict[str, FrozenTower]:
         """Towers that do not change while this stage runs, by name: ``audio``, ``local``, ``text``.
 
-        The data run them once for each clip and text and keep what they made; ask when all weights are in place.
+        The app has them run once for each clip and text, and keeps what they made; ask when all weights are in place.
         """
         return {}
 

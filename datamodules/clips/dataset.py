@@ -1,22 +1,22 @@
 """Clips of a manifest as tensors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from datamodules.audio.augmentation import Augmentation
-from datamodules.audio.reading import AudioFormat, Recording, Wave, read_crop
-from datamodules.batch import ClipBatch
-from datamodules.clips.loader import WorkLog
+from datamodules.audio.reading import AudioFormat, Wave, read_crop
+from datamodules.batch import ClipBatch, TextColumn
+from datamodules.clips.rows import Clip
+from datamodules.clips.work_log import WorkLog
 from datamodules.errors import DataError
+from datamodules.features import SplitFeatures
 
-Item = tuple["Clip", int, Wave | str, int]
+Item = tuple[Clip, int, Wave | str, int]
 
 
 @dataclass(frozen=True)
@@ -44,46 +44,9 @@ class AudioReading:
     augmentation: Augmentation | None = None
     on_bad_audio: Literal["raise", "skip"] = "raise"
 
-
-@dataclass(frozen=True)
-class Clip:
-    """One row of a split: where the sound is, and what is known of it."""
-
-    id: str
-    corpus: str
-    place: str
-    label: int
-    rating: tuple[float, float, float]
-    caption: str
-    tags: str
-    recording: Recording
-    sha256: str
-
-
-class FeatureRows(Protocol):
-    """Vectors by number: an array, or files that are read as they are needed."""
-
-    def __getitem__(self, numbers: list[int]) -> NDArray[np.float32]:
-        """Return these rows, [n, D]."""
-
-
-@dataclass(frozen=True)
-class SplitFeatures:
-    """What frozen towers have made of clips and texts already.
-
-    Args:
-        clips: By tower, a row for each clip of the split, in order.
-        texts: A row for each text that ``number`` knows; None where the text tower is not frozen.
-        number: The row of each text.
-        unreadable: What is wrong with recordings that could not be read, by the number of the clip.
-        complete: Every tower that hears has its rows here, so that no sound need be read.
-    """
-
-    clips: Mapping[str, FeatureRows] = field(default_factory=dict)
-    texts: FeatureRows | None = None
-    number: Mapping[str, int] = field(default_factory=dict)
-    unreadable: Mapping[int, str] = field(default_factory=dict)
-    complete: bool = False
+    def at(self, sample_rate: int) -> AudioFormat:
+        """What an encoder hears that hears at this rate."""
+        return AudioFormat(sample_rate, self.seconds, self.pad, self.resample_via)
 
 
 class Clips(Dataset[Item]):
@@ -113,6 +76,11 @@ class Clips(Dataset[Item]):
         self.seed, self.random_crop, self.on_bad_audio = seed, random_crop, on_bad_audio
         self.kept = kept or SplitFeatures()
         self.work = WorkLog(self._where)
+
+    @property
+    def text_names(self) -> tuple[str, ...]:
+        """Names of the texts that each clip has."""
+        return tuple(self.clips[0].texts) if self.clips else ()
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -148,11 +116,13 @@ class Collate:
 
     Args:
         samples: Length of a waveform.
-        kept: What frozen towers have made of the split.
+        names: Of the texts that each clip has.
+        kept: What frozen encoders have made of the split.
         may_be_empty: Let a batch of which nothing could be read have no clips.
     """
 
     samples: int
+    names: tuple[str, ...] = ()
     kept: SplitFeatures = field(default_factory=SplitFeatures)
     may_be_empty: bool = False
 
@@ -167,34 +137,25 @@ class Collate:
         if not read and not self.may_be_empty:
             raise DataError("no recording of a whole batch can be read:\n  " + "\n  ".join(skipped[:5]))
         clips = [clip for clip, _, _, _ in read]
+        indices = [index for _, index, _, _ in read]
         samples = 0 if self.kept.complete else self.samples
-        caption, captions = _distinct([clip.caption for clip in clips])
-        tag, tags = _distinct([clip.tags for clip in clips if clip.tags])
         return ClipBatch(
             wave=torch.from_numpy(np.array([wave for _, _, wave, _ in read], np.float32).reshape(len(read), samples)),
             length=torch.tensor([length for _, _, _, length in read], dtype=torch.int64),
             label=torch.tensor([clip.label for clip in clips], dtype=torch.int64),
             rating=torch.tensor([clip.rating for clip in clips], dtype=torch.float32).reshape(len(clips), 3),
-            caption=caption,
-            captions=captions,
-            tag=tag,
-            tags=tags,
-            features=self._features([index for _, index, _, _ in read], captions, tags),
+            texts={name: self._column([clip.texts[name] for clip in clips]) for name in self.names},
+            features={encoder: torch.from_numpy(rows[indices]) for encoder, rows in self.kept.clips.items()},
             id=[clip.id for clip in clips],
             corpus=[clip.corpus for clip in clips],
             skipped=skipped,
         )
 
-    def _features(self, indices: list[int], captions: list[str], tags: list[str]) -> dict[str, Tensor]:
-        features = {tower: torch.from_numpy(rows[indices]) for tower, rows in self.kept.clips.items()}
-        if self.kept.texts is not None:
-            for kind, texts in (("caption", captions), ("tag", tags)):
-                features[kind] = torch.from_numpy(self.kept.texts[[self.kept.number[text] for text in texts]])
-        return features
-
-
-def _distinct(texts: list[str]) -> tuple[Tensor, list[str]]:
-    """The row of each text in the table of distinct ones, int64 [n], and that table."""
-    table = sorted(set(texts))
-    number = {text: place for place, text in enumerate(table)}
-    return torch.tensor([number[text] for text in texts], dtype=torch.int64), table
+    def _column(self, texts: list[str]) -> TextColumn:
+        distinct = sorted(set(texts))
+        place = {text: number for number, text in enumerate(distinct)}
+        row = torch.tensor([place[text] for text in texts], dtype=torch.int64)
+        if self.kept.texts is None:
+            return TextColumn(row, distinct)
+        vectors = self.kept.texts[[self.kept.number[text] for text in distinct]]
+        return TextColumn(row, distinct, torch.from_numpy(vectors))

@@ -2,26 +2,40 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from datamodules.audio.reading import Recording
-from datamodules.captions.source import CaptionSource
-from datamodules.clips.dataset import Clip
 from datamodules.errors import DataError
 from datamodules.manifest.checks import RATINGS
 
 
-def clips_of(rows: pd.DataFrame, manifest: str, corpus: str) -> list[Clip]:
+@dataclass(frozen=True)
+class Clip:
+    """One row of a split: where the sound is, and what is known of it."""
+
+    id: str
+    corpus: str
+    place: str
+    label: int
+    rating: tuple[float, float, float]
+    recording: Recording
+    sha256: str
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+def clips_of(rows: pd.DataFrame, texts: pd.DataFrame, manifest: str, corpus: str) -> list[Clip]:
     """One clip for each row, in order.
 
     Args:
-        rows: What `read_manifest` returns, with ``target`` (the class, -1 for none) and, where the clips have texts,
-            ``caption`` and ``tags``.
+        rows: What `read_manifest` returns, with ``target`` (the class, -1 for none).
+        texts: What is written about rows, by the rows' index, a column for each name; empty where nothing is.
         manifest: The manifest's name, for messages about a clip.
         corpus: The corpus of rows that name none.
     """
+    written = _records(texts.loc[rows.index]) if len(texts.columns) and len(texts) else [{}] * len(rows)
     return [
         Clip(
             id=row["id"],
@@ -29,8 +43,6 @@ def clips_of(rows: pd.DataFrame, manifest: str, corpus: str) -> list[Clip]:
             place=f"{manifest}:{line}",
             label=row["target"],
             rating=tuple(_number(row.get(name), math.nan) for name in RATINGS),
-            caption=row.get("caption", ""),
-            tags=row.get("tags", ""),
             recording=Recording(
                 row["file"],
                 _number(row.get("start"), 0.0),
@@ -39,14 +51,10 @@ def clips_of(rows: pd.DataFrame, manifest: str, corpus: str) -> list[Clip]:
                 None if (rate := _number(row.get("sample_rate"))) is None else int(rate),
             ),
             sha256=row.get("sha256", ""),
+            texts=each,
         )
-        for line, row in zip(rows.index, _records(rows), strict=True)
+        for line, row, each in zip(rows.index, _records(rows), written, strict=True)
     ]
-
-
-def with_texts(rows: pd.DataFrame, train: pd.DataFrame, texts: Mapping[str, CaptionSource]) -> pd.DataFrame:
-    """The rows with a column for each text; what depends on a corpus is taken from the training rows."""
-    return rows.assign(**{name: "" if rows.empty else source.write(rows, train) for name, source in texts.items()})
 
 
 def require_filled(rows: pd.DataFrame, columns: Sequence[str], manifest: object) -> None:
@@ -67,10 +75,10 @@ def require_filled(rows: pd.DataFrame, columns: Sequence[str], manifest: object)
 
 
 def odd_sounds(rows: pd.DataFrame) -> str:
-    """The end of a summary that counts what `prepare` heard to be silent, clipped and the like; or nothing."""
+    """Count what `prepare` heard to be silent, clipped and the like; nothing where it heard no such."""
     cells = rows["oddity"][rows["oddity"] != ""] if "oddity" in rows else pd.Series(dtype="str")
     counts = cells.value_counts().sort_index().items()
-    return f"; odd sounds among them: {', '.join(f'{count} {name}' for name, count in counts)}" if len(cells) else ""
+    return f"odd sounds among them: {', '.join(f'{count} {name}' for name, count in counts)}" if len(cells) else ""
 
 
 def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:

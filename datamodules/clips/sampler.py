@@ -1,18 +1,16 @@
 """The order of training, as a function of seed and epoch alone."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
-from lightning.pytorch import Trainer
 from torch.utils.data import Sampler
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
     """Yields (epoch, index), so that loader processes know the epoch and a resumed run goes on where it was.
 
-    Nothing is remembered between epochs: the order follows from the seed and the epoch, the place from the trainer's
-    own count of batches (`place_in_training`). Every rank gets as many indices as every other.
+    Nothing is remembered between epochs: the order follows from the seed and the epoch. Every rank gets as many indices
+    as every other.
 
     Args:
         size: Number of clips.
@@ -57,18 +55,6 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
     def __len__(self) -> int:
         return self._taken
-
-
-def place_in_training(trainer: Trainer) -> tuple[int, int]:
-    """Epoch, and batch in it, at which training begins or goes on.
-
-    Counted in the trainer's own batches of this epoch, which `limit_train_batches` may end before the sampler does.
-    """
-    epochs: Any = trainer.fit_loop.epoch_progress.current
-    batches = trainer.fit_loop.epoch_loop.batch_progress
-    if epochs.started > epochs.processed and not batches.is_last_batch:
-        return epochs.processed, batches.current.ready
-    return epochs.started, 0
 
 
 def equal_batches(size: int, batch_size: int, rank: int = 0, world: int = 1) -> list[list[tuple[int, int]]]:

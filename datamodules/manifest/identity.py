@@ -18,12 +18,13 @@ def digest_of(lines: Iterable[object]) -> str:
     return found.hexdigest()[:16]
 
 
-def digest_of_rows(rows: pd.DataFrame) -> str:
+def digest_of_rows(rows: pd.DataFrame, texts: pd.DataFrame) -> str:
     """Digest of what training hears and reads: sounds, texts, classes and ratings, in their order.
 
     Args:
         rows: As `datamodules.clips.rows.clips_of` takes them; a path stands for a sound of which the manifest has no
             hash.
+        texts: What is written about each of them, a column for each name.
     """
 
     def cells(name: str, otherwise: object) -> list[Any]:
@@ -37,8 +38,9 @@ def digest_of_rows(rows: pd.DataFrame) -> str:
     starts = [0.0 if math.isnan(start) else start for start in numbers("start")]
     ends = [None if math.isnan(end) else end for end in numbers("end")]
     ratings = zip(*(numbers(name) for name in RATINGS), strict=True)
-    classes, captions, tags = map(int, cells("target", -1)), cells("caption", ""), cells("tags", "")
-    return digest_of(zip(cells("id", ""), sounds, starts, ends, classes, ratings, captions, tags, strict=True))
+    classes = map(int, cells("target", -1))
+    written = [tuple(texts[name]) for name in sorted(map(str, texts.columns))]
+    return digest_of([*zip(cells("id", ""), sounds, starts, ends, classes, ratings, strict=True), *written])
 
 
 def settings_of(thing: object) -> str:

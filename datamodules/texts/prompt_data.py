@@ -1,13 +1,12 @@
 """Learned prompts as training examples of a classifier: no recording is read, none is named."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from datamodules.batch import PromptBatch
-from datamodules.clips.sampler import EpochSampler, place_in_training
+from datamodules.clips.sampler import EpochSampler
 from datamodules.emotion_data import EmotionDataModule
 from datamodules.errors import DataError
 from datamodules.labels import LabelSet, resolve_label_set
@@ -21,14 +20,17 @@ class PromptData(EmotionDataModule):
             default those of the checkpoint that the stage starts from.
         batch_size: Prompts per step; the last batch of an epoch may be smaller.
         seed: Of the order.
+        contexts: Number of contexts; who knows the learned prompts sets it where it is null.
     """
 
-    def __init__(self, labels: str | list[str] | LabelSet, batch_size: int = 16, seed: int = 1) -> None:
+    def __init__(
+        self, labels: str | list[str] | LabelSet, batch_size: int = 16, seed: int = 1, contexts: int | None = None
+    ) -> None:
         super().__init__()
         if batch_size < 1:
             raise DataError(f"data: batch_size {batch_size} must be positive")
         self._view = resolve_label_set(labels)
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size, self.seed, self.contexts = batch_size, seed, contexts
 
     @property
     def view(self) -> LabelSet:
@@ -38,13 +40,16 @@ class PromptData(EmotionDataModule):
         return {"classes": self._view.labels, "data.batch_size": self.batch_size, "seed_everything": self.seed}
 
     def train_dataloader(self) -> DataLoader[PromptBatch]:
-        if self.trainer is None or self.trainer.lightning_module is None:
-            raise RuntimeError("PromptData's loader needs a trainer; pass the data to Trainer.fit")
-        contexts: Any = self.trainer.lightning_module.contexts
-        prompts = _Prompts(int(contexts), len(self._view.labels))
-        start = place_in_training(self.trainer)
-        sampler = EpochSampler(len(prompts), self.batch_size, self.seed, start=start, drop_last=False)
-        return DataLoader(prompts, self.batch_size, sampler=sampler)
+        """Load the pairs.
+
+        Raises:
+            DataError: If nobody has said how many contexts there are.
+        """
+        if self.contexts is None:
+            raise DataError("data.contexts: without a stage nobody knows how many contexts its prompts have; set it")
+        prompts = _Prompts(self.contexts, len(self._view.labels))
+        order = EpochSampler(len(prompts), self.batch_size, self.seed, start=self.position(), drop_last=False)
+        return DataLoader(prompts, self.batch_size, sampler=order)
 
 
 class _Prompts(Dataset[PromptBatch]):

@@ -65,7 +65,7 @@ class WriteEvaluation(Callback):
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         parts = _of_all_ranks(self._parts, trainer)
         if trainer.is_global_zero:
-            self._write_predictions(trainer, pl_module, parts, trainer.datamodule.predict_rows)  # type: ignore[attr-defined]
+            self._write_predictions(trainer, pl_module, parts, trainer.datamodule.table.predict)  # type: ignore[attr-defined]
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         parts = _of_all_ranks(self._parts, trainer)
@@ -74,7 +74,7 @@ class WriteEvaluation(Callback):
         data: ClipData = trainer.datamodule  # type: ignore[attr-defined]
         stage: Evaluation = pl_module  # type: ignore[assignment]
         folder = Path(trainer.default_root_dir)
-        table = self._write_predictions(trainer, stage, parts, data.test_rows)
+        table = self._write_predictions(trainer, stage, parts, data.table.test)
         clips = sum(len(part["id"]) for part in parts)
         rows = [
             *self._recognised(table, stage, data),
@@ -105,7 +105,7 @@ class WriteEvaluation(Callback):
 
     def _clips(self, parts: list[ClipOutputs], labels: list[str], data: ClipData) -> pd.DataFrame:
         """What predictions.parquet says of each clip, whatever the system."""
-        rows = data.all_rows
+        rows = data.table.all
         speakers = dict(zip(rows["id"], rows.get("speaker", pd.Series("", rows.index)), strict=True))
         clips = pd.DataFrame(
             {
@@ -147,7 +147,9 @@ class WriteEvaluation(Callback):
 
     def _measured(self, stage: Evaluation, data: ClipData, clips: int) -> list[dict[str, Any]]:
         """The mean of each metric over the trials in which it could be measured."""
-        corpora = "+".join(sorted(set(data.test_rows.get("corpus", pd.Series(dtype=str))))) or data.manifest.parent.name
+        corpora = (
+            "+".join(sorted(set(data.table.test.get("corpus", pd.Series(dtype=str))))) or data.manifest.parent.name
+        )
         return [
             self._row("shared space", corpora, SPACE, metric, trials.better, _mean(trials.values), clips, data)
             for metric, trials in stage.measured.items()

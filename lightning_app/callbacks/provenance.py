@@ -46,16 +46,16 @@ class Provenance(Callback):
             if checkpoint.seconds is not None:
                 self._reading = {name: getattr(checkpoint, name) for name in READING}
         if stage == "fit" and isinstance(data, ClipData):
-            self._heard |= _speakers(data.train_rows)
+            self._heard |= _speakers(data.table.train)
             self._reading = {name: getattr(data.audio, name) for name in READING}
             self._reading["sample_rate"] = _rate(data, pl_module)
             if data.has_dev:
-                self._chosen_by |= _speakers(data.rows[data.rows["split"] == "dev"])
+                self._chosen_by |= _speakers(data.table.dev)
         elif isinstance(data, ClipData):
             for difference in self._differences(data, _rate(data, pl_module), stage):
                 rank_zero_warn(f"{source} {difference}")
         if stage == "test" and isinstance(data, ClipData) and "speaker" in data.split.disjoint:
-            shared = sorted(self._heard & _speakers(data.test_rows))
+            shared = sorted(self._heard & _speakers(data.table.test))
             if shared:
                 raise DataError(
                     f"{data.manifest}: {source} was trained on {len(shared)} of the speakers to be tested: "
@@ -73,7 +73,7 @@ class Provenance(Callback):
             )
         if trained_rate not in (None, rate):
             yield f"was trained at {trained_rate} Hz and now hears {rate} Hz; data.audio.sample_rate sets it"
-        if stage == "test" and (shared := sorted(self._chosen_by & _speakers(data.test_rows))):
+        if stage == "test" and (shared := sorted(self._chosen_by & _speakers(data.table.test))):
             yield (
                 f"was chosen by its scores on {len(shared)} of the speakers to be tested: {_some(shared)}; "
                 "scores on them flatter it a little"

@@ -13,7 +13,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from datamodules.clips.data import ClipData
-from datamodules.clips.loader import death_of_a_worker
+from datamodules.clips.work_log import death_of_a_worker
 from datamodules.emotion_data import EmotionDataModule
 from datamodules.stop_signals import Stopped, stop_if_asked
 from lightning_app.bfloat16 import guard_convolutions
@@ -21,6 +21,7 @@ from lightning_app.callbacks.captions import WriteCaptions
 from lightning_app.callbacks.checkpoint import StageCheckpoint
 from lightning_app.callbacks.config import SaveConfig
 from lightning_app.callbacks.done import WriteDone
+from lightning_app.callbacks.features import TellData
 from lightning_app.callbacks.guards import FiniteStep, StepSeed, overflow
 from lightning_app.callbacks.logger import RunLogger
 from lightning_app.callbacks.predictions import WriteEvaluation
@@ -161,7 +162,7 @@ class StageCLI(LightningCLI):
         folder, seed = Path(config["trainer"]["default_root_dir"] or "."), int(config["seed_everything"] or 0)
         callbacks = list(self._get(self.config_init, "trainer").get("callbacks") or [])
         self.skipped = ListSkipped(self.writes)
-        callbacks += [StepSeed(seed), FiniteStep(), Preempt(), self.skipped, Provenance(), SameData()]
+        callbacks += [TellData(), StepSeed(seed), FiniteStep(), Preempt(), self.skipped, Provenance(), SameData()]
         if self.writes:
             self.folder.begin()
             callbacks += [WriteCaptions(), self.done]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import kept_features
-from datamodules.features import FeatureKeeper, Kept
+from lightning_app.features.keeper import FeatureKeeper, Kept
 
 TINY = {"clips": 6, "seconds": 0.8, "epochs": 2, "rounds": 2}
 

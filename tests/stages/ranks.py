@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, multiprocessing, nn
 from torch.distributed import destroy_process_group, init_process_group
 
+from datamodules.batch import TextColumn
 from losses import SoftTargets
 from models.audio import AudioEncoder
 from stages.clap import ClapTraining
@@ -47,19 +48,28 @@ def clips() -> dict[str, object]:
     draw = torch.Generator().manual_seed(2)
     return {
         "wave": torch.randn(7, 60, generator=draw), "length": torch.full((7,), 60), "label": torch.arange(7) % 2,
-        "rating": 1 + 6 * torch.rand(7, 3, generator=draw), "caption": torch.arange(7) % 2,
-        "captions": ["angry", "a sad voice"], "tag": torch.arange(7) % 2, "tags": ["high pitch", "low energy"],
+        "rating": 1 + 6 * torch.rand(7, 3, generator=draw),
+        "texts": {
+            "caption": TextColumn(torch.arange(7) % 2, ["angry", "a sad voice"]),
+            "tags": TextColumn(torch.arange(7) % 2, ["high pitch", "low energy"]),
+        },
         "features": {}, "id": [f"clip{i}" for i in range(7)], "corpus": ["c"] * 7, "skipped": [],
     }  # fmt: skip
 
 
 def part(rows: slice) -> dict[str, object]:
     """Those clips as a rank is given them: a batch without clips has no texts either."""
+    whole = clips()
     cut = {
         name: value[rows] if isinstance(value, Tensor) or name in ("id", "corpus") else value
-        for name, value in clips().items()
+        for name, value in whole.items()
     }
-    return cut if cut["id"] else {**cut, "captions": [], "tags": []}
+    columns: dict[str, TextColumn] = whole["texts"]  # type: ignore[assignment]
+    texts = {
+        name: TextColumn(column.row[rows], column.distinct if cut["id"] else [])  # type: ignore[truthy-bool]
+        for name, column in columns.items()
+    }
+    return {**cut, "texts": texts}
 
 
 def validated(stage: object, batches: list[dict[str, object]]) -> dict[str, float]:

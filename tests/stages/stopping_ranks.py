@@ -19,9 +19,9 @@ from torch.distributed import destroy_process_group, init_process_group
 from torch.utils.data import DataLoader
 
 from datamodules import stop_signals
-from datamodules.features.keeper import FeatureKeeper
 from lightning_app.callbacks.predictions import _of_all_ranks
 from lightning_app.callbacks.preempt import Preempt
+from lightning_app.features.keeper import FeatureKeeper
 
 TEXTS = ["angry", "bored", "calm", "disgusted", "elated", "fearful"]
 # The signalled rank and its batch: in the midst of it, in the last that both have, and in the last of the longer share.

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+from datamodules.batch import TextColumn
 from lightning_app.config.files import load_yaml
 from stages.checkpoint import Checkpoint
 from stages.release import release
@@ -176,7 +177,8 @@ def test_a_checkpoint_without_an_audio_tower_is_named(tiny, command, tmp_path, c
 def empty_like(batch: dict[str, object]) -> dict[str, object]:
     """What a rank is given that has no clip left."""
     empty = {name: value[:0] if isinstance(value, torch.Tensor) else [] for name, value in batch.items()}
-    return {**empty, "features": {}}
+    none = torch.empty(0, dtype=torch.int64)
+    return {**empty, "features": {}, "texts": {name: TextColumn(none, []) for name in batch["texts"]}}  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")
@@ -196,8 +198,12 @@ def smooth(tiny, tower, tmp_path_factory) -> object:
 def a_batch() -> dict[str, object]:
     return {
         "wave": torch.randn(2, 16000), "length": torch.tensor([16000, 9000]), "label": torch.tensor([0, 1]),
-        "rating": torch.full((2, 3), 4.0), "caption": torch.tensor([0, 1]), "captions": ["angry", "sad"],
-        "tag": torch.tensor([1, 0]), "tags": ["high", "low"], "features": {}, "id": ["a", "b"], "corpus": ["c", "c"],
+        "rating": torch.full((2, 3), 4.0), "features": {},
+        "texts": {
+            "caption": TextColumn(torch.tensor([0, 1]), ["angry", "sad"]),
+            "tags": TextColumn(torch.tensor([1, 0]), ["high", "low"]),
+        },
+        "id": ["a", "b"], "corpus": ["c", "c"],
         "skipped": [],
     }  # fmt: skip
 

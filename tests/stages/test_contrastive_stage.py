@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from datamodules.batch import TextColumn
 from losses import InfoNCE, SoftTargets
 from losses.batch import ContrastiveLoss
 from models.audio import AudioEncoder
@@ -43,8 +44,11 @@ def batch(n: int = 5) -> dict[str, object]:
     draw = torch.Generator().manual_seed(2)
     return {
         "wave": torch.randn(n, 60, generator=draw), "length": torch.full((n,), 60), "label": torch.arange(n) % 4,
-        "rating": torch.full((n, 3), 4.0), "caption": torch.arange(n) % 2, "captions": ["angry", "a sad voice"],
-        "tag": torch.arange(n) % 2, "tags": ["high pitch", "low energy"], "features": {},
+        "rating": torch.full((n, 3), 4.0), "features": {},
+        "texts": {
+            "caption": TextColumn(torch.arange(n) % 2, ["angry", "a sad voice"]),
+            "tags": TextColumn(torch.arange(n) % 2, ["high pitch", "low energy"]),
+        },
         "id": [f"clip{i}" for i in range(n)], "corpus": ["c"] * n, "skipped": [],
     }  # fmt: skip
 
@@ -96,6 +100,7 @@ def test_a_rank_without_clips_offers_the_types_of_the_others_in_bfloat16(
 ) -> None:
     made = stage(tiny_bert, SoftTargets(t2t="both"), local=local, unit_in_training=unit_in_training)
     empty = {name: value[:0] if isinstance(value, Tensor) else type(value)() for name, value in batch().items()}
+    empty["texts"] = {name: TextColumn(torch.empty(0, dtype=torch.int64), []) for name in ("caption", "tags")}
     with torch.autocast("cpu", dtype=torch.bfloat16):
         full, none = (vars(made.pairs(each)) for each in (batch(), empty))  # type: ignore[arg-type]
     for name, value in full.items():

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from datamodules.batch import TextColumn
 from models.audio import AudioEncoder
 from models.clap import Clap
 from models.errors import LabelError
@@ -76,8 +77,9 @@ def batch(names: str = "abcde") -> dict[str, object]:
     n = len(names)
     return {
         "wave": wave, "length": torch.full((n,), 800), "label": torch.arange(n) % 3, "rating": torch.full((n, 3), 3.37),
-        "caption": torch.arange(n) % 2, "captions": ["angry", "a sad voice"], "tag": torch.zeros(n, dtype=torch.int64),
-        "tags": [], "features": {}, "id": list(names), "corpus": ["c"] * n, "skipped": [],
+        "features": {},
+        "texts": {"caption": TextColumn(torch.arange(n) % 2, ["angry", "a sad voice"])},
+        "id": list(names), "corpus": ["c"] * n, "skipped": [],
     }  # fmt: skip
 
 

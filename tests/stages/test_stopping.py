@@ -14,8 +14,8 @@ import torch
 
 from datamodules import stop_signals
 from datamodules.clips.data import ClipData
-from datamodules.features.keeper import _fill
-from datamodules.features.store import FeatureStore
+from lightning_app.features.keeper import _fill
+from lightning_app.features.store import FeatureStore
 from stages.acpt import ACPT
 from stages.checkpoint import Checkpoint
 from stages.clap import ClapTraining

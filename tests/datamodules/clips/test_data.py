@@ -15,8 +15,8 @@ import torch
 from datamodules.audio.augmentation import Augmentation
 from datamodules.clips.data import ClipData
 from datamodules.clips.dataset import AudioReading
-from datamodules.clips.loader import Loading
-from datamodules.clips.sampler import EpochSampler, place_in_training
+from datamodules.clips.loading import Loading
+from datamodules.clips.sampler import EpochSampler
 from datamodules.clips.split import Split
 from datamodules.errors import DataError
 from lightning_app.runs.predictions import answers
@@ -32,18 +32,13 @@ def grouped(settings: dict[str, object]) -> dict[str, Any]:
     return arguments
 
 
-def data(manifest: Path, rank: int = 0, world: int = 1, **how: object) -> ClipData:
-    settings = {"labels": "iemocap4", "batch_size": 8, "seconds": 1.0, "num_workers": 0, **how}
+def data(manifest: Path, rank: int = 0, world: int = 0, **how: object) -> ClipData:
+    """Clips at 16 kHz, without a trainer unless a number of processes is given."""
+    settings = {"labels": "iemocap4", "batch_size": 8, "seconds": 1.0, "num_workers": 0, "sample_rate": 16000, **how}
     made = ClipData(manifest, **grouped(settings))
-    batches = SimpleNamespace(current=SimpleNamespace(ready=0), is_last_batch=False)
-    epochs = SimpleNamespace(current=SimpleNamespace(started=0, processed=0))
-    made.trainer = SimpleNamespace(  # type: ignore[assignment]
-        world_size=world,
-        global_rank=rank,
-        lightning_module=SimpleNamespace(sample_rate=16000, frozen_towers={}, hearing=("audio",)),
-        strategy=SimpleNamespace(root_device=torch.device("cpu")),
-        fit_loop=SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=batches), epoch_progress=epochs),
-    )
+    if world:
+        device = SimpleNamespace(root_device=torch.device("cpu"))
+        made.trainer = SimpleNamespace(world_size=world, global_rank=rank, strategy=device)  # type: ignore[assignment]
     return made
 
 
@@ -64,12 +59,13 @@ def test_a_batch_is_what_its_contract_says(corpus: Path) -> None:
     names = ["anger", "happiness", "neutral", "sadness"]
     assert [names[n] for n in batch["label"].tolist()] == manifest.loc[batch["id"], "emotion"].tolist()
     words = {"anger": "angry", "happiness": "happy", "neutral": "neutral", "sadness": "sad"}
-    captions = [batch["captions"][n] for n in batch["caption"].tolist()]
+    caption = batch["texts"]["caption"]
+    captions = [caption.distinct[n] for n in caption.row.tolist()]
     assert captions == [f"This is a {words[names[n]]} sound" for n in batch["label"].tolist()]
     assert batch["corpus"] == ["buzz"] * 8
-    assert batch["captions"] == sorted(set(captions))
+    assert caption.distinct == sorted(set(captions))
     assert batch["rating"][:, 0].tolist() == pytest.approx(manifest.loc[batch["id"], "valence"].tolist())
-    assert (batch["tags"], batch["tag"].tolist(), batch["features"]) == ([], [], {})
+    assert (list(batch["texts"]), caption.vectors, batch["features"]) == (["caption"], None, {})
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -113,14 +109,14 @@ def test_folds_take_the_place_of_splits(corpus: Path) -> None:
     manifest = pd.read_csv(corpus)
     tested = {name for batch in made.test_dataloader() for name in batch["id"]}
     assert tested == set(manifest[manifest["fold_speaker"] == 1]["id"])
-    trained = set(made.rows[made.rows["split"] == "train"]["id"])
+    trained = set(made.table.train["id"])
     assert trained == set(manifest[manifest["fold_speaker"] == 0]["id"])
 
 
 def test_clips_of_other_emotions_are_left_out_and_counted(corpus: Path) -> None:
     made = data(corpus, labels=["anger", "sadness"])
-    assert made.outside_view == 36
-    assert len(made.rows) == 36
+    assert len(made.table.all) - len(made.table.labelled) == 36
+    assert len(made.table.labelled) == 36
     assert made.class_words == ["angry", "sad"]
 
 
@@ -139,8 +135,8 @@ def test_odd_sounds_are_counted_and_kept(corpus: Path, tmp_path: Path) -> None:
     rows.loc[:2, "oddity"], rows.loc[5, "oddity"] = "clipped", "silent"
     rows.to_csv(tmp_path / "m.csv", index=False)
     made = data(tmp_path / "m.csv")
-    assert made.summary().endswith("; odd sounds among them: 3 clipped, 1 silent")
-    assert len(made.rows) == 72
+    assert made.table.summary().endswith("; odd sounds among them: 3 clipped, 1 silent")
+    assert len(made.table.labelled) == 72
     rows.loc[0, "oddity"] = "dull"
     rows.to_csv(tmp_path / "m.csv", index=False)
     with pytest.raises(DataError, match="column 'oddity': found 'dull', expected one of silent, constant"):
@@ -151,7 +147,7 @@ def test_clips_without_an_emotion_are_not_counted_as_of_another(corpus: Path) ->
     def empty(table: pd.DataFrame) -> None:
         table.loc[table["speaker"] == "finn", "emotion"] = ""
 
-    said = data(edited(corpus, "unlabelled.csv", empty)).summary()
+    said = data(edited(corpus, "unlabelled.csv", empty)).table.summary()
     assert said.endswith("; left out 12 without an emotion")
     assert "of other emotions" not in said
 
@@ -196,10 +192,10 @@ def test_messages_name_the_manifest_and_what_mends_it(corpus: Path, tmp_path: Pa
     with pytest.raises(DataError, match=start + "column 'emotion': no training row is boredom"):
         data(manifest, protocol="speaker", labels=["anger", "boredom"]).setup("fit")
     checked = data(manifest, protocol="speaker", disjoint=("speaker", "transcript"))
-    assert checked.summary().endswith("; 72 without a transcript could not be checked for leaks")
+    assert checked.table.summary().endswith("; 72 without a transcript could not be checked for leaks")
     two = data(manifest, protocol="speaker", labels=["anger", "sadness"])
-    assert "; left out 36 of other emotions than anger+sadness" in two.summary()
-    assert "without an emotion" not in two.summary()
+    assert "; left out 36 of other emotions than anger+sadness" in two.table.summary()
+    assert "without an emotion" not in two.table.summary()
 
 
 def test_a_manifest_that_is_no_file(corpus: Path, tmp_path: Path) -> None:
@@ -220,7 +216,7 @@ def test_a_speaker_in_training_and_validation_is_refused(corpus: Path, tmp_path:
     manifest = rewritten(corpus, tmp_path, speaker=rows["speaker"].replace("dan", "ann"))
     with pytest.raises(DataError, match=r"speaker 'buzz/ann': train \(lines 2, .*\) and dev \(lines 38"):
         data(manifest)
-    assert data(manifest, disjoint=()).summary()
+    assert data(manifest, disjoint=()).table.summary()
 
 
 def test_a_class_without_training_rows_is_named(corpus: Path) -> None:
@@ -330,25 +326,6 @@ def test_sampler_goes_on_where_it_was() -> None:
     assert list(resumed) == list(first)
 
 
-# Epochs of ten batches, of which a limit takes six: what the trainer has counted, and where it goes on.
-@pytest.mark.parametrize(
-    ("started", "processed", "ready", "is_last", "place"),
-    [
-        (0, 0, 0, False, (0, 0)),  # never begun
-        (1, 0, 4, False, (0, 4)),  # within the first epoch
-        (3, 2, 5, False, (2, 5)),  # within the third
-        (3, 2, 6, True, (3, 0)),  # behind its last batch
-        (3, 3, 6, True, (3, 0)),  # at its end
-        (3, 3, 10, False, (3, 0)),
-    ],
-)
-def test_place_in_training(started: int, processed: int, ready: int, is_last: bool, place: tuple[int, int]) -> None:
-    batches = SimpleNamespace(current=SimpleNamespace(ready=ready), is_last_batch=is_last)
-    epochs = SimpleNamespace(current=SimpleNamespace(started=started, processed=processed))
-    loop = SimpleNamespace(epoch_progress=epochs, epoch_loop=SimpleNamespace(batch_progress=batches))
-    assert place_in_training(SimpleNamespace(fit_loop=loop)) == place  # type: ignore[arg-type]
-
-
 def test_augmentation_leaves_padding_silent_and_changes_level_as_told() -> None:
     draw = np.random.default_rng(0)
     wave = np.concatenate([np.ones(100), np.zeros(50)]).astype(np.float32)
@@ -357,3 +334,25 @@ def test_augmentation_leaves_padding_silent_and_changes_level_as_told() -> None:
     assert not changed[100:].any()
     assert 0.4 < changed[:100].mean() < 2.1
     assert changed[:100].std() / changed[:100].mean() == pytest.approx(0.1, rel=0.3)
+
+
+def test_a_clip_has_any_number_of_named_texts(corpus: Path) -> None:
+    made = data(corpus, texts={"instruction": "How does {speaker} feel?", "tags": None})
+    batch = next(iter(made.train_dataloader()))
+    speakers = pd.read_csv(corpus).set_index("id").loc[batch["id"], "speaker"]
+    assert list(batch["texts"]) == ["caption", "instruction"]
+    row, distinct, _ = batch["texts"]["instruction"]
+    assert [distinct[n] for n in row.tolist()] == [f"How does {speaker} feel?" for speaker in speakers]
+    assert list(data(corpus, texts={"caption": None}).caption_table()) == ["id", "split", "label"]
+    assert next(iter(made.predict_dataloader()))["texts"] == {}
+
+
+def test_a_run_goes_on_where_whoever_resumes_it_says(corpus: Path) -> None:
+    whole, resumed = data(corpus), data(corpus)
+    resumed.position = lambda: (1, 2)
+    assert [b["id"] for b in epoch(resumed, 1)] == [b["id"] for b in epoch(whole, 1)][2:]
+
+
+def test_without_a_stage_the_rate_has_to_be_said(corpus: Path) -> None:
+    with pytest.raises(DataError, match=r"data\.audio\.sample_rate: without a stage nobody knows .*AudioReading"):
+        data(corpus, sample_rate=None).test_dataloader()

@@ -76,4 +76,5 @@ def test_a_run_folder_has_its_captions_escaped(corpus: Path, tmp_path: Path) -> 
     trainer = SimpleNamespace(datamodule=data, is_global_zero=True, default_root_dir=tmp_path)
     WriteCaptions().on_fit_start(trainer, None)  # type: ignore[arg-type]
     assert (tmp_path / "captions.csv").read_text().splitlines()[1].startswith("'=ann_anger_0,")
-    assert CaptionFile(tmp_path / "captions.csv").write(data.rows, data.rows) == data.rows["caption"].tolist()
+    rows = data.table.labelled
+    assert CaptionFile(tmp_path / "captions.csv").write(rows, rows) == data.written["caption"].tolist()

@@ -12,7 +12,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from datamodules.audio.augmentation import Augmentation
 from datamodules.clips.data import ClipData
 from datamodules.clips.dataset import AudioReading
-from datamodules.clips.loader import Loading
+from datamodules.clips.loading import Loading
 from datamodules.clips.rows import clips_of
 from datamodules.clips.split import Split
 from datamodules.emotion_data import EmotionDataModule
@@ -62,13 +62,18 @@ def test_what_a_run_is_trained_on_is_told_without_making_its_clips(
     rows["sha256"] = [f"{place:064x}" if place % 3 else "" for place in range(len(rows))]
     rows.to_csv(tmp_path / "manifest.csv", index=False)
     data = ClipData(tmp_path / "manifest.csv", **LIKE_BEFORE)
-    clips = clips_of(data.train_rows, "", "")
+    clips = clips_of(data.table.train, data.written, "", "")
     expected = digest_of(
-        (
-            clip.id, clip.sha256 or path, clip.recording.start, clip.recording.end,
-            int(clip.label), tuple(map(float, clip.rating)), clip.caption, clip.tags,
-        )
-        for clip, path in zip(clips, data.train_rows["path"], strict=True)
+        [
+            *(
+                (
+                    clip.id, clip.sha256 or path, clip.recording.start, clip.recording.end,
+                    int(clip.label), tuple(map(float, clip.rating)),
+                )
+                for clip, path in zip(clips, data.table.train["path"], strict=True)
+            ),
+            tuple(clip.texts["caption"] for clip in clips),
+        ]
     )  # fmt: skip
     monkeypatch.setattr(ClipData, "_clips", None)
     assert data.identity()["training clips"] == expected

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from lightning.pytorch.utilities import rank_zero_warn
 
-from datamodules.features.rows import KEY_BYTES, Features, Shard, StoredRows, map_shard, shard_type
+from lightning_app.features.rows import KEY_BYTES, Features, Shard, StoredRows, map_shard, shard_type
 
 _SHARD = re.compile(r"[0-9a-f]{64}\.npy")
 _ABANDONED_SECONDS = 24 * 3600

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader, Dataset
 
 from datamodules.errors import DataError
-from datamodules.features import store as store_module
-from datamodules.features.keys import text_key
-from datamodules.features.rows import map_shard
-from datamodules.features.store import FeatureStore
+from lightning_app.features import store as store_module
+from lightning_app.features.keys import text_key
+from lightning_app.features.rows import map_shard
+from lightning_app.features.store import FeatureStore
 
 WIDTH = 5
 

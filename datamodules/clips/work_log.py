@@ -1,4 +1,4 @@
-"""Loader processes: they leave signals to the main process, and say what they read should they die."""
+"""What loader processes are at work on, so that one that dies can be asked for its recording."""
 
 import atexit
 import multiprocessing
@@ -7,42 +7,16 @@ import re
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-from torch.utils.data import DataLoader, get_worker_info
+from torch.utils.data import get_worker_info
 
-from datamodules import stop_signals
 from datamodules.errors import DataError
 
 # Processes of one loader whose work is written down; two numbers each.
 MOST = 512
 NOTHING = -1
 _DEAD = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\) (is killed by signal: [\w ]+|exited unexpectedly)")
-
-
-@dataclass(frozen=True)
-class Loading:
-    """Batches, and who reads them.
-
-    Args:
-        batch_size: Clips per device and step.
-        num_workers: Loader processes per device.
-    """
-
-    batch_size: int = 64
-    num_workers: int = 2
-
-
-class Loader(DataLoader[Any]):
-    """A DataLoader whose processes cannot be hit by a signal before `stop_signals.ignore` has run in them.
-
-    Pass that function as ``worker_init_fn``.
-    """
-
-    def __iter__(self) -> Any:
-        with stop_signals.held():
-            return super().__iter__()
 
 
 class WorkLog:

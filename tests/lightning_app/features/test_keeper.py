@@ -14,10 +14,10 @@ from torch import Tensor
 from datamodules.audio.reading import AudioFormat, Recording, read_crop
 from datamodules.clips.dataset import Clip
 from datamodules.errors import DataError
-from datamodules.features import keeper as keeper_module
-from datamodules.features.keeper import FeatureKeeper
-from datamodules.features.keys import clip_key
-from datamodules.features.rows import StoredRows
+from lightning_app.features import keeper as keeper_module
+from lightning_app.features.keeper import FeatureKeeper
+from lightning_app.features.keys import clip_key
+from lightning_app.features.rows import StoredRows
 
 RATE, WIDTH = 8000, 3
 FORM = AudioFormat(RATE, 0.05)
@@ -47,7 +47,7 @@ class Counting:
 def make_clip(path: Path) -> Clip:
     """A row of a manifest of which nothing is known but where its sound is."""
     unrated = (float("nan"),) * 3
-    return Clip(path.stem, "", f"m.csv:{path.stem}", -1, unrated, "", "", Recording(str(path)), sha256="")
+    return Clip(path.stem, "", f"m.csv:{path.stem}", -1, unrated, Recording(str(path)), sha256="")
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from datamodules.audio.reading import AudioFormat
-from datamodules.clips.dataset import SplitFeatures
 from datamodules.clips.rows import clips_of
 from datamodules.errors import DataError
-from datamodules.features.loader import keep
+from datamodules.features import SplitFeatures
+from lightning_app.callbacks.features import FrozenFeatures
 
 
 def test_a_replaced_recording_is_refused_or_skipped_and_never_heard_as_the_old_one(
@@ -99,8 +99,8 @@ def test_features_of_a_replaced_recording_are_neither_used_nor_kept(
     write(0.5, "b.wav")
     rows = pd.DataFrame({"id": ["a", "b"], "file": [str(tmp_path / "a.wav"), str(tmp_path / "b.wav")], "target": 0})
     rows["sha256"] = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in rows["file"]]
-    clips, tower = clips_of(rows, "m.csv", "x"), Level()
-    stage = SimpleNamespace(frozen_towers={"audio": tower}, hearing=("audio",))
+    clips, tower = clips_of(rows, rows[[]], "m.csv", "x"), Level()
+    stage = SimpleNamespace(frozen_towers={"audio": tower}, audio_towers=("audio",))
     strategy = SimpleNamespace(
         root_device=torch.device("cpu"), barrier=lambda: None, reduce_boolean_decision=lambda asked, all: asked
     )
@@ -110,7 +110,8 @@ def test_features_of_a_replaced_recording_are_neither_used_nor_kept(
     )  # fmt: skip
 
     def features(on_bad_audio: str) -> SplitFeatures:
-        return keep(trainer, clips, AudioFormat(8000, 0.1), True, on_bad_audio, 0)  # type: ignore[arg-type]
+        data = SimpleNamespace(audio=SimpleNamespace(on_bad_audio=on_bad_audio), loading=SimpleNamespace(num_workers=0))
+        return FrozenFeatures(trainer, data)(clips, AudioFormat(8000, 0.1), True)  # type: ignore[arg-type]
 
     write(0.125, "b.wav")  # of the same size, before anything was kept
     with pytest.raises(DataError, match=r"m\.csv:1: .*b\.wav: its sha256 is"):

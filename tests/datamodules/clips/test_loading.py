@@ -10,8 +10,9 @@ import pytest
 from torch.utils.data import get_worker_info
 
 from datamodules import stop_signals
-from datamodules.clips import dataset, loader
-from datamodules.clips.loader import Loader, WorkLog, death_of_a_worker
+from datamodules.clips import dataset, loading
+from datamodules.clips.loading import Loader
+from datamodules.clips.work_log import WorkLog, death_of_a_worker
 from datamodules.errors import DataError
 
 
@@ -113,7 +114,7 @@ def test_signals_wait_while_processes_are_made(monkeypatch: pytest.MonkeyPatch) 
     def started(self: object, *_: object) -> None:
         masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
 
-    monkeypatch.setattr(loader.DataLoader, "__iter__", started)
+    monkeypatch.setattr(loading.DataLoader, "__iter__", started)
     with stop_signals.noted():
         Loader.__iter__(Loader([1]))  # type: ignore[arg-type]
     assert {*stop_signals.ASKS, signal.SIGINT} <= masks[0]

@@ -14,12 +14,13 @@ from torch import Tensor
 
 from datamodules import stop_signals
 from datamodules.audio.reading import AudioFormat
-from datamodules.clips.dataset import Clip, Clips, Item
-from datamodules.clips.loader import Loader
+from datamodules.clips.dataset import Clips, Item
+from datamodules.clips.loading import Loader
+from datamodules.clips.rows import Clip
 from datamodules.errors import DataError
-from datamodules.features.keys import text_key, transform_key
-from datamodules.features.rows import Features, StoredRows
-from datamodules.features.store import FeatureStore
+from lightning_app.features.keys import text_key, transform_key
+from lightning_app.features.rows import Features, StoredRows
+from lightning_app.features.store import FeatureStore
 
 # A run that is cut off loses no more than this.
 SHARD_ROWS = 4096

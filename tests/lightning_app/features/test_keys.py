@@ -8,8 +8,8 @@ import pytest
 
 from datamodules.audio.reading import AudioFormat, Recording
 from datamodules.cache_folder import cache_folder
-from datamodules.features import keys
-from datamodules.features.keys import clip_key, text_key, transform_key
+from lightning_app.features import keys
+from lightning_app.features.keys import clip_key, text_key, transform_key
 
 FORM = AudioFormat(16000, 5.0, "zero")
 HASH = "ab" * 32

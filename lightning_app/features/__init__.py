@@ -1,0 +1,1 @@
+"""What frozen encoders made of fixed inputs, computed once and kept on disk."""
