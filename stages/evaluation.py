@@ -6,7 +6,7 @@ from typing import TypedDict, cast
 import torch
 from torch import Tensor, nn
 
-from datamodules.batch import ClipBatch, TextColumn
+from datamodules.batch import ClipBatch
 from models.clap import Clap
 from models.errors import LabelError
 from models.recognition import TEMPLATES, Output, Recogniser, columns_of, embed, recognise
@@ -15,7 +15,8 @@ from stages.clap import ClapTraining, ReleasedWeights
 from stages.frozen import FrozenTower, frozen_tower
 from stages.init_from import source_files
 from stages.metrics.confusion import SCORES, ClassScore
-from stages.metrics.space_metric import SharedSpace, SpaceMetric, Trials, numbers
+from stages.metrics.space_metric import SpaceMetric, Trials
+from stages.space_measurement import SpaceMeasurement
 from stages.stage import Stage
 from stages.templates import require_emotion
 
@@ -88,10 +89,7 @@ class Evaluation(Stage):
         self.init_from, self.weights = init_from, weights
         self.stage = _evaluated(self, stage, clap)
         self.scores = [*SCORES, *(scores or [])]
-        self.space_metrics = nn.ModuleList(space_metrics or [])
-        if space_metrics and self.space is None:
-            name = type(self.stage).__name__
-            raise LabelError(f"model.init_args.space_metrics: {name} has no shared space of clips and texts to measure")
+        self.measurement = self._measurement(space_metrics or [])
         self.measured: dict[str, Trials] = {}
         self._recognisers: list[Recogniser] = []
         self._frozen: dict[str, FrozenTower] | None = None
@@ -113,7 +111,7 @@ class Evaluation(Stage):
             self._frozen = {}
             if self.space is not None:
                 towers: dict[str, nn.Module] = {"audio": self.space.audio}
-                if self.space_metrics:
+                if self.measurement is not None:
                     towers["text"] = self.space.text
                 for name, tower in towers.items():
                     if self.space.is_frozen(tower):
@@ -131,8 +129,8 @@ class Evaluation(Stage):
             self.print(self.weights.load(cast(Clap, self.space)))
 
     def on_test_start(self) -> None:
-        for metric in self._metrics():
-            metric.start(self._embed_texts)
+        if self.measurement is not None:
+            self.measurement.start()
         self.on_predict_start()
 
     def on_predict_start(self) -> None:
@@ -142,11 +140,8 @@ class Evaluation(Stage):
 
     def test_step(self, batch: ClipBatch, batch_idx: int) -> ClipOutputs:
         outputs = self.predict_step(batch, batch_idx)
-        if self.space_metrics:
-            # Where nothing could be read there are no rows, but as many columns as elsewhere.
-            outputs["caption"] = outputs["embedding"]
-            if batch["id"]:
-                outputs["caption"] = self._measure(batch, outputs["embedding"])
+        if self.measurement is not None:
+            outputs["caption"] = self.measurement.update(batch, outputs["embedding"])
         return outputs
 
     def predict_step(self, batch: ClipBatch, batch_idx: int) -> ClipOutputs:
@@ -165,9 +160,8 @@ class Evaluation(Stage):
         )
 
     def on_test_epoch_end(self) -> None:
-        for metric in self._metrics():
-            self.measured |= metric.compute()
-            metric.reset()
+        if self.measurement is not None:
+            self.measured = self.measurement.compute()
 
     def text_points(self) -> tuple[Tensor, list[str], list[str]] | None:
         """Text embeddings for a map: [M, E], the label of each, and its kind, ``template`` or ``prompt``.
@@ -185,28 +179,13 @@ class Evaluation(Stage):
             return None
         return torch.cat(points), self.labels * (len(kinds) // len(self.labels)), kinds
 
-    def _metrics(self) -> list[SpaceMetric]:
-        return cast(list[SpaceMetric], list(self.space_metrics))
-
-    def _measure(self, batch: ClipBatch, audio_NE: Tensor) -> Tensor:
-        """Show the metrics a batch; return its captions' embeddings, [N, E]."""
-        caption = batch["texts"]["caption"]
-        caption_NE = self._embed_captions(caption)[caption.row]
-        clip_N, caption_U = (numbers(texts).to(audio_NE.device) for texts in (batch["id"], caption.distinct))
-        caption_N = caption_U[caption.row]
-        clips = SharedSpace(audio_NE, caption_NE, clip_N, caption_N, batch["label"], batch["rating"])
-        for metric in self._metrics():
-            metric.update(clips)
-        return caption_NE
-
-    def _embed_captions(self, caption: TextColumn) -> Tensor:
-        space, kept = cast(Clap, self.space), caption.vectors
-        return space.embed_text(caption.distinct) if kept is None else space.project_text(kept)
-
-    def _embed_texts(self, texts: list[str]) -> Tensor:
-        space = cast(Clap, self.space)
-        chunks = [space.embed_text(texts[first : first + 256]) for first in range(0, len(texts), 256)]
-        return torch.cat(chunks)
+    def _measurement(self, metrics: list[SpaceMetric]) -> SpaceMeasurement | None:
+        if not metrics:
+            return None
+        if self.space is None:
+            name = type(self.stage).__name__
+            raise LabelError(f"model.init_args.space_metrics: {name} has no shared space of clips and texts to measure")
+        return SpaceMeasurement(self.space, metrics)
 
 
 def _evaluated(evaluation: Evaluation, stage: Stage | None, clap: Clap | None) -> Stage:

@@ -235,7 +235,7 @@ def _write_embeddings(path: Path, parts: list[ClipOutputs], stage: Evaluation) -
             audio_id=np.array([name for part in parts for name in part["id"]]),
             audio_label=np.array([stage.labels[number] for part in parts for number in part["label"].tolist()]),
             audio_corpus=np.array([corpus for part in parts for corpus in part["corpus"]]),
-            **_captions(parts if stage.space_metrics else []),
+            **_captions(parts if stage.measurement is not None else []),
             text=text_ME.cpu().float().numpy(),
             text_label=np.array(text_labels),
             text_kind=np.array(kinds),

@@ -89,14 +89,14 @@ def test_a_clip_has_the_number_of_its_name_in_every_batch(tiny_bert: Path) -> No
     stage.on_test_start()
     found = []
     for parts in (["abcde"], ["ed", "cab"]):
-        stage.space_metrics[0].seen.clear()  # type: ignore[union-attr, operator]
+        stage.measurement.metrics[0].seen.clear()  # type: ignore[union-attr, operator]
         for names in parts:
             stage.test_step(batch(names), 0)  # type: ignore[arg-type]
-        shown = torch.cat([clips.clip_N for clips in stage.space_metrics[0].seen])  # type: ignore[union-attr]
+        shown = torch.cat([clips.clip_N for clips in stage.measurement.metrics[0].seen])  # type: ignore[union-attr]
         found.append(dict(zip("".join(parts), shown.tolist(), strict=True)))
     assert found[0] == found[1]
     assert len(set(found[0].values())) == 5
-    captions = [clips.caption_N for clips in stage.space_metrics[0].seen]  # type: ignore[union-attr]
+    captions = [clips.caption_N for clips in stage.measurement.metrics[0].seen]  # type: ignore[union-attr]
     assert [len(set(part.tolist())) for part in captions] == [2, 2]
 
 
