@@ -1,15 +1,15 @@
-"""Towers that never change, as the data may run them: once for each clip and text, in place of once in every step."""
+"""Towers that never change, and may therefore be run once for each clip and text in place of once in every step."""
 
 import hashlib
-import inspect
 import json
-import sys
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
+
+from stages.release import release
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class FrozenTower:
 
 
 def frozen_tower(module: nn.Module) -> FrozenTower:
-    """Describe a tower by what it computes: two with equal digests compute the same."""
+    """Describe a tower by its weights, its settings and our release: two with equal digests compute the same."""
     whole = hashlib.sha256(digest(module).encode())
     whole.update(json.dumps(_settings(module), sort_keys=True).encode())
     for part in module.modules():
@@ -40,10 +40,8 @@ def frozen_tower(module: nn.Module) -> FrozenTower:
         if (tokenizer := getattr(getattr(part, "tokenizer", None), "backend_tokenizer", None)) is not None:
             rules = json.loads(tokenizer.to_str())
             whole.update(json.dumps({**rules, "padding": None, "truncation": None}, sort_keys=True).encode())
-    for source in sorted({type(part).__module__ for part in module.modules()}):
-        # A new release of ours may compute something else with the same weights.
-        if source.startswith("models."):
-            whole.update(inspect.getsource(sys.modules[source]).encode())
+    # A new release may compute something else with the same weights.
+    whole.update(release().encode())
     name = f"{type(module).__module__.rpartition('.')[0]}.{type(module).__name__}"
     return FrozenTower(f"{name} {getattr(module, 'source', '')}".strip(), whole.hexdigest(), module)
 
@@ -53,7 +51,7 @@ def _settings(module: nn.Module) -> dict[str, Any]:
     plain = (str, int, float, bool, tuple, list)
     left_out = ("training", "source", "revision", "truncated")
     return {
-        f"{name} {type(part).__qualname__}": {
+        f"{name} {type(part).__module__}.{type(part).__qualname__}": {
             key: repr(value)
             for key, value in vars(part).items()
             if isinstance(value, plain) and not key.startswith("_") and key not in left_out

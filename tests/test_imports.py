@@ -62,3 +62,54 @@ def test_our_own_verbs_answer_without_torch(words: list[str]) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "usage" in done.stdout or "emoclap" in done.stdout
+
+
+LOADERS = """
+import importlib.abc, sys
+from pathlib import Path
+
+class Blocked(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("stages", "models", "losses", "lightning_app"):
+            raise ImportError(f"{name} is not for data")
+
+sys.meta_path.insert(0, Blocked())
+import numpy as np
+import lightning.pytorch
+
+def refuse(*_, **__):
+    raise AssertionError("data made a trainer")
+
+lightning.pytorch.Trainer.__init__ = refuse
+from datamodules.captions import ParaClapCaptions, Tags
+from datamodules.clips.data import ClipData
+from datamodules.clips.dataset import AudioReading
+from datamodules.clips.loading import Loading
+from datamodules.features import FeatureTable
+from datamodules.texts.prompt_data import PromptData
+from datamodules.texts.text_data import TextData
+
+data = ClipData(
+    Path(sys.argv[1]), "iemocap4", audio=AudioReading(sample_rate=16000, seconds=0.5),
+    texts={"caption": ParaClapCaptions(workers=0), "tags": Tags(workers=0), "said": "{speaker}"},
+    loading=Loading(batch_size=8, num_workers=0),
+)
+data.prepare_data()
+for use in ("fit", "test", "predict"):
+    data.setup(use)
+loaders = (data.train_dataloader, data.val_dataloader, data.test_dataloader, data.predict_dataloader)
+heard = [batch["wave"].shape[1] for loader in loaders for batch in loader()]
+assert set(heard) == {8000}, heard
+data.features = FeatureTable({name: np.zeros(3) for name in data.table.all["id"]})
+heard = [batch["wave"].shape[1] for loader in loaders for batch in loader()]
+assert set(heard) == {0}, heard
+assert len(list(PromptData("six", contexts=2).train_dataloader())) == 1
+assert len(list(TextData("six").train_dataloader())) == 1
+"""
+
+
+def test_data_are_loaded_without_stage_model_trainer_and_app(corpus: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADERS, str(corpus)], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr

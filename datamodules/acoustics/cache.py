@@ -19,7 +19,7 @@ class MeasureCache:
 
     Args:
         acoustics: Whose numbers these are.
-        folder: Where; None keeps them in memory alone. By default what `datamodules.cache_folder` says.
+        folder: Where; None keeps them in memory alone. By default what `datamodules.cache.cache_folder` says.
     """
 
     def __init__(self, acoustics: Acoustics, folder: Path | None) -> None:

@@ -17,7 +17,7 @@ from datamodules import stop_signals
 from datamodules.acoustics.cache import MeasureCache
 from datamodules.acoustics.measures import Acoustics
 from datamodules.audio.reading import AudioFormat, Recording, read_crop
-from datamodules.cache_folder import cache_folder
+from datamodules.cache import cache_folder
 from datamodules.errors import DataError
 from datamodules.manifest.contents import Contents
 

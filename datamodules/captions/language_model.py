@@ -2,17 +2,21 @@
 
 import re
 from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 import torch
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
+from datamodules.cache import kept_json, key_of
 from datamodules.captions.choice import number_of
 from datamodules.captions.ratings import require_ratings
 from datamodules.captions.source import CaptionSource
 from datamodules.captions.valence_arousal import ValenceArousalCaptions
 from datamodules.captions.validation import CaptionRules, caption_problem, count_kinds, require_sound
+from datamodules.manifest.contents import stamp_of
 
 PREFIX = "The person is speaking"
 PROMPT = (
@@ -37,8 +41,9 @@ class LanguageModelError(RuntimeError):
 class LanguageModel(CaptionSource):
     """One sentence for each distinct pair of valence and arousal, by any causal language model of transformers.
 
-    It writes when the data are made, in every run. Let it write once: ``lightning-cli caption --out captions.csv``, and
-    train with `CaptionFile`.
+    It writes once, when the data are prepared; what it wrote is kept and read again while model, prompt, settings and
+    ratings are the same. ``lightning-cli caption --out captions.csv`` writes a table for `CaptionFile`, which needs no
+    model.
 
     Args:
         source: Name on the Hugging Face hub, or a folder that ``save_pretrained`` wrote.
@@ -87,12 +92,26 @@ class LanguageModel(CaptionSource):
         self.temperature, self.retries, self.on_bad = temperature, retries, on_bad
         self.rules = CaptionRules(prefix, forbid_digits=True, whole_sentence=True)
 
+    @property
+    def slow(self) -> bool:
+        return True
+
     def write(self, rows: pd.DataFrame, train: pd.DataFrame) -> list[str]:
         require_ratings(rows)
         ratings = rows[["valence", "arousal"]].round(self.decimals)
         points: list[Point] = list(ratings.itertuples(index=False, name=None))
-        sentences = self._sentences(sorted(set(points)))
+        asked = sorted(set(points))
+        written = kept_json("captions", self._key(asked), lambda: list(self._sentences(asked).values()))
+        sentences = dict(zip(asked, written, strict=True))
         return [sentences[point] for point in points]
+
+    def _key(self, points: Sequence[Point]) -> str:
+        """The name of what is written: all that decides it, the files of a model in a folder included."""
+        settings = {name: value for name, value in vars(self).items() if name != "rules"}
+        folder = sorted(Path(self.source).rglob("*")) if Path(self.source).is_dir() else []
+        files = [stamp_of(str(file)) for file in folder if file.is_file()]
+        libraries = [version(name) for name in ("torch", "transformers")]
+        return key_of("sentences", settings, files, points, libraries, torch.cuda.is_available()).hex()
 
     def _sentences(self, points: Sequence[Point]) -> dict[Point, str]:
         """A sentence for each point, asked for until it can be used, at most ``retries`` times more."""

@@ -59,6 +59,10 @@ class ParaClapCaptions(CaptionSource):
         self.preset, self.sample, self.seed = preset, sample, seed
         self.quantities = Quantities(acoustics or AutocorrelationAcoustics(), True, bins, workers)
 
+    @property
+    def slow(self) -> bool:
+        return self.quantities.acoustics is not None
+
     def write(self, rows: pd.DataFrame, train: pd.DataFrame) -> list[str]:
         levels = self.quantities.levels(rows, train)
         captions = [

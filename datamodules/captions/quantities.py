@@ -7,7 +7,7 @@ import pandas as pd
 from datamodules.acoustics.cache import MeasureCache
 from datamodules.acoustics.measures import Acoustics
 from datamodules.acoustics.parallel import measure_clips
-from datamodules.cache_folder import cache_folder
+from datamodules.cache import cache_folder
 from datamodules.captions.bins import Bins
 from datamodules.errors import DataError
 

@@ -13,6 +13,11 @@ class CaptionSource(ABC):
     ``anger``, or "" where the clip has none.
     """
 
+    @property
+    def slow(self) -> bool:
+        """Whether writing reads recordings or runs a model: then it waits until the data are prepared."""
+        return False
+
     @abstractmethod
     def write(self, rows: pd.DataFrame, train: pd.DataFrame) -> list[str]:
         """One text for each row, in order.

@@ -58,6 +58,10 @@ class Tags(CaptionSource):
             (acoustics or AutocorrelationAcoustics()) if measured else None, labels, bins, workers
         )
 
+    @property
+    def slow(self) -> bool:
+        return self.quantities.acoustics is not None
+
     def write(self, rows: pd.DataFrame, train: pd.DataFrame) -> list[str]:
         levels = self.quantities.levels(rows, train)
         tags = [

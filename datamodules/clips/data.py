@@ -84,7 +84,8 @@ class ClipData(EmotionDataModule):
             for name, source in {"caption": CAPTION, **texts}.items()
             if source is not None
         }
-        self.written  # noqa: B018  # mistakes in captions are told before any model is built
+        if not any(source.slow for source in self.texts.values()):
+            self.prepare_data()  # mistakes are told before any model is built
 
     @property
     def view(self) -> LabelSet:
@@ -96,10 +97,14 @@ class ClipData(EmotionDataModule):
 
     @cached_property
     def written(self) -> pd.DataFrame:
-        """The texts of every labelled row, a column for each name."""
+        """The texts of every labelled row, a column for each name; written when first asked for."""
         rows, reference = self.table.labelled, self.table.reference
         columns = {} if rows.empty else {name: source.write(rows, reference) for name, source in self.texts.items()}
         return pd.DataFrame(columns, index=rows.index)
+
+    def prepare_data(self) -> None:
+        """Write the texts: Lightning calls this in one process, and the others read what it has measured and kept."""
+        self.written  # noqa: B018
 
     def setup(self, stage: str) -> None:
         predicts = f"{self.manifest}: {len(self.table.predict)} rows to predict" if stage == "predict" else None

@@ -26,7 +26,7 @@ class Contents:
     other. A damaged table is removed; a folder that cannot be written is done without.
 
     Args:
-        cache: As `datamodules.cache_folder` gives it; None keeps everything in memory.
+        cache: As `datamodules.cache.cache_folder` gives it; None keeps everything in memory.
     """
 
     def __init__(self, cache: Path | None) -> None:

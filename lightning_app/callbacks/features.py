@@ -9,7 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
 
 from datamodules.audio.reading import AudioFormat
-from datamodules.cache_folder import cache_folder
+from datamodules.cache import cache_folder
 from datamodules.clips.data import ClipData
 from datamodules.clips.rows import Clip
 from datamodules.emotion_data import EmotionDataModule

@@ -151,7 +151,7 @@ def _table(config: "jsonargparse.Namespace") -> tuple["pd.DataFrame", list[str]]
 
 def _measured(rows: "pd.DataFrame", hashed: bool, on_bad: str) -> tuple["pd.DataFrame", list[str]]:
     from datamodules import stop_signals
-    from datamodules.cache_folder import cache_folder
+    from datamodules.cache import cache_folder
     from datamodules.manifest.contents import Contents
     from datamodules.manifest.scan import measure
 

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from datamodules.acoustics import AutocorrelationAcoustics, MeasureCache, Praat, measure_clips, parallel
-from datamodules.cache_folder import cache_folder
+from datamodules.cache import cache_folder
 from datamodules.errors import DataError
 
 

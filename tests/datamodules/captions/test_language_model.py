@@ -16,6 +16,11 @@ WORDS = (
 CHAT = "{% for m in messages %}{{ m.role }} : {{ m.content }} {% endfor %}"
 
 
+@pytest.fixture(autouse=True)
+def nothing_kept(monkeypatch):
+    monkeypatch.setenv("EMOCLAP_CACHE", "off")
+
+
 @pytest.fixture(scope="module")
 def tiny_gpt(tmp_path_factory) -> Path:
     """A GPT-2 of random weights: what it says is made of words, and nonsense."""
@@ -185,3 +190,18 @@ def test_ratings_are_needed():
 def test_settings_out_of_range(settings, says):
     with pytest.raises(ValueError, match=says):
         LanguageModel("fake", **settings)
+
+
+def test_what_was_written_is_read_again_while_all_that_decides_it_is_the_same(monkeypatch, tmp_path):
+    monkeypatch.setenv("EMOCLAP_CACHE", str(tmp_path))
+    fake = Fake(monkeypatch, lambda prompt, call: f"{PREFIX} well.")
+    table = rows([1, 2], [3, 4])
+    first = LanguageModel("m").write(table, table)
+    asked = len(fake.calls)
+    assert LanguageModel("m").write(table, table) == first
+    assert len(fake.calls) == asked
+    LanguageModel("m", seed=2).write(table, table)
+    assert len(fake.calls) > asked
+    (kept, _) = sorted((tmp_path / "captions").iterdir())
+    kept.write_text("[")
+    assert LanguageModel("m").write(table, table) == first

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from datamodules.audio.reading import AudioFormat, Recording
-from datamodules.cache_folder import cache_folder
+from datamodules.cache import cache_folder
 from lightning_app.features import keys
 from lightning_app.features.keys import clip_key, text_key, transform_key
 
