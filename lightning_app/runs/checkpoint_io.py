@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from datamodules.files import replacing, sha256
+from datamodules.files import replacing
+from lightning_app.runs.fingerprint import sha256
 from lightning_app.runs.storage import writing
 from stages.errors import CheckpointError
 

@@ -1,3 +1,4 @@
+import json
 from itertools import pairwise
 from math import prod
 from pathlib import Path
@@ -70,6 +71,43 @@ stages:
   clep: {config: stages/clep.yaml}
   acpt: {config: stages/other.yaml, from: clep}
 """
+
+
+def test_a_stage_may_start_from_parts_of_several(toy: Any) -> None:
+    mapping = "{clap.audio: clep:audio, clap.text: clap, clap.scale: weights/x.ckpt:log_scale}"
+    runs = {run.stage.name: run for run in expand(_chain(toy, STAGES.replace("from: clep", f"from: {mapping}")))}
+    assert runs["acpt"].depends_on == (Path("runs/clep"), Path("runs/clap"))
+    word = next(word for word in runs["acpt"].arguments if "init_from" in word)
+    key, _, value = word.partition("=")
+    assert key == "--model.init_args.init_from"
+    assert json.loads(value) == {
+        "clap.audio": "runs/clep/best.ckpt:audio",
+        "clap.text": "runs/clap/best.ckpt",
+        "clap.scale": "weights/x.ckpt:log_scale",
+    }
+
+
+def test_an_axis_may_set_a_mapping(toy: Any) -> None:
+    text = (
+        STAGES + "matrix: {start: {both: {acpt.from: {clap.audio: clep, clap.text: clap}}, one: {acpt.from: clap}}}\n"
+    )
+    runs = {str(run.folder): run for run in expand(_chain(toy, text))}
+    assert len(runs["runs/acpt/start=both"].depends_on) == 2
+    assert runs["runs/acpt/start=one"].depends_on == (Path("runs/clap"),)
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        ("{clap.audio: celp}", "unknown stage 'celp'; did you mean 'clep'"),
+        ("{clap.audio: acpt:audio}", "'acpt' is no stage with weights"),
+        ("{clap.audio: {x: 1}}", "expected a stage, or `part: stage` lines such as `clap.audio: ser`"),
+        ("[clep, clap]", "expected a stage, or `part: stage` lines"),
+    ],
+)
+def test_what_no_stage_can_start_from(toy: Any, start: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        expand(_chain(toy, STAGES.replace("from: clep", f"from: {start}")))
 
 
 def test_a_variant_may_change_what_a_stage_starts_from(toy: Any) -> None:

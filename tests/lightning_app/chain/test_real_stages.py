@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from lightning_app.cli import main
 from lightning_app.config.files import PACKAGE_ROOT
 from models.recognition import DIMENSIONS
+from stages.checkpoint import Checkpoint
 
 CHAIN = """
 runs: runs
@@ -77,3 +79,43 @@ stages:
     capsys.readouterr()
     assert main(["report", "--runs", "runs", "--markdown"]) == 0
     assert "| CCC valence ↑ | MAE valence ↓ |" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_stage_starts_from_parts_of_two(
+    tiny_yaml: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(PACKAGE_ROOT))
+    Path("both.yaml").write_text(f"""\
+model:
+  class_path: stages.clap.ClapTraining
+  init_args: {{clap: {{class_path: models.clap.Clap, init_args: {{dim: 16, freeze_audio: true}}}}}}
+data:
+  class_path: datamodules.clips.data.ClipData
+  init_args: {{manifest: {corpus}, audio: {{seconds: 1.2}}}}
+""")
+    Path("chain.yaml").write_text(f"""\
+runs: runs
+set:
+  "*": {{trainer.accelerator: cpu, trainer.max_epochs: 1, data.manifest: {corpus}, data.audio.seconds: 1.2}}
+  ser: {{data.split.disjoint: [speaker], data.labels: iemocap4, data.loading.batch_size: 8}}
+  both: {{data.split.disjoint: [speaker], data.loading.batch_size: 8}}
+stages:
+  ser: {{config: stages/ser.yaml, args: [--model.audio.width_multiplier=0.03125]}}
+  clep: {{config: [stages/clep.yaml, {tiny_yaml}]}}
+  both: {{config: both.yaml, from: {{clap.audio: ser:audio, clap.text: clep}}}}
+""")
+    assert main(["chain", "--config", "chain.yaml"]) == 0
+    both, ser, clep = (Checkpoint.open(f"runs/{stage}/best.ckpt") for stage in ("both", "ser", "clep"))
+    heard = {name: tensor for name, tensor in ser.content["state_dict"].items() if name.startswith("audio.")}
+    assert heard
+    for name, tensor in heard.items():
+        assert torch.equal(both.content["state_dict"][f"clap.{name}"], tensor), name
+    assert both.config("clap.text") == clep.config("clap.text")
+    assert both.label_set == "iemocap4"
+
+    # Another seed of one source: that one runs again, and what starts from it.
+    capfd.readouterr()
+    assert main(["chain", "--config", "chain.yaml", "--dry-run", "--set", "ser.seed_everything=2"]) == 0
+    assert "2 to run, 1 done" in capfd.readouterr().out
