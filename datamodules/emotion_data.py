@@ -26,7 +26,7 @@ class EmotionDataModule(LightningDataModule, ABC):
 
     @property
     @abstractmethod
-    def view(self) -> LabelSet:
+    def label_set(self) -> LabelSet:
         """The classes in logit order."""
 
     @property
@@ -37,12 +37,12 @@ class EmotionDataModule(LightningDataModule, ABC):
     @property
     def class_labels(self) -> list[str]:
         """Canonical nouns of the classes, such as ``anger``."""
-        return list(self.view.labels)
+        return list(self.label_set.labels)
 
     @property
     def class_words(self) -> list[str]:
         """The classes as prompts name them, such as ``angry``."""
-        return [EMOTIONS[label].adjective for label in self.view.labels]
+        return [EMOTIONS[label].adjective for label in self.label_set.labels]
 
     @property
     def rank_and_world(self) -> tuple[int, int]:

@@ -6,6 +6,7 @@ A new emotion is a line in ``EMOTIONS``, a new label set one in ``LABEL_SETS``: 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import Any
 
 from datamodules.errors import DataError
 
@@ -65,6 +66,16 @@ class LabelSet:
         label = self.merge.get(emotion, emotion)
         return label if label in self.labels else None
 
+    def setting(self) -> "LabelSetting":
+        """Write it as a configuration does: by its name where it is one of ours, else as a list, or in full."""
+        if LABEL_SETS.get(self.name) == self:
+            return self.name
+        if self.merge or self.name != "+".join(self.labels):
+            return {"name": self.name, "labels": list(self.labels), "merge": dict(self.merge)}
+        return list(self.labels)
+
+
+LabelSetting = str | list[str] | dict[str, Any]
 
 _FOUR = ("anger", "happiness", "neutral", "sadness")
 _SIX = ("anger", "disgust", "fear", "happiness", "neutral", "sadness")

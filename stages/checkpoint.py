@@ -42,7 +42,7 @@ class CheckpointContent(TypedDict):
         hyper_parameters: The stage's arguments as its configuration says them, and its class as ``_class_path``.
         emoclap: The release that wrote it.
         left_out: Frozen tensors that are what their source holds, by the name of the pretrained module.
-        label_set: Name of the label set that the labels are.
+        label_set: The label set, as ``data.labels`` takes it: by its name, as a list of labels, or in full.
         training_speakers: Every speaker that it, or a stage before it, was trained on, as ``corpus/name``.
         selection_speakers: The speakers by whose scores it was chosen.
         seconds: Length of the training clips; null in a stage that hears none.
@@ -56,7 +56,7 @@ class CheckpointContent(TypedDict):
     hyper_parameters: dict[str, Any]
     emoclap: str
     left_out: NotRequired[dict[str, LeftOut]]
-    label_set: NotRequired[str | None]
+    label_set: NotRequired[str | list[str] | dict[str, Any] | None]
     training_speakers: NotRequired[list[str]]
     selection_speakers: NotRequired[list[str]]
     seconds: NotRequired[float | None]
@@ -125,8 +125,8 @@ class Checkpoint:
         return self.settings.get("words")
 
     @property
-    def label_set(self) -> str | None:
-        """Name of the label set that the labels are."""
+    def label_set(self) -> str | list[str] | dict[str, Any] | None:
+        """Its label set, as ``data.labels`` takes it."""
         return self.content.get("label_set")
 
     @property

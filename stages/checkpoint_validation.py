@@ -40,7 +40,7 @@ def require_content(content: Any, path: Path) -> None:
         "left_out, pretrained files by module": _are_left_out(content.get("left_out", {})),
         "training_speakers, a list": _is_texts(content.get("training_speakers", [])),
         "selection_speakers, a list": _is_texts(content.get("selection_speakers", [])),
-        "label_set, a name": isinstance(content.get("label_set"), str | None),
+        "label_set, as data.labels takes it": _is_label_set(content.get("label_set")),
         "seconds, a number above 0": _is_length(content.get("seconds")),
         "crop, a name": isinstance(content.get("crop"), str | None),
         "pad, zero or repeat": _is_one_of(content.get("pad"), ("zero", "repeat")),
@@ -114,6 +114,14 @@ def _is_one_of(value: Any, names: Sequence[str]) -> bool:
 
 def _is_rate(value: Any) -> bool:
     return value is None or (isinstance(value, int) and value > 0)
+
+
+def _is_label_set(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return value is None or isinstance(value, str) or _is_texts(value)
+    merge = value.get("merge")
+    named = value.keys() == {"name", "labels", "merge"} and isinstance(value["name"], str)
+    return named and _is_texts(value["labels"]) and _is_mapping(merge, str)
 
 
 def _is_texts(value: Any) -> bool:

@@ -41,8 +41,8 @@ class PartSource(Protocol):
         """The classes as prompts name them."""
 
     @property
-    def label_set(self) -> str | None:
-        """Name of the label set that the labels are."""
+    def label_set(self) -> str | list[str] | dict[str, Any] | None:
+        """Its label set, as ``data.labels`` takes it."""
 
     @property
     def seconds(self) -> float | None:

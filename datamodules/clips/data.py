@@ -75,10 +75,10 @@ class ClipData(EmotionDataModule):
         self.manifest, self.split, self.audio, self.loading, self.seed = Path(manifest), split, audio, loading, seed
         self.sample_rate: int | None = audio.sample_rate
         self.features: FeatureSource = no_features
-        self._view = resolve_label_set(labels)
+        self._label_set = resolve_label_set(labels)
         if loading.batch_size < 1 or audio.seconds <= 0:
             raise DataError(f"data: batch_size {loading.batch_size} and seconds {audio.seconds:g} must be positive")
-        self.table = ManifestSplit(self.manifest, self._view, split, check_files=audio.on_bad_audio == "raise")
+        self.table = ManifestSplit(self.manifest, self._label_set, split, check_files=audio.on_bad_audio == "raise")
         self.texts = {
             name: Template(source) if isinstance(source, str) else source
             for name, source in {"caption": CAPTION, **texts}.items()
@@ -88,8 +88,8 @@ class ClipData(EmotionDataModule):
             self.prepare_data()  # mistakes are told before any model is built
 
     @property
-    def view(self) -> LabelSet:
-        return self._view
+    def label_set(self) -> LabelSet:
+        return self._label_set
 
     @property
     def has_dev(self) -> bool:

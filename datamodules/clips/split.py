@@ -14,7 +14,7 @@ from datamodules.manifest.checks import find_files
 from datamodules.manifest.folds import assign_fold, select_split
 from datamodules.manifest.leakage import check_disjoint
 from datamodules.manifest.reading import read_manifest
-from datamodules.manifest.selection import require_classes, select_view
+from datamodules.manifest.selection import require_classes, select_labeled
 from datamodules.manifest.whereabouts import require_manifest
 
 
@@ -80,7 +80,7 @@ class ManifestSplit:
         self.all = rows
         has_emotions = "emotion" in rows and (rows["emotion"] != "").any()
         with naming(manifest):
-            self.labelled = select_view(rows, labels) if has_emotions else rows[:0]
+            self.labelled = select_labeled(rows, labels) if has_emotions else rows[:0]
         require_filled(self.labelled, how.require, manifest)
 
     @property

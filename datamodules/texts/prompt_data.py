@@ -29,15 +29,15 @@ class PromptData(EmotionDataModule):
         super().__init__()
         if batch_size < 1:
             raise DataError(f"data: batch_size {batch_size} must be positive")
-        self._view = resolve_label_set(labels)
+        self._label_set = resolve_label_set(labels)
         self.batch_size, self.seed, self.contexts = batch_size, seed, contexts
 
     @property
-    def view(self) -> LabelSet:
-        return self._view
+    def label_set(self) -> LabelSet:
+        return self._label_set
 
     def identity(self) -> Mapping[str, object]:
-        return {"classes": self._view.labels, "data.batch_size": self.batch_size, "seed_everything": self.seed}
+        return {"classes": self._label_set.labels, "data.batch_size": self.batch_size, "seed_everything": self.seed}
 
     def train_dataloader(self) -> DataLoader[PromptBatch]:
         """Load the pairs.
@@ -47,7 +47,7 @@ class PromptData(EmotionDataModule):
         """
         if self.contexts is None:
             raise DataError("data.contexts: without a stage nobody knows how many contexts its prompts have; set it")
-        prompts = _Prompts(self.contexts, len(self._view.labels))
+        prompts = _Prompts(self.contexts, len(self._label_set.labels))
         order = EpochSampler(len(prompts), self.batch_size, self.seed, start=self.position(), drop_last=False)
         return DataLoader(prompts, self.batch_size, sampler=order)
 

@@ -30,7 +30,7 @@ class TextData(EmotionDataModule):
 
     def __init__(self, labels: str | list[str] | LabelSet, texts: Path | None = None) -> None:
         super().__init__()
-        self._view = resolve_label_set(labels)
+        self._label_set = resolve_label_set(labels)
         rows = pd.DataFrame(describe_emotions(), columns=["text", "emotion"]) if texts is None else read_table(texts)
         for column in ("text", "emotion"):
             if column not in rows:
@@ -44,24 +44,24 @@ class TextData(EmotionDataModule):
                     f"{texts}:{line} column 'emotion': found {emotion!r}, expected a canonical noun such as anger; "
                     f"did you mean {nearest_emotion(emotion)!r}?"
                 )
-        known = rows.assign(label=rows["emotion"].map(self._view.label_of))
+        known = rows.assign(label=rows["emotion"].map(self._label_set.label_of))
         self.rows = known[known["label"].notna()]
         twice = self.rows[self.rows["text"].duplicated()]
         if len(twice):
             raise DataError(f"{texts}:{twice.index[0]} the text stands twice: {twice['text'].iloc[0]!r}")
-        missing = [label for label in self._view.labels if label not in set(self.rows["label"])]
+        missing = [label for label in self._label_set.labels if label not in set(self.rows["label"])]
         if missing:
             where = texts or "data.texts: null"
             raise DataError(f"{where}: no text describes {' or '.join(missing)}; add some, or choose other labels")
 
     @property
-    def view(self) -> LabelSet:
-        return self._view
+    def label_set(self) -> LabelSet:
+        return self._label_set
 
     def identity(self) -> Mapping[str, object]:
         return {"texts": digest_of(zip(self.rows["text"], self.rows["label"], strict=True))}
 
     def train_dataloader(self) -> DataLoader[TextBatch]:
-        targets = [self._view.labels.index(label) for label in self.rows["label"]]
+        targets = [self._label_set.labels.index(label) for label in self.rows["label"]]
         batch = TextBatch(text=list(self.rows["text"]), label=torch.tensor(targets))
         return DataLoader([batch], batch_size=None)  # type: ignore[arg-type]  # a list is a data set

@@ -81,7 +81,7 @@ class Provenance(Callback):
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         data: EmotionDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        checkpoint["label_set"] = data.view.name
+        checkpoint["label_set"] = data.label_set.setting()
         checkpoint["training_speakers"] = sorted(self._heard)
         checkpoint["selection_speakers"] = sorted(self._chosen_by)
         checkpoint |= self._reading

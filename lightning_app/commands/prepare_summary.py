@@ -1,12 +1,12 @@
 """What `prepare` says about the manifest it wrote."""
 
+import json
 from collections.abc import Mapping
 
 import pandas as pd
 
 from datamodules.audio.decoding import ODDITIES
 from datamodules.corpora import Corpus
-from datamodules.labels import LABEL_SETS
 from datamodules.manifest.folds import speaker_keys
 
 MOST_SHOWN = 12  # folds of a protocol; a table of more tells nothing at a glance
@@ -51,10 +51,10 @@ def _compared(rows: pd.DataFrame, emotions: pd.Series, corpus: Corpus) -> list[s
 def _label_set(corpus: Corpus) -> str:
     """As configurations write it: its name, or all of it where it is none of ours."""
     label_set = corpus.label_set
-    if LABEL_SETS.get(label_set.name) == label_set:
-        return f"{label_set.name} ({', '.join(label_set.labels)})"
-    merge = f", merge: {{{', '.join(f'{a}: {b}' for a, b in label_set.merge.items())}}}" if label_set.merge else ""
-    return f"{{name: {label_set.name}, labels: [{', '.join(label_set.labels)}]{merge}}}"
+    setting = label_set.setting()
+    if isinstance(setting, str):
+        return f"{setting} ({', '.join(label_set.labels)})"
+    return json.dumps(setting).replace('"', "")
 
 
 def _release(rows: pd.DataFrame, emotions: pd.Series, releases: Mapping[int, str]) -> str:

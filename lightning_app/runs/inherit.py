@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from datamodules.clips.dataset import AudioReading
-from datamodules.labels import LABEL_SETS
 from lightning_app.config.checkpoint_trust import require_trusted, still_taken
 from lightning_app.config.files import PACKAGE_ROOT, ConfigError, flatten, merge, resolve
 from lightning_app.config.named_classes import CLASS_PATH
@@ -200,8 +199,7 @@ def _of_data(source: PartSource, known: Mapping[str, Parameter], tested: bool) -
     """What the data take from a source: its classes, and outside training how recordings are read."""
     told: dict[str, Any] = {}
     if "labels" in known:
-        # A label set's name says what is merged into its labels; one that was made of a list has no name of ours.
-        told["labels"] = source.label_set if source.label_set in LABEL_SETS else source.labels
+        told["labels"] = source.labels if source.label_set is None else source.label_set
     reads_audio = "audio" in known and known["audio"].annotation is AudioReading
     if reads_audio and tested and (reading := tested_reading(source)):
         told["audio"] = reading

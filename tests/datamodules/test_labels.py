@@ -1,4 +1,5 @@
 import pytest
+import yaml
 from jsonargparse import ArgumentParser
 
 from datamodules.errors import DataError
@@ -93,7 +94,8 @@ def test_a_configuration_says_a_label_set_by_name_as_a_list_or_in_full(written, 
     parser = ArgumentParser()
     parser.add_class_arguments(PromptData, "data")
     data = parser.instantiate(parser.parse_args([f"--data.labels={written}"])).data
-    assert data.view == labels
+    assert data.label_set == labels
+    assert data.label_set.setting() == yaml.safe_load(written)
     assert data.class_labels == list(labels.labels)
 
 

@@ -195,10 +195,19 @@ def test_a_speaker_that_the_model_has_heard_is_not_tested(
     assert command(*words, "--data.split.disjoint=[]") == 0
 
 
-def test_the_view_and_its_merges_go_with_the_checkpoint(chain) -> None:
+def test_the_label_set_and_its_merges_go_with_the_checkpoint(chain) -> None:
     checkpoint = Checkpoint.open(chain.checkpoint("classifier"))
     assert checkpoint.label_set == "iemocap4"
     assert checkpoint.training_speakers == {"buzz/ann", "buzz/bob", "buzz/cleo"}
+
+
+def test_so_does_a_label_set_of_ones_own(chain, command, tmp_path: Path) -> None:
+    content = torch.load(chain.checkpoint("clep"), weights_only=True)
+    mine = {"name": "mine", "labels": content["hyper_parameters"]["labels"], "merge": {"frustration": "anger"}}
+    torch.save({**content, "label_set": mine}, tmp_path / "mine.ckpt")
+    words = ["fit", "--config", "stages/acpt.yaml", f"--model.init_from={tmp_path / 'mine.ckpt'}"]
+    assert command(*words, "--trainer.max_epochs=1", f"--trainer.default_root_dir={tmp_path / 'acpt'}") == 0
+    assert Checkpoint.open(tmp_path / "acpt" / "last.ckpt").label_set == mine
 
 
 def test_another_length_than_in_training_is_said(chain, command, corpus: Path, tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ def test_messages_name_the_manifest_and_what_mends_it(corpus: Path, tmp_path: Pa
         data(manifest, protocol="speaker", fold=7)
     with pytest.raises(DataError, match=start + "column 'fold_session' is missing"):
         data(manifest, protocol="session")
-    with pytest.raises(DataError, match=start + "column 'emotion': no row belongs to the view 'boredom[+]calm'"):
+    with pytest.raises(DataError, match=start + "column 'emotion': no row belongs to the label set 'boredom[+]calm'"):
         data(manifest, labels=["boredom", "calm"])
     with pytest.raises(DataError, match=start + "column 'emotion': no training row is boredom"):
         data(manifest, protocol="speaker", labels=["anger", "boredom"]).setup("fit")

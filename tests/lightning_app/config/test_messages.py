@@ -274,7 +274,7 @@ def test_a_batch_that_cannot_be_filled(clep: Fails) -> None:
 
 def test_a_class_without_training_rows(clep: Fails) -> None:
     said = clep(3, "--data.labels=six", before_models=False)
-    assert "no training row is disgust or fear, which the view 'six' holds" in said
+    assert "no training row is disgust or fear, which the label set 'six' holds" in said
     assert "[anger, happiness, neutral, sadness]" in said
 
 
