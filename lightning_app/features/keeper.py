@@ -18,15 +18,12 @@ from datamodules.clips.dataset import Clips, Item
 from datamodules.clips.loading import Loader
 from datamodules.clips.rows import Clip
 from datamodules.errors import DataError
+from datamodules.kept_rows import KeptRows, Rows
 from lightning_app.features.keys import text_key, transform_key
-from lightning_app.features.rows import Features, StoredRows
-from lightning_app.features.store import FeatureStore
 
 # A run that is cut off loses no more than this.
 SHARD_ROWS = 4096
 SHARD_SECONDS = 300.0
-# Beyond this, rows stay on disk and are mapped.
-MEMORY_BYTES = 2 * 1024**3
 WORTH_A_LINE = 300
 
 
@@ -50,11 +47,11 @@ class Kept:
     """Features of N inputs.
 
     Args:
-        rows: [N, D] float32, an array or something that is indexed like one; NaN where the input could not be read.
+        rows: [N, D] float32; NaN where the input could not be read.
         bad: What is wrong with the inputs that could not be read, by index.
     """
 
-    rows: Features | StoredRows
+    rows: Rows
     bad: dict[int, str]
 
 
@@ -168,13 +165,9 @@ class FeatureKeeper:
         by_key = {keys[index]: line for index, line in bad.items()}
         if keys and len(by_key) == len(set(keys)):
             raise DataError("none of the recordings can be read:\n  " + "\n  ".join(list(bad.values())[:5]))
-        rows = store.rows(keys)
-        in_memory = rows.nbytes <= MEMORY_BYTES
-        return Kept(
-            rows[:] if in_memory else rows, {place: by_key[key] for place, key in enumerate(keys) if key in by_key}
-        )
+        return Kept(store.read(keys), {place: by_key[key] for place, key in enumerate(keys) if key in by_key})
 
-    def _open(self, tower: FrozenTower, form: AudioFormat | None, what: str) -> FeatureStore:
+    def _open(self, tower: FrozenTower, form: AudioFormat | None, what: str) -> KeptRows:
         precision = f"{self.precision}, matrix products {torch.get_float32_matmul_precision()}"
         # It is switched off where its convolutions are wrong; what they made there is not to be read again.
         precision += "" if torch.backends.mkldnn.enabled else ", without oneDNN"
@@ -190,7 +183,7 @@ class FeatureKeeper:
             "format": "NumPy files of (key, feature) rows, each named after the SHA-256 of its bytes",
         }
         folder = self.cache / "features" / f"{tower.digest[:16]}-{transform[:16]}" if self.cache else None
-        return FeatureStore(folder, about)
+        return KeptRows(folder, about)
 
     def _run(self, tower: FrozenTower, rows: int, *inputs: Any) -> Tensor:
         if rows == 0:
@@ -203,7 +196,7 @@ class FeatureKeeper:
 
 
 def _fill(
-    store: FeatureStore,
+    store: KeptRows,
     todo: list[int],
     places: Sequence[str],
     keys: Sequence[bytes],
@@ -233,7 +226,7 @@ def _fill(
     return bad
 
 
-def _flush(store: FeatureStore, held: list[tuple[bytes, Tensor]]) -> None:
+def _flush(store: KeptRows, held: list[tuple[bytes, Tensor]]) -> None:
     if held:
         store.add([key for key, _ in held], torch.stack([feature_D for _, feature_D in held]).numpy())
 

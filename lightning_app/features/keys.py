@@ -1,7 +1,5 @@
 """What makes two features the same: the input, and what is done to it before and in the tower."""
 
-import hashlib
-import json
 import os
 from dataclasses import asdict
 from importlib.metadata import version
@@ -9,6 +7,7 @@ from importlib.metadata import version
 import soundfile
 
 from datamodules.audio.reading import AudioFormat, Recording
+from datamodules.cache import key_of
 
 # To be raised whenever `read_crop` or the form of a shard changes: features of before are then left alone.
 READING = 1
@@ -24,19 +23,19 @@ def clip_key(recording: Recording, sha256: str = "") -> bytes:
             file written anew is another file.
     """
     if sha256:
-        return _digest("sha256", sha256.strip().lower(), recording.start, recording.end)
+        return key_of("sha256", sha256.strip().lower(), recording.start, recording.end)
     path = os.path.abspath(recording.file)
     try:
         found = os.stat(path)
     except OSError:
         # Reading it will say what is wrong, and what cannot be read is never kept.
-        return _digest("no file", path, recording.start, recording.end)
-    return _digest("file", path, found.st_size, found.st_mtime_ns, recording.start, recording.end)
+        return key_of("no file", path, recording.start, recording.end)
+    return key_of("file", path, found.st_size, found.st_mtime_ns, recording.start, recording.end)
 
 
 def text_key(text: str) -> bytes:
     """Name a text, 32 bytes."""
-    return _digest("text", text)
+    return key_of("text", text)
 
 
 def transform_key(form: AudioFormat | None, precision: str, device: str) -> str:
@@ -51,11 +50,7 @@ def transform_key(form: AudioFormat | None, precision: str, device: str) -> str:
     """
     libraries = {name: version(name) for name in ("torch", "transformers")}
     if form is None:
-        return _digest("texts", precision, device, libraries).hex()
+        return key_of("texts", precision, device, libraries).hex()
     libraries |= {name: version(name) for name in ("soxr", "torchaudio")}
     libraries["libsndfile"] = soundfile.__libsndfile_version__
-    return _digest("clips", READING, asdict(form), precision, device, libraries).hex()
-
-
-def _digest(*parts: object) -> bytes:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
+    return key_of("clips", READING, asdict(form), precision, device, libraries).hex()

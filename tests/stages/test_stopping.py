@@ -14,8 +14,8 @@ import torch
 
 from datamodules import stop_signals
 from datamodules.clips.data import ClipData
+from datamodules.kept_rows import KeptRows
 from lightning_app.features.keeper import _fill
-from lightning_app.features.store import FeatureStore
 from stages.acpt import ACPT
 from stages.checkpoint import Checkpoint
 from stages.clap import ClapTraining
@@ -186,7 +186,7 @@ def test_a_signal_in_another_place_leaves_other_handlers_alone(fit: Fit, tmp_pat
 
 def test_features_that_were_made_before_the_signal_are_kept(tmp_path: Path) -> None:
     keys = [bytes([n]) * 32 for n in range(3)]
-    store = FeatureStore(tmp_path)
+    store = KeptRows(tmp_path)
 
     def compute(todo: list[int]) -> Any:
         for index in todo:
@@ -196,7 +196,7 @@ def test_features_that_were_made_before_the_signal_are_kept(tmp_path: Path) -> N
 
     with stop_signals.noted():
         _fill(store, [0, 1, 2], ["a", "b", "c"], keys, compute)
-    assert FeatureStore(tmp_path).missing(keys) == [2]
+    assert KeptRows(tmp_path).missing(keys) == [2]
 
 
 # Runs the command line in a process group of its own, which it signals as a whole from inside the nth call of a method.

@@ -17,7 +17,6 @@ from datamodules.errors import DataError
 from lightning_app.features import keeper as keeper_module
 from lightning_app.features.keeper import FeatureKeeper
 from lightning_app.features.keys import clip_key
-from lightning_app.features.rows import StoredRows
 
 RATE, WIDTH = 8000, 3
 FORM = AudioFormat(RATE, 0.05)
@@ -212,16 +211,6 @@ def test_an_interrupted_run_keeps_its_shards(tmp_path: Path, clips: Make, monkey
     kept = keeper.of_clips(tower, some, keys_of(some), FORM)
     assert tower.seen == 6
     np.testing.assert_array_equal(kept.rows, expected(some))
-
-
-def test_rows_that_do_not_fit_stay_on_disk(tmp_path: Path, clips: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    some = clips(6)
-    keeper = FeatureKeeper(tmp_path / "cache", batch_size=2)
-    assert isinstance(keeper.of_clips(Counting(), some, keys_of(some), FORM).rows, np.ndarray)
-    monkeypatch.setattr(keeper_module, "MEMORY_BYTES", 6 * WIDTH * 4 - 1)
-    rows = keeper.of_clips(Counting(), some, keys_of(some), FORM).rows
-    assert isinstance(rows, StoredRows)
-    np.testing.assert_array_equal(rows[[4, 1]], expected(some)[[4, 1]])
 
 
 def run_ranks(world: int, work: Callable[[int, Callable[[bool], bool]], object]) -> list[object]:

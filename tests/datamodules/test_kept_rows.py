@@ -3,7 +3,6 @@
 import errno
 import multiprocessing
 import os
-import pickle
 import tempfile
 import time
 import warnings
@@ -14,26 +13,23 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.utils.data import DataLoader, Dataset
 
-from datamodules.errors import DataError
-from lightning_app.features import store as store_module
-from lightning_app.features.keys import text_key
-from lightning_app.features.rows import map_shard
-from lightning_app.features.store import FeatureStore
+from datamodules import files as files_module
+from datamodules.cache import key_of
+from datamodules.kept_rows import KeptRows
 
 WIDTH = 5
 
 
 def key(number: int) -> bytes:
-    return text_key(str(number))
+    return key_of("text", str(number))
 
 
 def feature(number: int) -> np.ndarray:
     return np.random.default_rng(number).standard_normal(WIDTH).astype(np.float32)
 
 
-def add(store: FeatureStore, numbers: list[int]) -> None:
+def add(store: KeptRows, numbers: list[int]) -> None:
     store.add([key(number) for number in numbers], np.array([feature(number) for number in numbers]))
 
 
@@ -54,29 +50,28 @@ def test_what_is_added_is_read_in_any_order_and_as_often_as_asked(
     batches: list[list[int]], data: st.DataObject
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        writer = FeatureStore(Path(folder))
+        writer = KeptRows(Path(folder))
         for batch in batches:
             add(writer, batch)
         wanted = data.draw(st.lists(st.sampled_from(sorted({number for batch in batches for number in batch}))))
         keys = [key(number) for number in wanted]
-        for store in (writer, FeatureStore(Path(folder))):
+        for store in (writer, KeptRows(Path(folder))):
             assert store.missing(keys) == []
             np.testing.assert_array_equal(store.read(keys), expected(wanted))
 
 
 def test_missing_names_each_key_at_its_first_place(tmp_path: Path) -> None:
-    store = FeatureStore(tmp_path)
+    store = KeptRows(tmp_path)
     add(store, [1])
     keys = [key(number) for number in (3, 1, 2, 3, 2)]
     assert store.missing(keys) == [0, 2]
-    with pytest.raises(KeyError, match=r"2 of 5 features are missing"):
-        store.read(keys)
+    np.testing.assert_array_equal(np.isnan(store.read(keys)).all(1), [True, False, True, True, True])
     assert store.missing([]) == []
     assert len(store.read([])) == 0
 
 
 def test_the_first_feature_of_a_key_stays(tmp_path: Path) -> None:
-    store = FeatureStore(tmp_path)
+    store = KeptRows(tmp_path)
     add(store, [1])
     store.add([key(1), key(2)], np.zeros((2, WIDTH), np.float32))
     np.testing.assert_array_equal(store.read([key(1), key(2)]), [feature(1), np.zeros(WIDTH)])
@@ -85,7 +80,7 @@ def test_the_first_feature_of_a_key_stays(tmp_path: Path) -> None:
 def test_a_shard_is_named_after_its_bytes_and_holds_no_pickle(tmp_path: Path) -> None:
     import hashlib
 
-    add(FeatureStore(tmp_path / "new" / "folder", {"tower": "a tower"}), [1, 2])
+    add(KeptRows(tmp_path / "new" / "folder", {"tower": "a tower"}), [1, 2])
     (path,) = shards(tmp_path / "new" / "folder")
     assert hashlib.sha256(path.read_bytes()).hexdigest() == path.stem
     assert np.load(path, allow_pickle=False)["feature"].shape == (2, WIDTH)
@@ -96,53 +91,19 @@ def test_a_shard_is_named_after_its_bytes_and_holds_no_pickle(tmp_path: Path) ->
     assert len(list(path.parent.iterdir())) == 2
 
 
-def test_shards_are_mapped_not_loaded(tmp_path: Path) -> None:
-    store = FeatureStore(tmp_path)
-    add(store, [1, 2, 3])
-    shard = map_shard(shards(tmp_path)[0])
-    assert isinstance(shard, np.memmap)
-    assert shard.mode == "r"
-    assert not shard.flags.writeable
-    rows = store.rows([key(2), key(9), key(1)])
-    assert rows.shape == (3, WIDTH)
-    assert len(rows) == 3
-    assert rows.nbytes == 3 * WIDTH * 4
-    np.testing.assert_array_equal(rows[0], feature(2))
-    np.testing.assert_array_equal(rows[-1], feature(1))
-    np.testing.assert_array_equal(rows[[2, 0, 2]], expected([1, 2, 1]))
-    np.testing.assert_array_equal(rows[::2], expected([2, 1]))
-    assert np.isnan(rows[1]).all()
-    rows[0][:] = 0
-    np.testing.assert_array_equal(rows[0], feature(2))
-
-
-def test_a_pickle_carries_no_features(tmp_path: Path) -> None:
-    store = FeatureStore(tmp_path)
-    keys = [key(number) for number in range(50)]
-    store.add(keys, np.ones((50, 10_000), np.float32))
-    rows = store.rows(keys)
-    assert np.isfinite(rows[:]).all()
-    content = pickle.dumps((store, rows))
-    assert len(content) < 20_000
-    again, rows = pickle.loads(content)
-    assert (again.read(keys) == 1).all()
-    assert (rows[3] == 1).all()
-
-
 @pytest.mark.parametrize("where", [0, 130, 160, 200, -1])
 def test_a_flipped_bit_costs_one_shard(tmp_path: Path, where: int) -> None:
-    writer = FeatureStore(tmp_path)
+    writer = KeptRows(tmp_path)
     add(writer, [1, 2])
     add(writer, [3, 4])
     keys = [key(number) for number in (1, 2, 3, 4)]
     np.testing.assert_array_equal(writer.read(keys), expected([1, 2, 3, 4]))
-    (damaged,) = [path for path in shards(tmp_path) if map_shard(path)["key"][0].tobytes() == key(3)]
+    (damaged,) = [path for path in shards(tmp_path) if np.load(path)["key"][0].tobytes() == key(3)]
     content = bytearray(damaged.read_bytes())
     content[where] ^= 4
-    with damaged.open("r+b") as file:  # in place, as a disk does it: maps see it
-        file.write(content)
+    damaged.write_bytes(content)
     with pytest.warns(UserWarning, match=f"{damaged.name}: damaged") as told:
-        store = FeatureStore(tmp_path)
+        store = KeptRows(tmp_path)
     assert len(told) == 1
     assert store.missing(keys) == [2, 3]
     assert not damaged.exists()
@@ -153,63 +114,36 @@ def test_a_flipped_bit_costs_one_shard(tmp_path: Path, where: int) -> None:
 
 @pytest.mark.parametrize("left", [0, 10, 128, 250])
 def test_a_truncated_shard_is_dropped(tmp_path: Path, left: int) -> None:
-    add(FeatureStore(tmp_path), [1, 2])
+    add(KeptRows(tmp_path), [1, 2])
     (path,) = shards(tmp_path)
     path.write_bytes(path.read_bytes()[:left])
     with pytest.warns(UserWarning, match="damaged"):
-        store = FeatureStore(tmp_path)
+        store = KeptRows(tmp_path)
     assert len(store) == 0
     assert shards(tmp_path) == []
 
 
-def test_a_shard_that_was_mended_meanwhile_is_not_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    add(FeatureStore(tmp_path), [1, 2])
-    (path,) = shards(tmp_path)
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-1])
-    digest = store_module.hashlib.file_digest
-
-    def mend_behind_our_back(file, name):
-        found = digest(file, name)
-        (tmp_path / "mended").write_bytes(whole)
-        os.replace(tmp_path / "mended", path)
-        return found
-
-    monkeypatch.setattr(store_module.hashlib, "file_digest", mend_behind_our_back)
-    store = FeatureStore(tmp_path)
-    monkeypatch.undo()
-    assert path.read_bytes() == whole
-    assert store.missing([key(1)]) == [0]
-    store.refresh()
-    np.testing.assert_array_equal(store.read([key(1), key(2)]), expected([1, 2]))
-
-
-def test_what_a_killed_writer_left_is_not_read_and_later_removed(tmp_path: Path) -> None:
-    add(FeatureStore(tmp_path), [1])
-    young, old = tmp_path / ".young.part", tmp_path / ".old.part"
-    for part in (young, old):
-        part.write_bytes(shards(tmp_path)[0].read_bytes()[:100])
-    os.utime(old, (time.time() - 2 * 24 * 3600,) * 2)
+def test_what_a_killed_writer_left_is_not_read(tmp_path: Path) -> None:
+    add(KeptRows(tmp_path), [1])
+    (tmp_path / ".x.part").write_bytes(shards(tmp_path)[0].read_bytes()[:100])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        store = FeatureStore(tmp_path)
+        store = KeptRows(tmp_path)
     assert len(store) == 1
-    assert young.exists()
-    assert not old.exists()
 
 
 def test_other_files_are_left_alone(tmp_path: Path) -> None:
-    add(FeatureStore(tmp_path), [1])
+    add(KeptRows(tmp_path), [1])
     for name in ("notes.txt", "mine.npy", "0" * 64):
         (tmp_path / name).write_text("mine")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert len(FeatureStore(tmp_path)) == 1
+        assert len(KeptRows(tmp_path)) == 1
     assert (tmp_path / "mine.npy").read_text() == "mine"
 
 
 def test_a_feature_of_another_width_is_refused_before_it_is_written(tmp_path: Path) -> None:
-    store = FeatureStore(tmp_path)
+    store = KeptRows(tmp_path)
     add(store, [1])
     with pytest.raises(ValueError, match="features of 2 numbers among some of 5"):
         store.add([key(2)], np.zeros((1, 2), np.float32))
@@ -219,7 +153,7 @@ def test_a_feature_of_another_width_is_refused_before_it_is_written(tmp_path: Pa
 def test_a_file_in_the_folders_place_is_one_warning(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
-    store = FeatureStore(blocked / "features")
+    store = KeptRows(blocked / "features")
     with pytest.warns(UserWarning, match=r"features: cannot be written \(.*held in memory"):
         add(store, [1, 2])
     with warnings.catch_warnings():
@@ -234,7 +168,7 @@ def test_a_file_in_the_folders_place_is_one_warning(tmp_path: Path) -> None:
 def test_a_folder_without_permission_is_one_warning(tmp_path: Path, mode: int) -> None:
     tmp_path.chmod(mode)
     try:
-        store = FeatureStore(tmp_path / "features")
+        store = KeptRows(tmp_path / "features")
         with pytest.warns(UserWarning, match="Permission denied"):
             add(store, [1])
         np.testing.assert_array_equal(store.read([key(1)]), expected([1]))
@@ -246,13 +180,13 @@ def test_a_folder_without_permission_is_one_warning(tmp_path: Path, mode: int) -
 def test_a_full_disk_keeps_what_is_there_and_holds_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    store = FeatureStore(tmp_path)
+    store = KeptRows(tmp_path)
     add(store, [1])
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(store_module.os, step, full)
+    monkeypatch.setattr(files_module.os, step, full)
     with pytest.warns(UserWarning, match="No space left on device"):
         add(store, [2])
     with warnings.catch_warnings():
@@ -260,31 +194,22 @@ def test_a_full_disk_keeps_what_is_there_and_holds_the_rest(
         add(store, [3])
     np.testing.assert_array_equal(store.read([key(n) for n in (3, 2, 1)]), expected([3, 2, 1]))
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".npy"]
-    np.testing.assert_array_equal(FeatureStore(tmp_path).read([key(1)]), expected([1]))
-    assert FeatureStore(tmp_path).missing([key(2)]) == [0]
+    np.testing.assert_array_equal(KeptRows(tmp_path).read([key(1)]), expected([1]))
+    assert KeptRows(tmp_path).missing([key(2)]) == [0]
 
 
 def test_a_killed_write_leaves_no_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store_module.os, "fsync", interrupted)
+    monkeypatch.setattr(files_module.os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        add(FeatureStore(tmp_path), [1])
+        add(KeptRows(tmp_path), [1])
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_removed_shard_says_so(tmp_path: Path) -> None:
-    store = FeatureStore(tmp_path)
-    add(store, [1])
-    shards(tmp_path)[0].unlink()
-    map_shard.cache_clear()
-    with pytest.raises(DataError, match="was removed while it was in use; start again"):
-        store.read([key(1)])
-
-
 def _write_many(folder: Path, start: Event, first: int) -> None:
-    store = FeatureStore(folder)
+    store = KeptRows(folder)
     start.wait(300)
     for batch in range(20):
         add(store, [first + 10 * batch + row for row in range(10)])
@@ -299,7 +224,7 @@ def test_two_writers_and_a_reader_at_once(tmp_path: Path, firsts: tuple[int, int
         writer.start()
     start.set()
     everything = sorted({first + row for first in firsts for row in range(200)})
-    seen, deadline = FeatureStore(tmp_path), time.monotonic() + 300
+    seen, deadline = KeptRows(tmp_path), time.monotonic() + 300
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         while len(seen) < len(everything) and time.monotonic() < deadline:
@@ -310,29 +235,7 @@ def test_two_writers_and_a_reader_at_once(tmp_path: Path, firsts: tuple[int, int
         for writer in writers:
             writer.join(300)
         assert [writer.exitcode for writer in writers] == [0, 0]
-        again = FeatureStore(tmp_path)
+        again = KeptRows(tmp_path)
     assert len(again) == len(everything)
     np.testing.assert_array_equal(again.read([key(number) for number in everything]), expected(everything))
     assert sorted({path.suffix for path in tmp_path.iterdir()}) == [".json", ".npy"]
-
-
-class Stored(Dataset):
-    def __init__(self, store: FeatureStore, count: int) -> None:
-        self.store, self.rows = store, store.rows([key(number) for number in range(count)])
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        return self.rows[index], self.store.read([key(index)])[0]
-
-
-def test_loader_processes_read(tmp_path: Path) -> None:
-    store = FeatureStore(tmp_path)
-    for first in (0, 10, 20):
-        add(store, list(range(first, first + 10)))
-    loader = DataLoader(Stored(store, 30), batch_size=7, num_workers=2)
-    for _ in range(2):
-        rows, read = (np.concatenate(column) for column in zip(*loader, strict=True))
-        np.testing.assert_array_equal(rows, expected(list(range(30))))
-        np.testing.assert_array_equal(read, rows)
