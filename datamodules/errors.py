@@ -22,6 +22,12 @@ class MissingExtra(RuntimeError):
     exit_code = 4
 
 
+class LanguageModelError(RuntimeError):
+    """The language model is not there or cannot be read. Commands end with exit code 4."""
+
+    exit_code = 4
+
+
 @contextmanager
 def naming(place: object) -> Iterator[None]:
     """Put a place, such as the manifest, before messages of a `DataError` that do not begin with it."""

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from lightning_app.config.own_packages import current_folder_unsearched
+from lightning_app.exit_codes import ExitCode
 
 NO_CACHE = "--no-cache"
 LONGEST = 4000  # characters of a message: a value that is quoted may be of any length
-CLOSED_PIPE = 141  # what a shell says of a program that was ended by a closed pipe
 VERBS = {
     "prepare": ("lightning_app.commands.prepare", "Turn a corpus, or a table of your recordings, into a manifest."),
     "caption": ("lightning_app.commands.caption", "Write the captions and tags of a stage's data as a table."),
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # As `head` leaves it; what is still to be flushed at the very end goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return CLOSED_PIPE
+        return ExitCode.CLOSED_PIPE
 
 
 def _main(arguments: list[str], whole_process: bool) -> int:
@@ -65,7 +65,9 @@ def _main(arguments: list[str], whole_process: bool) -> int:
 
         near = get_close_matches(verb, [*VERBS, *LIGHTNING_VERBS], n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        return _fail("lightning-cli", f"no verb {verb!r}; expected {', '.join([*LIGHTNING_VERBS, *VERBS])}{hint}", 2)
+        return _fail(
+            "lightning-cli", f"no verb {verb!r}; expected {', '.join([*LIGHTNING_VERBS, *VERBS])}{hint}", ExitCode.USAGE
+        )
     try:
         from datamodules import stop_signals
         from lightning_app.config.plugins import plugin_options
@@ -81,11 +83,11 @@ def _main(arguments: list[str], whole_process: bool) -> int:
 
                 return run_stage([verb, *words])
     except KeyboardInterrupt:
-        return _fail(f"lightning-cli {verb}", "interrupted", 130)
+        return _fail(f"lightning-cli {verb}", "interrupted", ExitCode.INTERRUPTED)
     except SystemExit as ended:
         # Lightning ends an interrupted run with the exit code of an error.
         if isinstance(ended.__context__, KeyboardInterrupt):
-            return _fail(f"lightning-cli {verb}", "interrupted", 130)
+            return _fail(f"lightning-cli {verb}", "interrupted", ExitCode.INTERRUPTED)
         raise
     except Exception as error:
         from lightning_app.config.messages import users_mistake

@@ -2,14 +2,10 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
+from lightning_app.errors import CompromisedRelease
+
 # Both stole credentials when they were imported: advisory GHSA-w37p-236h-pfx3.
 COMPROMISED = {"lightning": ("2.6.2", "2.6.3")}
-
-
-class CompromisedRelease(RuntimeError):
-    """A package of this environment is known to do harm. Commands end with exit code 4."""
-
-    exit_code = 4
 
 
 def require_sound_releases() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from models.errors import LearnedPromptError
 from models.pretrained import from_pretrained, loading
 from models.text import TextEncoder
 
@@ -43,9 +44,3 @@ class ClipText(TextEncoder):
             LearnedPromptError: Always.
         """
         raise LearnedPromptError(f"{self.source}: CLIP reads texts, not learned prompts; choose another text encoder")
-
-
-class LearnedPromptError(ValueError):
-    """Learned prompts for a tower that cannot read them. Commands end with exit code 2."""
-
-    exit_code = 2

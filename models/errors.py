@@ -20,3 +20,9 @@ class TextLengthError(ValueError):
     """A text that is longer than the text encoder reads. Commands end with exit code 3."""
 
     exit_code = 3
+
+
+class LearnedPromptError(ValueError):
+    """Learned prompts for a tower that cannot read them. Commands end with exit code 2."""
+
+    exit_code = 2

@@ -16,6 +16,7 @@ from datamodules.captions.ratings import require_ratings
 from datamodules.captions.source import CaptionSource
 from datamodules.captions.valence_arousal import ValenceArousalCaptions
 from datamodules.captions.validation import CaptionRules, caption_problem, count_kinds, require_sound
+from datamodules.errors import LanguageModelError
 from datamodules.manifest.contents import stamp_of
 
 PREFIX = "The person is speaking"
@@ -30,12 +31,6 @@ SENTENCE = re.compile(rf".+?[.!?](?=[\s{QUOTES}]|$)")
 RETRY_TEMPERATURE = 0.8
 
 Point = tuple[float, float]
-
-
-class LanguageModelError(RuntimeError):
-    """The language model is not there or cannot be read. Commands end with exit code 4."""
-
-    exit_code = 4
 
 
 class LanguageModel(CaptionSource):

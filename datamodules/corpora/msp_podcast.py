@@ -36,8 +36,8 @@ EMOTIONS = {
 # The papers test on Test1 alone; the other two are in no split, and the column `test_set` tells them.
 SPLITS = {"Train": "train", "Development": "dev", "Validation": "dev", "Test1": "test", "Test2": "", "Test3": ""}
 GENDERS = {"Female": "female", "Male": "male"}
-RATINGS = {"EmoVal": "valence", "EmoAct": "arousal", "EmoDom": "dominance"}
-COLUMNS = ("FileName", "EmoClass", *RATINGS, "SpkrID", "Gender", "Split_Set")
+RATING_COLUMNS = {"EmoVal": "valence", "EmoAct": "arousal", "EmoDom": "dominance"}
+COLUMNS = ("FileName", "EmoClass", *RATING_COLUMNS, "SpkrID", "Gender", "Split_Set")
 
 
 def read_rows(root: Path) -> list[Row]:
@@ -83,7 +83,7 @@ def _row(cells: dict[Hashable, Any], file: Path) -> Row:
         "split": SPLITS[split],
         "test_set": split if split.startswith("Test") else "",
         "emotion": EMOTIONS[cells["EmoClass"]],
-        **{name: float(cells[column]) if cells[column] else None for column, name in RATINGS.items()},
+        **{name: float(cells[column]) if cells[column] else None for column, name in RATING_COLUMNS.items()},
     }
 
 
@@ -94,7 +94,7 @@ def _require_valid(table: pd.DataFrame, place: Path) -> None:
     wrong += _wrong(names[names.duplicated()], "each file once")
     for column, known in (("EmoClass", EMOTIONS), ("Split_Set", SPLITS)):
         wrong += _wrong(table[column][~table[column].isin(list(known))], f"one of {', '.join(known)}")
-    for column in RATINGS:
+    for column in RATING_COLUMNS:
         rated = pd.to_numeric(table[column], errors="coerce").between(1, 7)
         wrong += _wrong(table[column][~rated & (table[column] != "")], "1 to 7, or nothing")
     if wrong:

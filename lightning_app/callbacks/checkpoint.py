@@ -7,7 +7,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from datamodules.emotion_data import EmotionDataModule
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError
 from lightning_app.runs.files import BEST_CKPT
 
 

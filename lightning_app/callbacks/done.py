@@ -19,10 +19,14 @@ class WriteDone(Callback):
         command: The command line, from the verb on.
         fingerprint: Of that command line, computed before anything ran.
         accepted: Called when nothing refuses the run any more, its checkpoint neither.
+
+    Attributes:
+        metrics: What others have measured, beside what the stage logged.
     """
 
     def __init__(self, command: Sequence[str], fingerprint: Fingerprint, accepted: Callable[[], None]) -> None:
         self.command, self.fingerprint, self.accepted = list(command), fingerprint, accepted
+        self.metrics: dict[str, float] = {}
         self.started = datetime.now(UTC)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -44,5 +48,5 @@ class WriteDone(Callback):
             fingerprint=self.fingerprint,
             started=self.started,
             outputs=[folder / name for name in OUTPUTS if (folder / name).is_file()],
-            metrics={name: float(value) for name, value in trainer.callback_metrics.items()},
+            metrics={**{name: float(value) for name, value in trainer.callback_metrics.items()}, **self.metrics},
         )

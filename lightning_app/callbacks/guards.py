@@ -8,6 +8,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.optim import Optimizer
 
+from lightning_app.errors import NonFiniteError
+
 
 class StepSeed(Callback):
     """Makes dropout, masks and other draws of a step a function of (seed, step, rank): a resumed run repeats them.
@@ -26,12 +28,6 @@ class StepSeed(Callback):
         torch.manual_seed(number % 2**63)
         # transformers draws the stripes that it blanks from NumPy.
         np.random.seed(number % 2**32)
-
-
-class NonFiniteError(ArithmeticError):
-    """A loss, or its gradient, is NaN or infinite. Commands end with exit code 3."""
-
-    exit_code = 3
 
 
 REMEDY = (

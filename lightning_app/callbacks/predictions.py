@@ -1,6 +1,6 @@
 """What an evaluation leaves: predictions, results and embeddings as files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +41,11 @@ class WriteEvaluation(Callback):
 
     Args:
         seed: The run's, for the tables.
+        record: Called with the results of a test, under ``system/metric``.
     """
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    def __init__(self, seed: int, record: Callable[[Mapping[str, float]], None]) -> None:
+        self.seed, self.record = seed, record
         self._parts: list[ClipOutputs] = []
 
     def on_test_batch_end(
@@ -86,8 +87,7 @@ class WriteEvaluation(Callback):
             _trials(stage.measured).to_csv(folder / TRIALS_CSV, index=False)
         escaped_table(results).to_csv(folder / RESULTS_CSV, index=False)
         _write_embeddings(folder / EMBEDDINGS_NPZ, parts, stage)
-        for row in results.itertuples():
-            trainer.callback_metrics[f"{row.system}/{row.metric}"] = torch.tensor(row.value)
+        self.record({f"{row['system']}/{row['metric']}": row["value"] for row in rows})
 
     def _write_predictions(
         self, trainer: Trainer, pl_module: LightningModule, parts: list[ClipOutputs], rows: pd.DataFrame

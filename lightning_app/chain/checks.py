@@ -12,6 +12,8 @@ from lightning_app.cli import NO_CACHE
 from lightning_app.config.class_source import arguments
 from lightning_app.config.files import ConfigError, is_file
 from lightning_app.config.hints import SECTIONS, TOP
+from lightning_app.errors import MissingInputError
+from lightning_app.exit_codes import ExitCode
 from lightning_app.runs.files import BEST_CKPT
 from lightning_app.runs.fingerprint import command_settings
 from lightning_app.runs.folder import OVERWRITE
@@ -20,15 +22,12 @@ from stages.init_from import source_files
 # Options of the command itself, which are no settings of a run.
 OF_THE_COMMAND = (NO_CACHE, OVERWRITE, "--plugins", "--trust")
 # Files that a stage reads first of all, and the exit code it would end with without them.
-READ = {"data.manifest": 3, "model.init_from": 4, "model.weights.path": 4, "ckpt_path": 4}
-
-
-class MissingInputError(ConfigError):
-    """A file that a stage reads, that is not there and that no stage makes; the exit code is that of the stage."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+READ = {
+    "data.manifest": ExitCode.DATA,
+    "model.init_from": ExitCode.MODEL,
+    "model.weights.path": ExitCode.MODEL,
+    "ckpt_path": ExitCode.MODEL,
+}
 
 
 def require_known_keys(runs: Iterable[Run]) -> None:

@@ -15,21 +15,13 @@ from lightning_app.chain.plan import PlannedRun, decide
 from lightning_app.chain.process import run_process
 from lightning_app.config.files import ConfigError
 from lightning_app.config.plugins import plugin_words
+from lightning_app.errors import StageError
+from lightning_app.exit_codes import ExitCode
 from lightning_app.runs.files import DONE_JSON, JOB_JSON, LAST_CKPT, LOG_TXT, read_json
 from lightning_app.runs.fingerprint import Fingerprint, fingerprint
 from lightning_app.runs.folder import in_use
 from lightning_app.runs.previous import set_aside
 from lightning_app.runs.records import duration, read_done, write_done, write_started
-
-INTERRUPTED, PREEMPTED, NOTHING_SAVED, SOME_SKIPPED = 130, 143, 75, 5
-
-
-class StageError(RuntimeError):
-    """A stage did not succeed; the chain ends with the code that the stage ended with."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
 
 
 @dataclass
@@ -66,7 +58,7 @@ class Worker:
             took = time.monotonic() - began
             self.seconds.setdefault(step.run.stage.name, []).append(took)
             say(f"{label}: finished in {duration(took)}{self.left(open_steps[number:])}")
-        return SOME_SKIPPED if self.skipped else 0
+        return ExitCode.SKIPPED if self.skipped else ExitCode.OK
 
     def execute(self, step: PlannedRun) -> None:
         """Run one step and check that it has succeeded.
@@ -78,9 +70,9 @@ class Worker:
         started = datetime.now(UTC)
         command = prepare_folder(step, mark, self.launcher)
         code = run_process(command, run.folder / LOG_TXT, append=step.state == "resume", keep_open=self.keep_open)
-        if code not in (0, SOME_SKIPPED):
+        if code not in (ExitCode.OK, ExitCode.SKIPPED):
             raise _failure(run, code)
-        self.skipped |= code == SOME_SKIPPED
+        self.skipped |= code == ExitCode.SKIPPED
         if not run.stage.lightning:
             _close(run, command, mark, started)
         done = read_done(run.folder)
@@ -88,11 +80,13 @@ class Worker:
             raise StageError(
                 f"stage {run.title} ended with code {code} but without {run.folder / DONE_JSON}: it was "
                 f"stopped before its end. See {run.folder / LOG_TXT}",
-                1,
+                ExitCode.BUG,
             )
         changes = done.fingerprint.changes(mark)
         if changes:
-            raise StageError(f"stage {run.title}: while it was starting, {changes[0]}; run the same command again", 1)
+            raise StageError(
+                f"stage {run.title}: while it was starting, {changes[0]}; run the same command again", ExitCode.BUG
+            )
 
     def left(self, steps: Sequence[PlannedRun]) -> str:
         """Say how long the remaining steps will take, if each of their stages has run before."""
@@ -145,7 +139,9 @@ def _close(run: Run, command: Sequence[str], mark: Fingerprint, started: datetim
     outputs = [Path(name) for name in run.stage.outputs]
     for output in outputs:
         if not output.is_file():
-            raise StageError(f"stage {run.title} ended without its output {output}; see {run.folder / LOG_TXT}", 1)
+            raise StageError(
+                f"stage {run.title} ended without its output {output}; see {run.folder / LOG_TXT}", ExitCode.BUG
+            )
     write_done(run.folder, command=command, fingerprint=mark, started=started, outputs=outputs)
 
 
@@ -153,15 +149,19 @@ def _failure(run: Run, code: int) -> StageError:
     log = f"see {run.folder / LOG_TXT}"
     saved = (run.folder / LAST_CKPT).is_file()
     again = "run the same command again to resume" if saved else "nothing was saved; the same command starts it again"
-    if code in (INTERRUPTED, -signal.SIGINT):
-        return StageError(f"interrupted in stage {run.title}; {again}", INTERRUPTED)
-    if code in (PREEMPTED, NOTHING_SAVED, -signal.SIGTERM):
-        return StageError(f"preempted in stage {run.title}; {again}", PREEMPTED if saved else NOTHING_SAVED)
+    if code in (ExitCode.INTERRUPTED, -signal.SIGINT):
+        return StageError(f"interrupted in stage {run.title}; {again}", ExitCode.INTERRUPTED)
+    if code in (ExitCode.PREEMPTED, ExitCode.NOTHING_SAVED, -signal.SIGTERM):
+        return StageError(
+            f"preempted in stage {run.title}; {again}", ExitCode.PREEMPTED if saved else ExitCode.NOTHING_SAVED
+        )
     if code < 0:
         memory = " (out of memory?)" if code == -signal.SIGKILL else ""
-        return StageError(f"stage {run.title} was killed by {signal.Signals(-code).name}{memory}; {log}; {again}", 1)
+        return StageError(
+            f"stage {run.title} was killed by {signal.Signals(-code).name}{memory}; {log}; {again}", ExitCode.BUG
+        )
     line = shlex.join([*run.arguments, *plugin_words()])
     return StageError(
         f"stage {run.title} failed with code {code}; {log}; alone it is: lightning-cli {line}",
-        code if code in (2, 3, 4) else 1,
+        code if code in (ExitCode.USAGE, ExitCode.DATA, ExitCode.MODEL) else ExitCode.BUG,
     )

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from datamodules.corpora import Corpus, corpus_names, find_corpus
 from datamodules.errors import DataError
-from lightning_app.config.yaml_file import ConfigError
+from lightning_app.errors import ConfigError
+from lightning_app.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     import jsonargparse
@@ -27,7 +28,6 @@ DESCRIPTION = (
 )
 # What is given in place of a corpus that lies in a folder.
 TABLE, DEMO = "table", "demo"
-SKIPPED = 5  # exit code: finished, but some rows were left out
 SPEAKER_FOLDS = 5
 RANDOM_FOLDS = 10
 
@@ -96,7 +96,7 @@ def run(config: "jsonargparse.Namespace") -> int:
     if bad:
         _say(f"left out, {len(bad)} bad recordings:", *(f"  {reason}" for reason in bad))
     sys.stdout.write(f"{out}\n")
-    return SKIPPED if bad else 0
+    return ExitCode.SKIPPED if bad else ExitCode.OK
 
 
 def _corpus(name: str) -> Corpus:

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datamodules.errors import MissingExtra
 from lightning_app.runs.files import REPORT_HTML
 
 if TYPE_CHECKING:
@@ -13,12 +14,6 @@ if TYPE_CHECKING:
     from lightning_app.report.read.load import Runs
 
 _NEEDS = ("jinja2", "matplotlib", "scipy", "sklearn")
-
-
-class MissingExtraError(ImportError):
-    """A package of the `report` extra is not installed. Commands end with exit code 4."""
-
-    exit_code = 4
 
 
 def add_arguments(parser: "ArgumentParser") -> None:
@@ -39,8 +34,8 @@ def run(config: "Namespace") -> int:
 
     Raises:
         DataError: `runs` has no usable results.csv, or one of its files cannot be read.
-        MissingExtraError: the `report` extra is not installed.
-        UnknownReferenceError: `reference` is none of the compared models.
+        MissingExtra: the `report` extra is not installed.
+        ConfigError: `reference` is none of the compared models.
     """
     from lightning_app.report.read.load import load
 
@@ -49,7 +44,7 @@ def run(config: "Namespace") -> int:
         return 0
     missing = [name for name in _NEEDS if find_spec(name) is None]
     if missing:
-        raise MissingExtraError(f'the report needs {", ".join(missing)}: pip install "emoclap[report]"')
+        raise MissingExtra(f'the report needs {", ".join(missing)}: pip install "emoclap[report]"')
     from lightning_app.report.page.render import write_page
 
     runs = load(config.runs)

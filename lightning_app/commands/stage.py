@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
@@ -37,6 +37,7 @@ from lightning_app.config.optimizer_check import require_possible_optimizer
 from lightning_app.config.preflight import require_sound_training
 from lightning_app.config.trainer_messages import missing_package, trainer_mistake
 from lightning_app.config.trust import Trust, asks_only
+from lightning_app.exit_codes import ExitCode
 from lightning_app.runs.checkpoint_io import AtomicCheckpointIO, verify
 from lightning_app.runs.files import BEST_CKPT
 from lightning_app.runs.fingerprint import Fingerprint, command_settings, fingerprint
@@ -45,7 +46,6 @@ from lightning_app.runs.inherit import checkpoint_file, inherited_settings, requ
 from stages.errors import CheckpointError
 from stages.stage import Stage
 
-INTERRUPTED, SKIPPED = 130, 5
 # It looks at a finished run, whose files are to stay.
 WRITES_NOTHING = ("validate",)
 
@@ -111,6 +111,11 @@ class StageCLI(LightningCLI):
         """Leave the configuration alone: Lightning's own puts what the checkpoint stores over the user's flags."""
 
     @property
+    def checkpoint(self) -> StageCheckpoint:
+        """What keeps the run's checkpoints."""
+        return cast(StageCheckpoint, self._get(self.config_init, "checkpoint"))
+
+    @property
     def writes(self) -> bool:
         """Whether the run folder is the command's: who only looks at a run, or tries a few batches, leaves it alone."""
         tries = self.config[self.subcommand]["trainer"]["fast_dev_run"]
@@ -167,7 +172,7 @@ class StageCLI(LightningCLI):
             self.folder.begin()
             callbacks += [WriteCaptions(), self.done]
         if self.writes and self.model.evaluates and isinstance(self.datamodule, ClipData):
-            callbacks.append(WriteEvaluation(seed))
+            callbacks.append(WriteEvaluation(seed, record=self.done.metrics.update))
         own: dict[str, Any] = {"callbacks": callbacks}
         if not sys.stdout.isatty() and config["trainer"]["enable_progress_bar"] is None:
             own["enable_progress_bar"] = False
@@ -224,7 +229,7 @@ def _run(words: list[str], print_of: Fingerprint, folder: RunFolder, settings: M
         if not isinstance(ended, KeyboardInterrupt) and not isinstance(ended.__context__, KeyboardInterrupt):
             raise
         print(f"lightning-cli {words[0]}: error: interrupted{folder.way_on()}", file=sys.stderr)
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     except MisconfigurationException as error:
         raise ConfigError(trainer_mistake(str(error))) from error
     except Stopped as stopped:
@@ -235,15 +240,13 @@ def _run(words: list[str], print_of: Fingerprint, folder: RunFolder, settings: M
             raise
         raise known from error
     if cli.subcommand == "fit":
-        for callback in cli.trainer.checkpoint_callbacks:
-            if isinstance(callback, StageCheckpoint):
-                callback.ensure_best(cli.trainer)
+        cli.checkpoint.ensure_best(cli.trainer)
     if cli.writes:
         cli.done.write(cli.trainer)
     if lines := cli.skipped.lines:
         where = "see skipped.csv" if cli.writes else f"the first: {lines[0]}"
         print(f"lightning-cli: {len(lines)} recordings were skipped; {where}", file=sys.stderr)
-        return SKIPPED
+        return ExitCode.SKIPPED
     return 0
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from lightning_app.config.yaml_file import ConfigError, load_any, load_yaml, parse_value, where
+from lightning_app.config.yaml_file import load_any, load_yaml, parse_value, where
+from lightning_app.errors import ConfigError
 
 __all__ = [
     "Component",

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from lightning_app.config.yaml_file import ConfigError
+from lightning_app.errors import ConfigError
 
 # Environment variables, so that the processes that a command starts know what it was told.
 PLUGINS, TRUST = "EMOCLAP_PLUGINS", "EMOCLAP_TRUST"

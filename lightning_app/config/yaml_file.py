@@ -7,16 +7,12 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from lightning_app.errors import ConfigError
+
 MAX_NODES, MAX_DEPTH, MAX_DIGITS = 100_000, 100, 100
 TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
 # What YAML can write and no setting is: bytes, dates, sets.
 _ODD_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("binary", "timestamp", "set", "omap", "pairs")}
-
-
-class ConfigError(ValueError):
-    """A mistake in a configuration file or on the command line; commands end with exit code 2."""
-
-    exit_code = 2
 
 
 def load_yaml(path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.files import replacing
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError
 
 # What a stage leaves.
 BEST_CKPT = "best.ckpt"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from lightning_app.chain.launch import is_active
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError
 
 Holder = dict[str, str | float]
 # Seconds between two signs of life, and without one until the process of another machine is taken for dead.

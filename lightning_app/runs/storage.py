@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError, StorageError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NOT_THERE = (
@@ -20,12 +20,6 @@ NOT_THERE = (
     errno.EACCES,
     errno.EPERM,
 )
-
-
-class StorageError(RuntimeError):
-    """A file could not be written; what was there before is as it was. Commands end with exit code 1."""
-
-    exit_code = 1
 
 
 @contextmanager

@@ -163,7 +163,7 @@ def test_a_disk_that_is_full_ends_the_run_with_one_sentence(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("lightning_app.runs.checkpoint_io._flush", full)
+    monkeypatch.setattr("lightning_app.runs.checkpoint_io.torch.save", full)
     words = ["fit", "--config", "stages/clep.yaml", "--config", tiny_yaml, "--trainer.limit_train_batches=1"]
     assert command(*words, "--trainer.limit_val_batches=0", f"--trainer.default_root_dir={tmp_path}") == 1
     said = capsys.readouterr().err.splitlines()[-1]

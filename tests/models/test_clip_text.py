@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import CLIPConfig, CLIPModel
 
-from models.clip_text import ClipText, LearnedPromptError
-from models.errors import TextLengthError, WeightsError
+from models.clip_text import ClipText
+from models.errors import LearnedPromptError, TextLengthError, WeightsError
 
 TEXTS = ["angry", "this is a sound of a happy person"]
 SIZE = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}

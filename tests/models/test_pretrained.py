@@ -10,7 +10,8 @@ import torch
 from transformers import BertConfig, BertModel
 from transformers.utils import logging
 
-from datamodules.captions.language_model import LanguageModelError, _Writer
+from datamodules.captions.language_model import _Writer
+from datamodules.errors import LanguageModelError
 from models.audio.speech import SpeechEncoder
 from models.clip_text import ClipText
 from models.errors import WeightsError

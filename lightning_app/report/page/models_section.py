@@ -34,7 +34,7 @@ def models_context(runs: Runs, groups: list[Group], reference: str | None, progr
     """What the template needs of this part; plots only where their data exist.
 
     Raises:
-        UnknownReferenceError: `reference` is the value of no compared axis.
+        ConfigError: `reference` is the value of no compared axis.
         DataError: embeddings or trials cannot be read.
     """
     print("report: comparison of models", file=progress, flush=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from lightning_app.errors import ConfigError
 from lightning_app.report.page.tables import NOTHING, lower_is_better, metrics_of, number_first, score, summary, varying
 from lightning_app.report.read.load import Runs
 from lightning_app.report.read.trials import read_trials
@@ -13,12 +14,6 @@ from lightning_app.report.statistics.paired import Paired, holm, paired
 from lightning_app.runs.results import SPACE
 
 LEVEL = 0.05
-
-
-class UnknownReferenceError(ValueError):
-    """The value to test against is none of the compared axes'. Commands end with exit code 2."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True)
@@ -110,13 +105,13 @@ def comparisons(runs: Runs, reference: str | None = None, tests: bool = True) ->
         tests: whether to test; needs scipy.
 
     Raises:
-        UnknownReferenceError: no compared axis has the value `reference`.
+        ConfigError: no compared axis has the value `reference`.
         DataError: a trials.csv cannot be read.
     """
     axes = compared_axes(runs)
     known = [value for axis in axes for value in axis_values(runs, axis)]
     if reference is not None and reference not in known:
-        raise UnknownReferenceError(f"reference: found {reference!r}, expected one of {', '.join(known) or 'no value'}")
+        raise ConfigError(f"reference: found {reference!r}, expected one of {', '.join(known) or 'no value'}")
     trials = read_trials(runs)
     return [
         made

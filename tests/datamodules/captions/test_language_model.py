@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from datamodules.captions import language_model
-from datamodules.captions.language_model import PREFIX, PROMPT, LanguageModel, LanguageModelError, _first_sentence
+from datamodules.captions.language_model import PREFIX, PROMPT, LanguageModel, _first_sentence
 from datamodules.captions.valence_arousal import ValenceArousalCaptions
-from datamodules.errors import DataError
+from datamodules.errors import DataError, LanguageModelError
 
 WORDS = (
     "The person is speaking in a calm angry loud quiet happy sad voice tone . 1 2 3 4 5 6 7 valence arousal on user :"

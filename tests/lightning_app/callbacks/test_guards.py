@@ -8,7 +8,8 @@ import pytest
 import torch
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from lightning_app.callbacks.guards import FiniteStep, NonFiniteError, StepSeed, overflow
+from lightning_app.callbacks.guards import FiniteStep, StepSeed, overflow
+from lightning_app.errors import NonFiniteError
 from losses.infonce import InfoNCE
 from models.audio import SpeechTower
 from stages.checkpoint import Checkpoint

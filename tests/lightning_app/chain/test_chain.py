@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from lightning_app.chain.run import StageError
 from lightning_app.config.files import ConfigError
+from lightning_app.errors import StageError
 from lightning_app.runs.fingerprint import fingerprint
 from lightning_app.runs.folder import in_use
 from lightning_app.runs.records import read_done, write_done

@@ -10,7 +10,8 @@ import pytest
 from lightning_app.chain.process import run_process
 from lightning_app.cli import main
 from lightning_app.config.own_packages import OWN, ROOT, OwnPackages, find_own_packages_first
-from lightning_app.releases import CompromisedRelease, require_sound_releases
+from lightning_app.errors import CompromisedRelease
+from lightning_app.releases import require_sound_releases
 
 SCRIPT = "import sys\nfrom lightning_app.cli import main\nsys.exit(main())\n"  # as pip writes the installed command
 

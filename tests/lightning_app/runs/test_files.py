@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError
 from lightning_app.runs import files
 from lightning_app.runs.files import read_json, write_json
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError
 from lightning_app.runs.fingerprint import Fingerprint, command_settings, fingerprint
 from stages.release import release
 

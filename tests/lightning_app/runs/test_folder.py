@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError
 from lightning_app.runs.files import EVALUATED, OUTPUTS
 from lightning_app.runs.fingerprint import Fingerprint
 from lightning_app.runs.folder import AlreadyDone, RunFolder, in_own_folder

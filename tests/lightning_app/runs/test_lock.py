@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError
 from lightning_app.runs.lock import locked as hold
 
 

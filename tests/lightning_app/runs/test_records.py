@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError
 from lightning_app.runs.fingerprint import Fingerprint
 from lightning_app.runs.records import Done, read_done, write_done
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from jsonargparse import ArgumentParser
 
+from datamodules.errors import MissingExtra
 from lightning_app.commands import report
 from lightning_app.report.page import sections
 from lightning_app.report.read.load import load
@@ -194,7 +195,7 @@ def test_arguments():
 
 def test_missing_extra_is_named(small_runs, monkeypatch):
     monkeypatch.setattr(report, "find_spec", lambda name: None if name == "jinja2" else object())
-    with pytest.raises(report.MissingExtraError, match=r'jinja2: pip install "emoclap\[report\]"') as raised:
+    with pytest.raises(MissingExtra, match=r'jinja2: pip install "emoclap\[report\]"') as raised:
         page(small_runs)
     assert raised.value.exit_code == 4
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from datamodules.errors import DataError
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError
 from lightning_app.report.read.load import load
 from lightning_app.runs.predictions import joined, score_rows
 

@@ -9,11 +9,11 @@ import pytest
 from scipy import stats
 
 from datamodules.errors import DataError
+from lightning_app.errors import ConfigError
 from lightning_app.report.page.comparison_markdown import comparisons_markdown, p_text
 from lightning_app.report.read.load import load
 from lightning_app.report.read.trials import read_trials
 from lightning_app.report.statistics.compare import (
-    UnknownReferenceError,
     compared_axes,
     comparisons,
     decimals,
@@ -114,7 +114,7 @@ def test_without_words_the_systems_are_compared(small_runs, model_runs, grid_run
 
 
 def test_a_reference_that_is_no_model(model_runs):
-    with pytest.raises(UnknownReferenceError, match="found 'clap', expected one of untrained, clap_sce") as raised:
+    with pytest.raises(ConfigError, match="found 'clap', expected one of untrained, clap_sce") as raised:
         comparisons(load(model_runs), "clap")
     assert raised.value.exit_code == 2
 
