@@ -12,9 +12,10 @@ from lightning_app.report.page import sections
 from lightning_app.report.page.models_section import models_context
 from lightning_app.report.page.ratings_section import rating_tables, text_examples
 from lightning_app.report.page.tables import NOTHING, metrics_of, varying
-from lightning_app.report.plots.colors import emotion_colour
+from lightning_app.report.plots.colors import emotion_color
+from lightning_app.report.plots.curves import learning_curves
 from lightning_app.report.plots.embedding import embedding_map
-from lightning_app.report.plots.results import axis_plot, learning_curves, ua_plot
+from lightning_app.report.plots.ua import axis_plot, ua_plot
 from lightning_app.report.read.history import curves, stage_records
 from lightning_app.report.read.load import Runs
 from lightning_app.report.statistics.compare import compared_axes
@@ -43,7 +44,7 @@ def write_page(runs: Runs, out: Path, title: str, progress: TextIO, reference: s
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    folder.filters |= {"three": _three, "colour": emotion_colour}
+    folder.filters |= {"three": _three, "color": emotion_color}
     with replacing(out) as part:
         part.write_text(folder.get_template("page.html.j2").render(context), encoding="utf-8")
     return out.resolve()

@@ -85,9 +85,9 @@ def _panel(axes: Axes, flat: Plane, valence_N: Floats | None) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_box_aspect(0.8)
-    for points, colour, marker in ((flat.audio_N2, _AUDIO, "o"), (flat.caption_N2, _CAPTION, "^")):
+    for points, color, marker in ((flat.audio_N2, _AUDIO, "o"), (flat.caption_N2, _CAPTION, "^")):
         if valence_N is None:
-            axes.scatter(points[:, 0], points[:, 1], s=9, color=colour, marker=marker, alpha=0.55, linewidths=0)
+            axes.scatter(points[:, 0], points[:, 1], s=9, color=color, marker=marker, alpha=0.55, linewidths=0)
         else:
             seen = ~np.isnan(valence_N)
             axes.scatter(
@@ -103,9 +103,8 @@ def _legend(figure: Figure, rated: bool) -> None:
         Line2D([], [], linestyle="", marker="^", color=_CAPTION, label="caption"),
     ]
     if rated:
-        colours = plt.get_cmap(_VALENCE)
+        colors = plt.get_cmap(_VALENCE)
         handles += [
-            Line2D([], [], linestyle="", marker="s", color=colours((v - 1) / 6), label=f"valence {v}")
-            for v in (1, 4, 7)
+            Line2D([], [], linestyle="", marker="s", color=colors((v - 1) / 6), label=f"valence {v}") for v in (1, 4, 7)
         ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), labelcolor=INK)

@@ -1,7 +1,7 @@
 """One colour for each emotion, the same in every plot, told apart with the common kinds of colour blindness.
 
-The eight emotions of most corpora have the Okabe-Ito colours (black gives way to grey, which shows on dark paper too);
-the rarer ones take Paul Tol's muted scheme. INK, MUTED, LINE and PAPER stand for colours that the page decides.
+The eight emotions of most corpora have the Okabe-Ito colors (black gives way to grey, which shows on dark paper too);
+the rarer ones take Paul Tol's muted scheme. INK, MUTED, LINE and PAPER stand for colors that the page decides.
 """
 
 from collections.abc import Sequence
@@ -27,10 +27,10 @@ _SERIES = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#66ccee", "#ccbb44", "#9
 _MARKERS = "osD^vP*X"
 
 INK, MUTED, LINE, PAPER = "#010203", "#020304", "#030405", "#040506"
-PAGE_COLOURS = {INK: "currentColor", MUTED: "var(--muted)", LINE: "var(--line)", PAPER: "var(--paper)"}
+PAGE_COLORS = {INK: "currentColor", MUTED: "var(--muted)", LINE: "var(--line)", PAPER: "var(--paper)"}
 
 
-def emotion_colour(label: str) -> str:
+def emotion_color(label: str) -> str:
     """The colour of an emotion; one of the series' colours, chosen by its name, for an emotion that has none here."""
     return EMOTION_COLOURS.get(label) or _SERIES[crc32(label.encode()) % len(_SERIES)]
 

@@ -93,9 +93,9 @@ def confusion_pair_plot(pair: ConfusionPair, name: str) -> str:
             plt.close(figure)
 
 
-def _matrix(axes: Axes, table: pd.DataFrame, colours: str, bounds: tuple[float, float], form: str) -> None:
+def _matrix(axes: Axes, table: pd.DataFrame, colors: str, bounds: tuple[float, float], form: str) -> None:
     cells = table.to_numpy()
-    mesh = axes.pcolormesh(cells, cmap=colours, vmin=bounds[0], vmax=bounds[1])
+    mesh = axes.pcolormesh(cells, cmap=colors, vmin=bounds[0], vmax=bounds[1])
     for (row, column), value in np.ndenumerate(cells):
         if not np.isnan(value):
             red, green, blue, _ = mesh.cmap(mesh.norm(value))

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from datamodules.errors import DataError
-from lightning_app.report.plots.colors import INK, PAPER, emotion_colour
+from lightning_app.report.plots.colors import INK, PAPER, emotion_color
 from lightning_app.report.plots.svg import WIDTH, page_style, to_svg
 
 POINTS = 1500
@@ -103,7 +103,7 @@ def _draw(audio: Floats, audio_label: Strings, text: Floats, text_label: Strings
         figure, axes = plt.subplots(figsize=(WIDTH, 6.2))
         for label in sorted(set(audio_label) | set(text_label)):
             dots = audio[audio_label == label]
-            axes.scatter(dots[:, 0], dots[:, 1], s=13, color=emotion_colour(label), alpha=0.75, linewidths=0)
+            axes.scatter(dots[:, 0], dots[:, 1], s=13, color=emotion_color(label), alpha=0.75, linewidths=0)
             for marker, kind in reversed(list(zip(_TEXT_MARKERS, kinds, strict=False))):
                 stars = text[(text_label == label) & (text_kind == kind)]
                 size = 230 if marker == "*" else 34
@@ -112,7 +112,7 @@ def _draw(audio: Floats, audio_label: Strings, text: Floats, text_label: Strings
                     stars[:, 1],
                     s=size,
                     marker=marker,
-                    color=emotion_colour(label),
+                    color=emotion_color(label),
                     edgecolors=INK,
                     linewidths=0.8,
                     zorder=3,
@@ -122,7 +122,7 @@ def _draw(audio: Floats, audio_label: Strings, text: Floats, text_label: Strings
                     "boxstyle": "round,pad=0.25",
                     "facecolor": PAPER,
                     "alpha": 0.82,
-                    "edgecolor": emotion_colour(label),
+                    "edgecolor": emotion_color(label),
                 }
                 x, y = np.median(dots, axis=0)
                 axes.text(x, y, label, ha="center", va="center", fontsize=8.5, bbox=box, zorder=4)
@@ -136,7 +136,7 @@ def _draw(audio: Floats, audio_label: Strings, text: Floats, text_label: Strings
 
 def _legend(axes: Axes, labels: list[str], kinds: list[str]) -> None:
     for label in labels:
-        axes.scatter([], [], s=26, color=emotion_colour(label), label=label)
+        axes.scatter([], [], s=26, color=emotion_color(label), label=label)
     axes.scatter([], [], s=20, color="none", edgecolors=INK, linewidths=0.8, label="audio clip")
     for marker, kind in zip(_TEXT_MARKERS, kinds, strict=False):
         axes.scatter(

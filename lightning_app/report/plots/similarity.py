@@ -72,13 +72,13 @@ def similarity_plot(stage: StageSpaces, name: str) -> str | None:
         return None
     with page_style():
         figure, axes = plt.subplots(figsize=(WIDTH, 3.9))
-        for model, (colour, marker) in series_style(list(curves)).items():
+        for model, (color, marker) in series_style(list(curves)).items():
             mean_B = np.mean([found.mean_B for found in curves[model]], axis=0)
             band_B = 2 * np.mean([found.error_B for found in curves[model]], axis=0)
             seen = ~np.isnan(mean_B)
             x = (np.arange(_BINS)[seen] + 0.5) * BIN
-            axes.plot(x, mean_B[seen], color=colour, marker=marker, markersize=4, label=_label(model, curves[model]))
-            axes.fill_between(x, (mean_B - band_B)[seen], (mean_B + band_B)[seen], color=colour, alpha=0.2, linewidth=0)
+            axes.plot(x, mean_B[seen], color=color, marker=marker, markersize=4, label=_label(model, curves[model]))
+            axes.fill_between(x, (mean_B - band_B)[seen], (mean_B + band_B)[seen], color=color, alpha=0.2, linewidth=0)
         axes.set_xlim(left=0)
         axes.set_xlabel("distance in the valence-arousal plane")
         axes.set_ylabel("cosine of clip and caption")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from lightning_app.report.plots.colors import INK, LINE, MUTED, PAGE_COLOURS
+from lightning_app.report.plots.colors import INK, LINE, MUTED, PAGE_COLORS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,8 +65,8 @@ def to_svg(figure: "Figure", name: str, alt: str) -> str:
     svg = re.sub(r'<g id="[^"]*">', "<g>", svg)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
     svg = re.sub(r"font(?:-family)?: [^;\"]*", lambda found: _without_family(found[0]), svg)
-    for stand_in, colour in PAGE_COLOURS.items():
-        svg = svg.replace(stand_in, colour)
+    for stand_in, color in PAGE_COLORS.items():
+        svg = svg.replace(stand_in, color)
     label = alt.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
     return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
 

@@ -25,7 +25,7 @@ _TEST = "lightning-cli test --config stages/evaluation.yaml --model.init_from"
 
 
 @dataclass(frozen=True)
-class Run:
+class ResultRun:
     """One run folder: a stage, or one cell of a stage's matrix.
 
     Args:
@@ -46,7 +46,7 @@ class Run:
         return dict(part.split("=", 1) for part in self.cell.split(",") if "=" in part)
 
 
-def find_runs(folder: Path) -> tuple[list[Path], list[Run]]:
+def find_runs(folder: Path) -> tuple[list[Path], list[ResultRun]]:
     """The files with results, and the runs, by cell within the order in which the stages first ended.
 
     - A chain's folder has one results.csv, of all the runs inside it.
@@ -65,7 +65,7 @@ def find_runs(folder: Path) -> tuple[list[Path], list[Run]]:
         return [results], _ordered(_with_predecessors([_run(folder)]))
     if results.is_file():
         places = [(stage, place) for stage in _folders(folder) for place in [stage, *_folders(stage)]]
-        inside = [Run(s.name, "" if p == s else p.name, p, _read_done(p)) for s, p in places if _is_run(p)]
+        inside = [ResultRun(s.name, "" if p == s else p.name, p, _read_done(p)) for s, p in places if _is_run(p)]
         return [results], _ordered(inside)
     # Predictions of recordings without labels, from `predict`, have no results.
     runs = [_run(place) for place in _folders(folder) if _is_run(place) and not _only_predicts(place)]
@@ -77,7 +77,7 @@ def find_runs(folder: Path) -> tuple[list[Path], list[Run]]:
     return [run.folder / RESULTS_CSV for run in evaluated], _ordered(_with_predecessors(runs))
 
 
-def _nothing_in(folder: Path, runs: Sequence[Run]) -> str:
+def _nothing_in(folder: Path, runs: Sequence[ResultRun]) -> str:
     chains = [str(place) for place in _folders(folder) if (place / RESULTS_CSV).is_file()]
     if chains:
         return f"{folder}: holds several chains; report one of them: `lightning-cli report --runs {chains[0]}`" + (
@@ -95,7 +95,7 @@ def _nothing_in(folder: Path, runs: Sequence[Run]) -> str:
     )
 
 
-def _with_predecessors(runs: Sequence[Run]) -> list[Run]:
+def _with_predecessors(runs: Sequence[ResultRun]) -> list[ResultRun]:
     """The runs, and those whose checkpoints they started from, as far back as these are still there."""
     found = {run.folder.resolve(): run for run in runs}
     ahead = list(runs)
@@ -107,7 +107,7 @@ def _with_predecessors(runs: Sequence[Run]) -> list[Run]:
     return list(found.values())
 
 
-def _started_from(run: Run) -> Iterator[Path]:
+def _started_from(run: ResultRun) -> Iterator[Path]:
     fingerprint = run.done.get("fingerprint") or {}
     inputs, settings = fingerprint.get("inputs") or {}, fingerprint.get("settings") or {}
     for named in source_files(settings.get("model.init_from")):
@@ -123,11 +123,11 @@ def _started_from(run: Run) -> Iterator[Path]:
                 break
 
 
-def _run(folder: Path) -> Run:
+def _run(folder: Path) -> ResultRun:
     """A run folder by itself: a cell's name holds `=`, and its folder lies in the stage's."""
     place = folder.resolve()
     stage, cell = (place.parent.name, place.name) if "=" in place.name else (place.name, "")
-    return Run(stage, cell, folder, _read_done(folder))
+    return ResultRun(stage, cell, folder, _read_done(folder))
 
 
 def _is_run(folder: Path) -> bool:
@@ -138,7 +138,7 @@ def _only_predicts(folder: Path) -> bool:
     return (folder / PREDICTIONS_PARQUET).is_file() and not (folder / RESULTS_CSV).is_file()
 
 
-def _ordered(runs: Sequence[Run]) -> list[Run]:
+def _ordered(runs: Sequence[ResultRun]) -> list[ResultRun]:
     first_end: dict[str, str] = {}
     for run in runs:
         ended = str(run.done.get("finished", "~"))

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from datamodules.errors import DataError
-from lightning_app.report.read.folders import Run
+from lightning_app.report.read.folders import ResultRun
 from lightning_app.runs.files import CONFIG_YAML, METRICS_CSV
 from lightning_app.runs.records import duration
 
@@ -38,15 +38,15 @@ class StageRecord:
     config: str
 
 
-def stage_records(runs: list[Run]) -> list[StageRecord]:
+def stage_records(runs: list[ResultRun]) -> list[StageRecord]:
     """One record for each stage, in the order of `runs`."""
-    by_stage: dict[str, list[Run]] = {}
+    by_stage: dict[str, list[ResultRun]] = {}
     for run in runs:
         by_stage.setdefault(run.stage, []).append(run)
     return [_stage(name, cells) for name, cells in by_stage.items()]
 
 
-def _stage(name: str, runs: list[Run]) -> StageRecord:
+def _stage(name: str, runs: list[ResultRun]) -> StageRecord:
     config = runs[0].folder / CONFIG_YAML
     seconds = [run.done["seconds"] for run in runs if isinstance(run.done.get("seconds"), int | float)]
     return StageRecord(
@@ -59,7 +59,7 @@ def _stage(name: str, runs: list[Run]) -> StageRecord:
     )
 
 
-def _cell(run: Run) -> CellRecord:
+def _cell(run: ResultRun) -> CellRecord:
     done = run.done
     fingerprint = done.get("fingerprint") or {}
     seconds, command = done.get("seconds"), done.get("command", "")
@@ -82,7 +82,7 @@ def _pairs(values: Any) -> list[tuple[str, str]]:
     return [("", str(value)) for value in (values if isinstance(values, list) else [values])]
 
 
-def curves(runs: list[Run]) -> dict[str, list[pd.DataFrame]]:
+def curves(runs: list[ResultRun]) -> dict[str, list[pd.DataFrame]]:
     """The metrics.csv of every run, by stage.
 
     Raises:

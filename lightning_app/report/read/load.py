@@ -11,7 +11,7 @@ import pandas as pd
 from datamodules.errors import DataError
 from datamodules.labels import LABEL_SETS
 from datamodules.manifest.spreadsheet import unescaped_table
-from lightning_app.report.read.folders import CHAIN, Run, find_runs
+from lightning_app.report.read.folders import CHAIN, ResultRun, find_runs
 from lightning_app.runs.files import PREDICTIONS_PARQUET, RESULTS_CSV
 from lightning_app.runs.predictions import COLUMNS as PREDICTION_COLUMNS
 from lightning_app.runs.predictions import RATING, SCORE, TEXT, answers, read_predictions
@@ -40,7 +40,7 @@ class Runs:
     ratings: pd.DataFrame
     texts: pd.DataFrame
     scored: Mapping[str, list[str]]
-    stages: list[Run]
+    stages: list[ResultRun]
 
     @cached_property
     def results(self) -> pd.DataFrame:
@@ -119,7 +119,7 @@ def load(folder: Path) -> Runs:
     )
 
 
-def _predictions(run: Run) -> pd.DataFrame:
+def _predictions(run: ResultRun) -> pd.DataFrame:
     # The cell has the last word on seed, fold and axes, as it has in results.csv.
     return read_predictions(run.folder / PREDICTIONS_PARQUET).assign(stage=run.stage, **run.axes)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from datamodules.errors import DataError
 from lightning_app.report.plots.embedding import Floats, read_embeddings, unit
-from lightning_app.report.read.folders import Run
+from lightning_app.report.read.folders import ResultRun
 from lightning_app.report.read.load import Runs
 from lightning_app.report.statistics.compare import axis_values, compared_axes
 from lightning_app.runs.files import EMBEDDINGS_NPZ
@@ -58,7 +58,7 @@ def spaces(runs: Runs) -> list[StageSpaces]:
     """
     axis = next((axis for axis in compared_axes(runs) if axis != "system"), None)
     order = axis_values(runs, axis) if axis else []
-    found: dict[str, dict[str, list[Run]]] = {}
+    found: dict[str, dict[str, list[ResultRun]]] = {}
     for run in runs.stages:
         path = run.folder / EMBEDDINGS_NPZ
         if path.is_file() and _has_captions(path):
@@ -73,8 +73,8 @@ def _has_captions(path: Path) -> bool:
     return "caption" in read_embeddings(path)
 
 
-def _repeats(of_model: list[Run]) -> list[Path]:
-    def setting(run: Run) -> dict[str, str]:
+def _repeats(of_model: list[ResultRun]) -> list[Path]:
+    def setting(run: ResultRun) -> dict[str, str]:
         return {axis: value for axis, value in run.axes.items() if axis not in _REPEATS}
 
     return [run.folder / EMBEDDINGS_NPZ for run in of_model if setting(run) == setting(of_model[0])]

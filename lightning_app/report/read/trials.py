@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from datamodules.errors import DataError
-from lightning_app.report.read.folders import Run
+from lightning_app.report.read.folders import ResultRun
 from lightning_app.report.read.load import Runs, as_text, read_results
 from lightning_app.runs.files import RESULTS_CSV, TRIALS_CSV
 from lightning_app.runs.results import SPACE
@@ -35,7 +35,7 @@ def read_trials(runs: Runs) -> pd.DataFrame:
     return trials.merge(runs.shared[columns[:-2]].drop_duplicates())
 
 
-def _of_run(run: Run) -> pd.DataFrame:
+def _of_run(run: ResultRun) -> pd.DataFrame:
     table = _read(run.folder / TRIALS_CSV)
     results = read_results(run.folder / RESULTS_CSV)
     places = results.loc[results["kind"] == SPACE, ["system", "corpus", "view", "seed", "fold"]].drop_duplicates()

@@ -154,8 +154,8 @@ def test_a_run_in_which_a_class_has_no_clips_is_told_from_those_of_other_axes(sm
     ]
 
 
-def channels(colour):
-    return [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+def channels(color):
+    return [int(color[place : place + 2], 16) for place in (1, 3, 5)]
 
 
 def luminance(channels):

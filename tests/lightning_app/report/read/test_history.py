@@ -3,7 +3,7 @@
 import pytest
 
 from datamodules.errors import DataError
-from lightning_app.report.read.folders import Run
+from lightning_app.report.read.folders import ResultRun
 from lightning_app.report.read.history import curves, duration, stage_records
 from lightning_app.report.read.load import load
 
@@ -23,7 +23,7 @@ def test_record_of_a_stage(small_runs):
 
 def test_unfinished_and_sparse_records(tmp_path):
     sparse = {"command": "lightning-cli fit", "fingerprint": {"config": "00ff", "inputs": ["aa", "bb"]}}
-    record = stage_records([Run("clep", "", tmp_path), Run("clep", "seed=1", tmp_path, sparse)])[0]
+    record = stage_records([ResultRun("clep", "", tmp_path), ResultRun("clep", "seed=1", tmp_path, sparse)])[0]
     assert (record.unfinished, record.duration) == (1, "unknown")
     assert record.cells[0].finished == ""
     assert record.cells[1].input_hashes == [("", "aa"), ("", "bb")]
