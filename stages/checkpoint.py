@@ -1,10 +1,8 @@
 """Checkpoints of stages: what one holds, and how its parts come back, strictly."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
@@ -12,26 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from models.other_versions import CONSTANT, named_as_here
-from models.pretrained import Pretrained
-from stages.checkpoint_validation import require_content
+from stages.checkpoint_file import read_content
 from stages.errors import CheckpointError
 from stages.init_from import missing_part, part_config
-
-
-class LeftOut(TypedDict):
-    """Tensors of a pretrained module that a checkpoint leaves out, for a file elsewhere holds them.
-
-    Attributes:
-        source: Where the file is from: a hub name, a folder, or ``package:NAME/FOLDER``.
-        revision: Commit of a hub name.
-        sha256: Of the file.
-        tensors: Their names in the module.
-    """
-
-    source: str
-    revision: str | None
-    sha256: str
-    tensors: list[str]
+from stages.left_out import LeftOut, require_same_file
 
 
 class CheckpointContent(TypedDict):
@@ -88,10 +70,8 @@ class Checkpoint:
             CheckpointError: If it is not there, is no checkpoint of a stage, or of another release.
         """
         path = Path(path)
-        if not path.is_file():
-            raise CheckpointError(f"{path}: no such checkpoint{near_checkpoints(path)}")
-        stat = path.stat()
-        return cls(_read(path.absolute(), stat.st_mtime_ns, stat.st_size, str(path)), path)
+        content = read_content(path)
+        return cls(cast(CheckpointContent, content), path)
 
     @property
     def stage(self) -> str:
@@ -210,110 +190,9 @@ class Checkpoint:
             if not f"{module}.".startswith(f"{part}."):
                 continue
             name = module.removeprefix(part).removeprefix(".")
-            self._require_same_file(part, name, record, into)
+            require_same_file(record, into, name, part, self.path)
             names |= {f"{name}.{tensor}".removeprefix(".") for tensor in record["tensors"]}
         return set(named_as_here(dict.fromkeys(names, torch.empty(0)), into.state_dict()))
-
-    def _require_same_file(self, part: str, name: str, record: LeftOut, into: nn.Module) -> None:
-        pretrained = _pretrained_modules(into).get(name)
-        if pretrained is None:
-            raise CheckpointError(
-                f"{self.path}: leaves out the weights of {name or part!r}, which are those of {record['source']}, and "
-                f"this model has none from there; leave model.init_args.{part} out to take the architecture from the "
-                "checkpoint"
-            )
-        if pretrained.sha256 != record["sha256"]:
-            raise CheckpointError(
-                f"{self.path}: was trained on another {name or part!r}: the sha256 of its weights was "
-                f"{record['sha256'][:12]} ({_named(record['source'], record['revision'])}), that of "
-                f"{_named(pretrained.source, pretrained.revision)} is {pretrained.sha256[:12]}; pin the revision that "
-                "it was trained with"
-            )
-
-
-def leave_out_pretrained(
-    module: nn.Module, weights: Mapping[str, Tensor], changed: Collection[str]
-) -> tuple[dict[str, Tensor], dict[str, LeftOut]]:
-    """Split a module's tensors into those that a checkpoint keeps, and those that a file elsewhere holds.
-
-    Kept is what trains or has changed, and what no file holds. The buffers of a pretrained module are kept as soon as
-    one of its parameters trains.
-
-    Args:
-        module: The stage.
-        weights: Its tensors by name.
-        changed: Names of the tensors that were trained, or loaded over what their module was built with.
-    """
-    trains = {name for name, value in module.named_parameters(remove_duplicate=False) if value.requires_grad}
-    parameters = {name for name, _ in module.named_parameters(remove_duplicate=False)}
-    kept, left_out = dict(weights), dict[str, LeftOut]()
-    for prefix, pretrained in _pretrained_modules(module).items():
-        inside = [name for name in kept if name.startswith(f"{prefix}.")]
-        buffers_rest = trains.isdisjoint(inside)
-        rest = [
-            name for name in inside
-            if name not in trains and name not in changed and (name in parameters or buffers_rest)
-        ]  # fmt: skip
-        if not rest:
-            continue
-        left_out[prefix] = LeftOut(
-            source=pretrained.source,
-            revision=pretrained.revision,
-            sha256=pretrained.sha256,
-            tensors=[name.removeprefix(f"{prefix}.") for name in rest],
-        )
-        for name in rest:
-            del kept[name]
-    return kept, left_out
-
-
-def _pretrained_modules(module: nn.Module) -> dict[str, Pretrained]:
-    """The modules inside a module whose tensors are a file's, by name."""
-    # Not by getattr: a wrapper such as peft's has every attribute of what it wraps.
-    found = {name: vars(part).get("pretrained") for name, part in module.named_modules()}
-    return {name: pretrained for name, pretrained in found.items() if isinstance(pretrained, Pretrained)}
-
-
-def near_checkpoints(path: Path) -> str:
-    """The end of a message about a missing checkpoint: which ones lie in it, beside it, or in a folder like its."""
-    if path.is_dir():
-        inside = sorted(path.glob("*.ckpt"))
-        return f"; it is a folder, which holds {', '.join(map(str, inside)) or 'no checkpoint'}"
-    near = sorted(path.parent.glob("*.ckpt"))
-    if not near:
-        like = [file.parent.name for file in path.parent.parent.glob(f"*/{path.name}")]
-        near = [path.parent.parent / name / path.name for name in get_close_matches(path.parent.name, like, n=3)]
-    return f"; there is {', '.join(map(str, near))}" if near else ""
-
-
-@lru_cache(maxsize=8)
-def _read(file: Path, mtime_ns: int, size: int, path: str) -> CheckpointContent:
-    """Read a file; its time and size are there so that one that was replaced is read anew."""
-    try:
-        content: Any = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:
-        # torch raises whatever the unpickler or the zip reader met, depending on where the file is damaged.
-        reason = str(error).strip()
-        if code := re.search(r"GLOBAL ([\w.]+)", reason):
-            raise CheckpointError(
-                f"{path}: holds code ({code.group(1)}), which was not run; the checkpoint of a stage holds tensors and "
-                "plain values alone"
-            ) from error
-        raise CheckpointError(
-            f"{path}: is damaged or no checkpoint ({_without_torchs_advice(reason)}); run the stage that writes it "
-            "again"
-        ) from error
-    require_content(content, Path(path))
-    return cast(CheckpointContent, content)
-
-
-def _without_torchs_advice(reason: str) -> str:
-    """The first line of what torch says; it would have people load a file unsafely, or save it anew."""
-    if reason.startswith("Weights only"):
-        return "its pickle cannot be read"
-    if reason.startswith("mmap can only"):
-        return "it is no archive of torch"
-    return reason.split("\n")[0][:120]
 
 
 def _differences(own: Mapping[str, Tensor], found: Mapping[str, Tensor], elsewhere: set[str]) -> list[str]:
@@ -329,7 +208,3 @@ def _differences(own: Mapping[str, Tensor], found: Mapping[str, Tensor], elsewhe
         problems.append(f"unexpected {', '.join(extra[:4])}")
     problems += [f"{name} is {tuple(found[name].shape)}, expected {tuple(own[name].shape)}" for name in shapes[:4]]
     return problems
-
-
-def _named(source: str, revision: str | None) -> str:
-    return f"{source} at {revision}" if revision else source

@@ -8,10 +8,11 @@ from lightning.pytorch import LightningModule
 from torch import nn
 
 from models.recognition import Recogniser
-from stages.checkpoint import Checkpoint, CheckpointContent, leave_out_pretrained
+from stages.checkpoint import Checkpoint, CheckpointContent
 from stages.checkpoint_validation import require_content
 from stages.frozen import FrozenTower
 from stages.init_from import InitFrom, plan_transfers
+from stages.left_out import leave_out_pretrained
 from stages.release import RELEASE_KEY, release
 
 
@@ -109,7 +110,8 @@ class Stage(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         # A callback may freeze them again before anything is saved.
-        self._changed |= {name for name, value in self.named_parameters() if value.requires_grad}
+        named = self.named_parameters(remove_duplicate=False)
+        self._changed |= {name for name, parameter in named if parameter.requires_grad}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         kept, left_out = leave_out_pretrained(self, checkpoint["state_dict"], self._changed)

@@ -14,7 +14,8 @@ from lightning_app.config.files import PACKAGE_ROOT, ConfigError, flatten, merge
 from lightning_app.config.named_classes import CLASS_PATH
 from lightning_app.config.trust import Trust, refusal
 from lightning_app.runs.checkpoint_io import verify
-from stages.checkpoint import Checkpoint, near_checkpoints
+from stages.checkpoint import Checkpoint
+from stages.checkpoint_file import near_checkpoints
 from stages.checkpoint_validation import require_plain
 from stages.errors import CheckpointError
 from stages.init_from import InitFrom, PartSource, Transfer, plan_transfers, source_files

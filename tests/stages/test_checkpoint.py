@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from models.pretrained import Pretrained
-from stages.checkpoint import Checkpoint, CheckpointContent, leave_out_pretrained
+from stages.checkpoint import Checkpoint, CheckpointContent
 from stages.checkpoint_validation import require_content
 from stages.errors import CheckpointError
+from stages.left_out import leave_out_pretrained
 from stages.release import release
 
 HERE = Path("somewhere.ckpt")
