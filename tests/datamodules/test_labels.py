@@ -3,8 +3,9 @@ import yaml
 from jsonargparse import ArgumentParser
 
 from datamodules.errors import DataError
-from datamodules.labels import EMOTIONS, LABEL_SETS, LabelSet, nearest, nearest_emotion, resolve_label_set
+from datamodules.labels import EMOTIONS, LABEL_SETS, Emotion, LabelSet, nearest, nearest_emotion, resolve_label_set
 from datamodules.texts.prompt_data import PromptData
+from datamodules.texts.text_data import TextData
 
 
 def test_every_emotion_has_an_adjective_and_five_distinct_synonyms():
@@ -43,6 +44,15 @@ def test_calm_is_in_the_eight_and_left_out_of_the_seven():
     assert set(LABEL_SETS["eight"].labels) - set(LABEL_SETS["seven"].labels) == {"calm"}
     assert set(LABEL_SETS["mead8"].labels) - set(LABEL_SETS["seven"].labels) == {"contempt"}
     assert set(LABEL_SETS["emodb7"].labels) - set(LABEL_SETS["six"].labels) == {"boredom"}
+
+
+def test_a_new_emotion_is_one_line(monkeypatch):
+    """Its texts for prompt tuning, its adjective and its spellings follow from it."""
+    monkeypatch.setitem(EMOTIONS, "pride", Emotion("pride", "proud", ("lofty", "haughty", "smug", "vain", "boastful")))
+    data = TextData(["anger", "pride"])
+    assert data.class_words == ["angry", "proud"]
+    assert data.rows["text"][data.rows["label"] == "pride"].str.contains("proud|lofty|haughty").all()
+    assert nearest_emotion("prid") == "pride"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ the rarer ones take Paul Tol's muted scheme. INK, MUTED, LINE and PAPER stand fo
 from collections.abc import Sequence
 from zlib import crc32
 
-EMOTION_COLOURS = {
+EMOTION_COLORS = {
     "anger": "#d55e00",
     "happiness": "#e69f00",
     "sadness": "#0072b2",
@@ -32,7 +32,7 @@ PAGE_COLORS = {INK: "currentColor", MUTED: "var(--muted)", LINE: "var(--line)", 
 
 def emotion_color(label: str) -> str:
     """The colour of an emotion; one of the series' colours, chosen by its name, for an emotion that has none here."""
-    return EMOTION_COLOURS.get(label) or _SERIES[crc32(label.encode()) % len(_SERIES)]
+    return EMOTION_COLORS.get(label) or _SERIES[crc32(label.encode()) % len(_SERIES)]
 
 
 def series_style(names: Sequence[str]) -> dict[str, tuple[str, str]]:
