@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from lightning.pytorch.utilities import rank_zero_warn
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from datamodules.files import replacing
 
-Rows = NDArray[np.float32]
+Rows = NDArray[np.floating[Any]]
 KEY_BYTES = 32
 _SHARD = re.compile(r"[0-9a-f]{64}\.npy")
 
@@ -38,6 +39,7 @@ class KeptRows:
         self._known: set[Path] = set()
         self._rows: dict[bytes, Rows] = {}
         self._width = 0
+        self._type: np.dtype[Any] = np.dtype(np.float32)
         self.refresh()
 
     def __len__(self) -> int:
@@ -63,9 +65,9 @@ class KeptRows:
 
     def read(self, keys: Sequence[bytes]) -> Rows:
         """Return the rows of N keys, [N, D]; a missing one is NaN."""
-        nothing = np.full(self._width, np.nan, np.float32)
+        nothing = np.full(self._width, np.nan, self._type)
         rows = [self._rows.get(key, nothing) for key in keys]
-        return np.array(rows, np.float32).reshape(len(keys), self._width)
+        return np.array(rows, self._type).reshape(len(keys), self._width)
 
     def add(self, keys: Sequence[bytes], row_ND: Rows) -> None:
         """Write one file: N keys of 32 bytes each, and their rows, [N, D].
@@ -77,7 +79,7 @@ class KeptRows:
         """
         if not len(keys):
             return
-        shard = np.empty(len(keys), [("key", "u1", (KEY_BYTES,)), ("feature", "<f4", (row_ND.shape[1],))])
+        shard = np.empty(len(keys), [("key", "u1", (KEY_BYTES,)), ("feature", row_ND.dtype, (row_ND.shape[1],))])
         shard["key"] = np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), KEY_BYTES)
         shard["feature"] = row_ND
         self._take_in(shard)
@@ -89,10 +91,10 @@ class KeptRows:
                 rank_zero_warn(f"{self.folder}: cannot be written ({error}); features are held in memory instead")
 
     def _take_in(self, shard: NDArray[np.void]) -> None:
-        width = shard.dtype["feature"].shape[0]
+        width, kind = shard.dtype["feature"].shape[0], shard.dtype["feature"].base
         if self._rows and width != self._width:
             raise ValueError(f"{self.folder}: features of {width} numbers among some of {self._width}; delete it")
-        self._width = width
+        self._width, self._type = width, kind
         keys = shard["key"].tobytes()
         for place, row in enumerate(shard["feature"]):
             self._rows.setdefault(keys[KEY_BYTES * place : KEY_BYTES * (place + 1)], row)

@@ -1,7 +1,6 @@
 """What can be measured in a voice: pitch, intensity, jitter, shimmer, duration."""
 
 from datamodules.acoustics.autocorrelation import AutocorrelationAcoustics
-from datamodules.acoustics.cache import MeasureCache
 from datamodules.acoustics.egemaps import Egemaps
 from datamodules.acoustics.measures import Acoustics, Wave
 from datamodules.acoustics.parallel import measure_clips
@@ -12,7 +11,6 @@ __all__ = [
     "Acoustics",
     "AutocorrelationAcoustics",
     "Egemaps",
-    "MeasureCache",
     "MissingExtra",
     "Praat",
     "Wave",

@@ -1,6 +1,5 @@
 """Every clip of a table measured: in processes side by side, and each clip once."""
 
-import hashlib
 import math
 import multiprocessing
 import os
@@ -10,15 +9,16 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import soundfile
 
 from datamodules import stop_signals
-from datamodules.acoustics.cache import MeasureCache
 from datamodules.acoustics.measures import Acoustics
 from datamodules.audio.reading import AudioFormat, Recording, read_crop
-from datamodules.cache import cache_folder
+from datamodules.cache import cache_folder, key_of
 from datamodules.errors import DataError
+from datamodules.kept_rows import KeptRows
 from datamodules.manifest.contents import Contents
 
 SAMPLE_RATE = 16_000
@@ -33,8 +33,15 @@ _KEPT = 512  # clips after which what was measured goes to disk
 Clip = tuple[str, float, float]
 
 
+def kept_measurements(acoustics: Acoustics) -> KeptRows:
+    """What was measured before: a row of ``acoustics.columns`` for each clip."""
+    folder, columns = cache_folder(), key_of(list(acoustics.columns)).hex()[:8]
+    about = {"what": "acoustic measurements of clips; may be deleted", "columns": list(acoustics.columns)}
+    return KeptRows(folder and folder / "acoustics" / f"{acoustics.name}-{acoustics.version}-{columns}", about)
+
+
 def measure_clips(
-    acoustics: Acoustics, rows: pd.DataFrame, workers: int | None = None, cache: MeasureCache | None = None
+    acoustics: Acoustics, rows: pd.DataFrame, workers: int | None = None, cache: KeptRows | None = None
 ) -> pd.DataFrame:
     """Measure clips.
 
@@ -53,17 +60,17 @@ def measure_clips(
             the first five.
         MissingExtra: If a package that `acoustics` needs is not installed.
     """
-    cache = MeasureCache(acoustics, cache_folder()) if cache is None else cache
+    cache = kept_measurements(acoustics) if cache is None else cache
     _require_unchanged(rows)
     clips = [_clip(row) for row in rows.to_dict("records")]
     hashes = rows["sha256"].tolist() if "sha256" in rows else [""] * len(rows)
     keys = [_key(clip, str(sha256 or "")) for clip, sha256 in zip(clips, hashes, strict=True)]
-    missing = {key: clip for key, clip in zip(keys, clips, strict=True) if key not in cache.known}
+    missing = {keys[place]: clips[place] for place in cache.missing(keys)}
     if missing:
         acoustics.announce()
         _measure_missing(acoustics, missing, _processes(acoustics, workers, len(missing)), cache)
-    found = pd.DataFrame([cache.known[key] for key in keys], index=rows.index, columns=list(acoustics.columns))
-    return found.astype(float)
+    found = cache.read(keys).astype(float).reshape(len(keys), len(acoustics.columns))
+    return pd.DataFrame(found, index=rows.index, columns=list(acoustics.columns))
 
 
 def _require_unchanged(rows: pd.DataFrame) -> None:
@@ -76,19 +83,19 @@ def _require_unchanged(rows: pd.DataFrame) -> None:
         raise DataError("acoustics: " + "\n  ".join(list(changed.values())[:5]) + more)
 
 
-def _measure_missing(acoustics: Acoustics, missing: Mapping[str, Clip], processes: int, cache: MeasureCache) -> None:
-    fresh: dict[str, dict[str, float]] = {}
+def _measure_missing(acoustics: Acoustics, missing: Mapping[bytes, Clip], processes: int, cache: KeptRows) -> None:
+    fresh: dict[bytes, list[float]] = {}
     problems: list[str] = []
     for key, outcome in zip(missing, _outcomes(acoustics, list(missing.values()), processes), strict=True):
         if isinstance(outcome, str):
             problems.append(outcome)
             continue
-        fresh[key] = outcome
+        fresh[key] = [outcome[column] for column in acoustics.columns]
         if len(fresh) == _KEPT or stop_signals.asked():
-            cache.add(fresh)
+            cache.add(list(fresh), np.array(list(fresh.values()), np.float64))
             fresh = {}
             stop_signals.stop_if_asked()
-    cache.add(fresh)
+    cache.add(list(fresh), np.array(list(fresh.values()), np.float64))
     if problems:
         listed = "".join(f"\n  {problem}" for problem in problems[:5])
         more = f"\n  ... and {len(problems) - 5} more" if len(problems) > 5 else ""
@@ -135,7 +142,7 @@ def _clip(row: Mapping[Any, Any]) -> Clip:
     )
 
 
-def _key(clip: Clip, sha256: str) -> str:
+def _key(clip: Clip, sha256: str) -> bytes:
     """What tells a clip from all others; a file without a hash is known by its path, size and time of change."""
     file, start, end = clip
     if not sha256:
@@ -144,7 +151,7 @@ def _key(clip: Clip, sha256: str) -> str:
             sha256 = f"{file}|{found.st_size}|{found.st_mtime_ns}"
         except OSError:
             sha256 = file  # reading it will say what is wrong
-    return hashlib.sha256(f"{_reading()}|{sha256}|{start:.6f}|{end:.6f}".encode()).hexdigest()
+    return key_of(_reading(), sha256, f"{start:.6f}", f"{end:.6f}")
 
 
 @cache

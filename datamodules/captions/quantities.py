@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from datamodules.acoustics.cache import MeasureCache
 from datamodules.acoustics.measures import Acoustics
-from datamodules.acoustics.parallel import measure_clips
-from datamodules.cache import cache_folder
+from datamodules.acoustics.parallel import kept_measurements, measure_clips
 from datamodules.captions.bins import Bins
 from datamodules.errors import DataError
+from datamodules.kept_rows import KeptRows
 
 SPOKEN_RATINGS = ("arousal", "valence", "dominance")
 """The ratings in the order in which texts name them; clips and manifests have them in that of `checks.RATINGS`."""
@@ -33,7 +32,7 @@ class Quantities:
         self.ratings = SPOKEN_RATINGS if ratings else ()
         self.path = bins
         self.workers = workers
-        self._cache: MeasureCache | None = None
+        self._cache: KeptRows | None = None
 
     def levels(self, rows: pd.DataFrame, train: pd.DataFrame) -> list[dict[str, str]]:
         """The level of each row by quantity, named as in the rows or in the acoustics; "" where there is none.
@@ -72,7 +71,7 @@ class Quantities:
         if self.acoustics is None:
             return ratings
         if self._cache is None:
-            self._cache = MeasureCache(self.acoustics, cache_folder())
+            self._cache = kept_measurements(self.acoustics)
         measured = measure_clips(self.acoustics, rows, self.workers, self._cache).reset_index(drop=True)
         return pd.concat([ratings, measured.add_prefix(f"{self.acoustics.name}.")], axis="columns")
 
