@@ -7,10 +7,9 @@ listed in docs/architecture.md.
 from losses.arcface import ArcFaceLoss
 from losses.batch import ContrastiveBatch, ContrastiveLoss
 from losses.ccc import ConcordanceLoss
-from losses.diversity import ContextDiversity, mean_pairwise_cosine
 from losses.gather import gather
 from losses.infonce import InfoNCE
-from losses.prompt_ranking import PromptCrossEntropy, PromptRanking
+from losses.prompts import ContextDiversity, PromptCrossEntropy, PromptRanking, mean_pairwise_cosine
 from losses.rank_n_contrast import RankNContrast
 from losses.siglip import SigLip
 from losses.soft_targets import SoftTargets

@@ -1,4 +1,4 @@
-"""What a contrastive loss may look at."""
+"""Batch of clips and captions for contrastive losses, and their base class."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from losses.gather import gather, rows_before
 
 @dataclass(frozen=True)
 class ContrastiveBatch:
-    """N clips, their captions, and what is known of both. Everything but the first four may be unknown.
+    """N clips, their captions, and annotations of both. Every field but the first four may be None.
 
     Attributes:
-        audio_NE: Embeddings of the clips, of unit length, unless the model trains without.
-        text_UE: Embeddings of captions, likewise. Clips may share one; rows that no clip uses count for nothing.
+        audio_NE: Embeddings of the clips, of unit length, unless the model trains without normalization.
+        text_UE: Embeddings of captions, likewise. Clips may share one; rows that no clip uses have no effect.
         caption_N: int64, the row of ``text_UE`` that is each clip's caption.
         scale: 0-d, one over the temperature.
         label_N: int64, the class of each clip.
         rating_NR: Valence, arousal and dominance of each clip on 1 to 7, in this order; NaN where it was not rated.
-        local_NL: Local audio features, averaged over time; they carry no gradient.
+        local_NL: Local audio features, averaged over time; without gradient.
         tag_NE: Embeddings of each clip's tags; of unit length, unless the model trains without.
     """
 
@@ -35,13 +35,13 @@ class ContrastiveBatch:
 
     @property
     def text_NE(self) -> Tensor:
-        """The embedding of each clip's own caption."""
+        """Embedding of each clip's caption, [N, E]."""
         return self.text_UE[self.caption_N]
 
     def gathered(self) -> "ContrastiveBatch":
-        """The pairs of all ranks, in rank order, the same on every rank; see `losses.gather.gather` for gradients.
+        """Gather the pairs of all ranks, in rank order; see ``losses.gather.gather`` for gradients.
 
-        A caption that clips of two ranks have stands in the table twice: equal rows, equal columns of logits.
+        A caption that two ranks share has two rows in ``text_UE``: equal embeddings, and equal columns of logits.
         """
         caption_N = self.caption_N + rows_before(self.text_UE)
         return ContrastiveBatch(
@@ -67,8 +67,7 @@ class ContrastiveLoss(nn.Module, ABC):
     """An objective over the pairs of all ranks.
 
     Attributes:
-        required_fields: What it must know of the pairs beside the embeddings; a stage computes what is named, and no
-            more.
+        required_fields: Fields that the loss needs beside the embeddings; a stage computes only these.
     """
 
     required_fields: tuple[FieldName, ...] = ()
@@ -78,5 +77,5 @@ class ContrastiveLoss(nn.Module, ABC):
         """Return a scalar, the same on every rank, from the pairs of this rank.
 
         Raises:
-            LossInputError: If the pairs lack what the loss needs.
+            LossInputError: If the pairs lack a required field.
         """

@@ -1,4 +1,4 @@
-"""The rows of every process, on every process: the only distributed code of the losses."""
+"""Gathering of rows from all processes, with gradients: the only distributed code of the losses."""
 
 from functools import reduce
 
@@ -29,22 +29,22 @@ def gather(x: Tensor) -> Tensor:
     # Collectives move tensors of one shape, so shorter ranks are padded and cut again.
     padded = torch.cat([x, x.new_zeros(max(sizes) - len(x), *x.shape[1:])])
     if x.is_floating_point():
-        parts = list(all_gather(padded))  # type: ignore[no-untyped-call]
+        chunks = list(all_gather(padded))  # type: ignore[no-untyped-call]
     else:
-        parts = [torch.empty_like(padded) for _ in sizes]
-        dist.all_gather(parts, padded)
-    return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+        chunks = [torch.empty_like(padded) for _ in sizes]
+        dist.all_gather(chunks, padded)
+    return torch.cat([chunk[:size] for chunk, size in zip(chunks, sizes, strict=True)])
 
 
 def rows_before(x: Tensor) -> int:
-    """How many rows of the gathered tensor come before those of this rank. A collective, like `gather`."""
+    """Count the rows of the gathered tensor before those of this rank. A collective, like ``gather``."""
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return 0
     return sum(_sizes(x)[0][: dist.get_rank()])
 
 
 def _sizes(x: Tensor) -> tuple[list[int], torch.dtype]:
-    """Return how many rows each rank holds, and the type that holds all of them."""
+    """Return the number of rows of each rank, and the type that all of them are promoted to."""
     held_W2 = torch.zeros(dist.get_world_size(), 2, dtype=torch.int64, device=x.device)
     held_W2[dist.get_rank()] = torch.tensor([len(x), DTYPES.index(x.dtype)])
     dist.all_reduce(held_W2)

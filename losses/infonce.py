@@ -5,9 +5,8 @@ from typing import Literal
 from torch import Tensor
 
 from losses.batch import ContrastiveBatch, ContrastiveLoss
-from losses.caption_logits import CaptionLogits
-from losses.checks import one_of
-from losses.errors import LossInputError
+from losses.errors import LossInputError, one_of
+from losses.logits import CaptionLogits
 
 
 class InfoNCE(ContrastiveLoss):
@@ -24,7 +23,8 @@ class InfoNCE(ContrastiveLoss):
 
     Args:
         targets: ``identity`` makes the clip's own caption the positive (the paper). ``label`` shares the mass evenly
-            over the pairs of the batch that have the same label; a clip without a label has its own caption.
+            over the pairs of the batch that have the same label; a clip without a label has its own caption
+            as its positive.
 
     Raises:
         LossSettingError: If ``targets`` is neither.

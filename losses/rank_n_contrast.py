@@ -1,4 +1,4 @@
-"""Rank-N-Contrast across modalities: what is rated alike shall lie closer than what is rated differently."""
+"""Rank-N-Contrast across modalities: similarity in the shared space follows nearness of ratings."""
 
 from collections.abc import Sequence
 from typing import Literal, get_args
@@ -6,10 +6,9 @@ from typing import Literal, get_args
 from torch import Tensor
 
 from losses.batch import ContrastiveBatch, ContrastiveLoss
-from losses.checks import one_of, within
-from losses.errors import LossInputError, LossSettingError
+from losses.errors import LossInputError, LossSettingError, one_of, within
+from losses.logits import similarity
 from losses.ranked_terms import Ranking, ranked_terms
-from losses.similarity import similarity
 
 Attribute = Literal["valence", "arousal", "dominance"]
 
@@ -21,23 +20,23 @@ class RankNContrast(ContrastiveLoss):
     are the captions of all N clips, the clip's own at distance 0 among them.
 
     As printed, S_ij has the captions that are strictly farther than j. The farthest one's set is then empty and its
-    logarithm undefined, terms may be negative, and a learnt temperature can push the loss down without bound. So by
+    logarithm undefined, terms may be negative, and a learned temperature can push the loss down without bound. So by
     default S_ij holds j and its ties as well, as in the original Rank-N-Contrast: terms are defined, and at least 0.
 
     Args:
-        attributes: The ratings that distances are taken over.
+        attributes: Ratings that span the distance.
         distance: ``l2`` (the paper) or ``l1`` (the original) norm of the difference of ratings.
         negatives: ``inclusive``: S_ij = {k: d_ik >= d_ij - tie_eps}; ``strict``: S_ij = {k: d_ik > d_ij + tie_eps}.
         directions: ``audio_to_text`` (the paper) has clips as anchors; ``both`` is the mean with captions as anchors
             and clips as candidates.
         tie_eps: Distances that differ by no more are ties. Ties are meant in exact arithmetic, where 3.2 and 3.6 lie
             equally far from 3.4; binary fractions tell them apart by about 1e-7, and 1e-4 brings them together again.
-            0 knows equal ratings alone.
+            With 0 only equal distances are ties.
         normalizer: Divide by the ``valid`` terms, those whose S_ij is not empty, or by N^2 (``square``, as printed).
             With ``inclusive`` all are valid.
         standardize: Bring each attribute to a standard deviation of 1 over the batch first; ``tie_eps`` counts in
             this unit then.
-        block_rows: Anchors that are ranked at once: bounds the memory, changes no value.
+        block_rows: Anchors that are ranked at once; bounds memory, and changes no value.
 
     Raises:
         LossSettingError: If a setting is none of its choices or out of range.
@@ -91,15 +90,15 @@ class RankNContrast(ContrastiveLoss):
         return total / terms
 
     def _ratings(self, pairs: ContrastiveBatch) -> Tensor:
-        """Return the ratings that distances are taken over."""
-        mend = f"set data.split.require to [{', '.join(self.attributes)}] to leave out the clips without"
+        """Return the ratings of the chosen attributes, [N, R], standardized if so set."""
+        fix = f"set data.split.require to [{', '.join(self.attributes)}] to leave out the clips without"
         if pairs.rating_NR is None:
-            raise LossInputError(f"RankNContrast needs {' and '.join(self.attributes)} of each clip; got none; {mend}")
+            raise LossInputError(f"RankNContrast needs {' and '.join(self.attributes)} of each clip; got none; {fix}")
         rating_NR = pairs.rating_NR[:, [get_args(Attribute).index(name) for name in self.attributes]].double()
         if missing := int(rating_NR.isnan().any(1).sum()):
             raise LossInputError(
                 f"RankNContrast needs {' and '.join(self.attributes)} of each clip; "
-                f"{missing} of {len(rating_NR)} clips of a batch are not rated; {mend}"
+                f"{missing} of {len(rating_NR)} clips of a batch are not rated; {fix}"
             )
         if not self.standardize:
             return rating_NR

@@ -1,4 +1,4 @@
-"""Contrast against all that is ranked as far or farther: N^2 terms with N^2 denominators, from one sort per row."""
+"""Rank-N-Contrast in O(N^2 log N): N^2 terms and their denominators, from one sort per row."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,14 +15,14 @@ EXPONENTIAL_RANGE = 600
 
 @dataclass(frozen=True)
 class Ranking:
-    """How the candidates of an anchor are ranked by the distance of their ratings to its own.
+    """Order of an anchor's candidates, by the distance of their ratings from the anchor's.
 
     Attributes:
         distance: Norm of the difference of ratings.
         strict: Whether only candidates that are farther than a positive are its negatives; else the positive, and
-            all that are as far, stand in the denominator too.
+            all that are as far, are in the denominator too.
         tie_eps: Distances that differ by no more are ties.
-        block_rows: Anchors that are worked on at once.
+        block_rows: Anchors that are ranked at once.
     """
 
     distance: Literal["l2", "l1"]
@@ -31,9 +31,9 @@ class Ranking:
     block_rows: int
 
     def sorted(self, anchor_BR: Tensor, rating_NR: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the candidates from near to far, and the place where each one's denominator starts: int64 [B, N].
+        """Return the candidates from near to far, and the index where each one's denominator starts: int64 [B, N].
 
-        It reaches from there to the farthest; where it starts at N it is empty.
+        A denominator ends at the farthest candidate; one that starts at N is empty.
         """
         distance_BN = self._distance(anchor_BR, rating_NR)
         order_BN = _order(distance_BN)
@@ -42,10 +42,10 @@ class Ranking:
             return order_BN, torch.searchsorted(distance_BN, distance_BN + self.tie_eps, right=True)
         if self.tie_eps > 0:
             return order_BN, torch.searchsorted(distance_BN, distance_BN - self.tie_eps)
-        # Ties stand together, and the last place where the distance changed is cheaper than a search.
-        place_BN = torch.arange(distance_BN.shape[1], device=distance_BN.device).repeat(len(distance_BN), 1)
-        place_BN[:, 1:] *= distance_BN[:, 1:] != distance_BN[:, :-1]
-        return order_BN, place_BN.cummax(1).values
+        # Ties are adjacent, and the last index where the distance changed is cheaper than a search.
+        index_BN = torch.arange(distance_BN.shape[1], device=distance_BN.device).repeat(len(distance_BN), 1)
+        index_BN[:, 1:] *= distance_BN[:, 1:] != distance_BN[:, :-1]
+        return order_BN, index_BN.cummax(1).values
 
     def _distance(self, anchor_BR: Tensor, rating_NR: Tensor) -> Tensor:
         # Pair by pair, without products of matrices, so that equal ratings have equal distances.
@@ -63,24 +63,24 @@ def _order(distance_BN: Tensor) -> Tensor:
 
 
 def ranked_terms(logit_NN: Tensor, rating_NR: Tensor, ranking: Ranking) -> tuple[Tensor, Tensor]:
-    """Sum the N^2 terms ``log sum_{k in S_ij} exp(logit_ik) - logit_ij``, without those whose set is empty.
+    """Sum the N^2 terms ``log sum_{k in S_ij} exp(logit_ik) - logit_ij`` with a non-empty S_ij.
 
     It costs O(N^2 log N) time, O(N^2) memory for one gradient of the logits, and O(block_rows N) besides.
 
     Args:
         logit_NN: Logits of anchors (rows) and candidates (columns).
-        rating_NR: float64, what both are rated, anchor i and candidate i the same.
+        rating_NR: float64, ratings of both; anchor i and candidate i have the same.
         ranking: Which candidates are in S_ij.
 
     Returns:
-        The sum, and how many terms it has.
+        The sum, and its number of terms.
     """
     total, count = _RankedTerms.apply(logit_NN, rating_NR, ranking)  # type: ignore[no-untyped-call]
     return total, count
 
 
 class _RankedTerms(torch.autograd.Function):
-    """The gradient is made along with the value, while a row's order is at hand, and is all that is kept."""
+    """Sum of terms; its gradient is computed along with the value, while a row's order is at hand."""
 
     @staticmethod
     def forward(ctx: Any, logit_NN: Tensor, rating_NR: Tensor, ranking: Ranking) -> tuple[Tensor, Tensor]:
@@ -125,7 +125,8 @@ def _contrast(logit_BN: Tensor, start_BN: Tensor, valid_BN: Tensor) -> tuple[Ten
     """
     top_B1 = logit_BN.amax(1, keepdim=True)
     weight_BN = (logit_BN - top_B1).exp_()
-    valid_BN, first_BN = valid_BN.to(logit_BN.dtype), start_BN.clamp(max=start_BN.shape[1] - 1)
+    valid_BN = valid_BN.to(logit_BN.dtype)
+    first_BN = start_BN.clamp(max=start_BN.shape[1] - 1)
     sum_BN = weight_BN.flip(1).cumsum(1).flip(1).gather(1, first_BN)
     # A candidate's weight counts in every denominator that starts at it or nearer.
     counted_BN = torch.zeros_like(sum_BN).scatter_add_(1, first_BN, valid_BN / sum_BN).cumsum(1)
@@ -134,11 +135,11 @@ def _contrast(logit_BN: Tensor, start_BN: Tensor, valid_BN: Tensor) -> tuple[Ten
 
 
 def _contrast_of_logs(logit_BN: Tensor, start_BN: Tensor, valid_BN: Tensor) -> tuple[Tensor, Tensor]:
-    """Do as `_contrast` for logits of any range, at several times the cost."""
+    """Compute ``_contrast`` for logits of any range, at several times the cost."""
     length = start_BN.shape[1]
     sum_BN = logit_BN.flip(1).logcumsumexp(1).flip(1).gather(1, start_BN.clamp(max=length - 1))
-    # Starts never decrease, so the denominators that start at a candidate or nearer are those of the first so many.
-    place_BN = torch.arange(length, device=start_BN.device).repeat(len(start_BN), 1)
-    many_BN = torch.searchsorted(start_BN, place_BN, right=True)
-    counted_BN = F.pad((-sum_BN).logcumsumexp(1), (1, 0), value=-torch.inf).gather(1, many_BN)
+    # Starts never decrease, so the denominators that include a candidate are a prefix, of this length.
+    index_BN = torch.arange(length, device=start_BN.device).repeat(len(start_BN), 1)
+    starts_BN = torch.searchsorted(start_BN, index_BN, right=True)
+    counted_BN = F.pad((-sum_BN).logcumsumexp(1), (1, 0), value=-torch.inf).gather(1, starts_BN)
     return (sum_BN - logit_BN) * valid_BN, (logit_BN + counted_BN).exp_() - valid_BN.to(logit_BN.dtype)

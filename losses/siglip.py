@@ -1,4 +1,4 @@
-"""Every clip and caption judged on its own: do they belong together?"""
+"""Sigmoid loss: a binary classification of every pair of clip and caption."""
 
 from typing import Literal
 
@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from losses.batch import ContrastiveBatch, ContrastiveLoss
-from losses.checks import one_of
-from losses.similarity import similarity
+from losses.errors import one_of
+from losses.logits import similarity
 
 # Of unit vectors: far above what ranks differ by in rounding, far below what two texts differ by.
 SAME_TEXT = 1e-5
@@ -23,10 +23,10 @@ class SigLip(ContrastiveLoss):
     positive from the start.
 
     Args:
-        duplicates: What other clips' captions are to a clip when they have the same text as its own: ``positive``,
-            or ``negative`` as in the paper, whose captions hardly repeat. Texts are the same when their embeddings
-            are, to 1e-5, so that it does not matter on which rank they stand.
-        bias: Where the bias starts.
+        duplicates: Role of another clip's caption that has the same text as the clip's own: ``positive``, or
+            ``negative`` as in the paper, whose captions hardly repeat. Texts are the same when their embeddings are,
+            to 1e-5, on whichever rank.
+        bias: Initial value of the bias.
 
     Raises:
         LossSettingError: If ``duplicates`` is neither.
@@ -56,7 +56,7 @@ class SigLip(ContrastiveLoss):
 
 
 def _same_text(text_UE: Tensor) -> Tensor:
-    """Return a boolean [U, U]: whether two rows are one point, to `SAME_TEXT`."""
+    """Return which pairs of rows are one point, to ``SAME_TEXT``: bool [U, U]."""
     # In float64, for the difference of nearly equal numbers has to resolve the square of a small distance.
     text_UE = text_UE.detach().double()
     square_U = text_UE.square().sum(1)

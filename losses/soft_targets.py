@@ -1,4 +1,4 @@
-"""Contrast with soft targets: pairs that are alike in one modality may be alike across modalities."""
+"""Contrastive loss with soft targets from similarities within each modality."""
 
 import math
 from typing import Literal
@@ -8,24 +8,23 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from losses.batch import ContrastiveBatch, ContrastiveLoss, FieldName
-from losses.checks import one_of, positive, within
-from losses.errors import LossInputError
-from losses.similarity import similarity
+from losses.errors import LossInputError, one_of, positive, within
+from losses.logits import similarity
 
 
 class SoftTargets(ContrastiveLoss):
     """Symmetric KL divergence between predicted and softened distributions over the batch.
 
     The target of clip i is ``y_i = (1 - beta) * onehot_i + beta * q_i`` with
-    ``q = (1 - gamma) * q_a2a + gamma * q_t2t``: how alike the clips are in local audio features, and in text. The
+    ``q = (1 - gamma) * q_a2a + gamma * q_t2t``: similarities of the clips in local audio features, and in text. The
     loss is ``1/(2N) sum_i KL(y_i|p_i) + KL(p_i|y_i)`` over audio-to-text and text-to-audio predictions p.
 
     ``beta = 0`` is InfoNCE, without ``KL(p|y)``, which is infinite for a one-hot target. All else is computed with
     logarithms of the targets, so targets that underflow are not lost.
 
     Attributes:
-        target_entropy: Mean entropy of the q_i of the last forward, in nats, from 0 (q is the identity and softens
-            nothing) to log N (q is uniform and knows nothing); None before, and where ``beta`` is 0.
+        target_entropy: Mean entropy of the q_i of the last forward, in nats, from 0 (q is the identity) to log N
+            (q is uniform); None before, and where ``beta`` is 0.
 
     Args:
         gamma: Weight of text against audio in q, 0 to 1; the paper's optimum is 0.5, its set-up 0.1.
@@ -33,13 +32,13 @@ class SoftTargets(ContrastiveLoss):
         a2a_temperature: Of the similarities of local audio features, positive.
         t2t_temperature: Of the similarities of texts, positive.
         prediction_temperature: Divides the scaled cosines once more, as printed; positive.
-        t2t: What texts are compared by: their ``tags``, the ``caption``, or ``both``, the mean of both distributions.
+        t2t: Texts to compare: ``tags``, the ``caption``, or ``both``, the mean of both distributions.
         t2a_target: The target of caption i: ``rows`` is y_i, as printed; ``transposed`` is column i of y, made to
             sum to 1.
-        detach: Whether no gradient flows through the targets, which otherwise move with the text encoder.
-        normalize_local: Whether local features are brought to unit length. Without, their products are so large that
-            q is nearly the identity.
-        center_local: Whether the batch's mean local feature is taken off first, for features that all point one way.
+        detach: Let no gradient flow through the targets, which otherwise move with the text encoder.
+        normalize_local: Scale local features to unit length. Without, their products are so large that q is nearly
+            the identity.
+        center_local: Subtract the batch's mean local feature first, for features that all point one way.
         floor: The logarithm of a target is at least that of the floor, 0 to 0.5; it bounds what a
             target that is practically 0 can cost. 0 is the printed formula.
 
@@ -98,33 +97,34 @@ class SoftTargets(ContrastiveLoss):
         pairs = pairs.gathered()
         scale = pairs.scale / self.prediction_temperature
         logit_NN = (scale * similarity(pairs.audio_NE, pairs.text_UE)).index_select(1, pairs.caption_N)
-        to_text_NN, to_audio_NN = logit_NN.log_softmax(1), logit_NN.T.log_softmax(1)
+        to_text_NN = logit_NN.log_softmax(1)
+        to_audio_NN = logit_NN.T.log_softmax(1)
         if self.beta == 0:
             return -(to_text_NN.diagonal() + to_audio_NN.diagonal()).mean() / 2
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.detach):
             log_y_NN = self._log_target(pairs)
-            turned_NN = log_y_NN if self.t2a_target == "rows" else log_y_NN.T.log_softmax(1)
-        return (self._divergence(log_y_NN, to_text_NN) + self._divergence(turned_NN, to_audio_NN)).mean() / 2
+            log_y_t2a_NN = log_y_NN if self.t2a_target == "rows" else log_y_NN.T.log_softmax(1)
+        return (self._divergence(log_y_NN, to_text_NN) + self._divergence(log_y_t2a_NN, to_audio_NN)).mean() / 2
 
     def _divergence(self, log_y_NN: Tensor, log_p_NN: Tensor) -> Tensor:
         """Return ``KL(y|p) + KL(p|y)``, which is ``sum (y - p) (log y - log p)``, of each row."""
         return ((log_y_NN.exp() - log_p_NN.exp()) * (log_y_NN.clamp(min=self.log_floor) - log_p_NN)).sum(1)
 
     def _log_target(self, pairs: ContrastiveBatch) -> Tensor:
-        parts = []
+        terms = []
         if self.gamma < 1:
-            parts.append(math.log(1 - self.gamma) + self._of_local(pairs))
+            terms.append(math.log(1 - self.gamma) + self._local_log_softmax(pairs))
         if self.gamma > 0:
-            parts.append(math.log(self.gamma) + self._of_text(pairs))
-        log_q_NN = _logsumexp(parts)
+            terms.append(math.log(self.gamma) + self._text_log_softmax(pairs))
+        log_q_NN = _logsumexp(terms)
         self.target_entropy = -(log_q_NN.exp() * log_q_NN).sum(1).mean().detach()
         log_y_NN = math.log(self.beta) + log_q_NN
         # With beta = 1 this adds log 0, that is nothing.
         identity_N = torch.full_like(log_y_NN[0], math.log1p(-self.beta) if self.beta < 1 else -math.inf)
-        own_N = torch.logaddexp(log_y_NN.diagonal(), identity_N)
-        return log_y_NN.diagonal_scatter(own_N)
+        diagonal_N = torch.logaddexp(log_y_NN.diagonal(), identity_N)
+        return log_y_NN.diagonal_scatter(diagonal_N)
 
-    def _of_local(self, pairs: ContrastiveBatch) -> Tensor:
+    def _local_log_softmax(self, pairs: ContrastiveBatch) -> Tensor:
         if pairs.local_NL is None:
             raise LossInputError("SoftTargets: gamma < 1 needs local audio features; the model gives none")
         local_NL = _wide(pairs.local_NL)
@@ -134,24 +134,24 @@ class SoftTargets(ContrastiveLoss):
             local_NL = F.normalize(local_NL, dim=1)
         return (similarity(local_NL, local_NL) / self.a2a_temperature).log_softmax(1)
 
-    def _of_text(self, pairs: ContrastiveBatch) -> Tensor:
-        parts = []
+    def _text_log_softmax(self, pairs: ContrastiveBatch) -> Tensor:
+        terms = []
         if self.t2t != "caption":
             if pairs.tag_NE is None:
                 raise LossInputError(
                     f"SoftTargets: t2t {self.t2t!r} needs tags of each clip; the data have none: write them, or set "
                     "t2t to caption"
                 )
-            parts.append((_cosines(pairs.tag_NE) / self.t2t_temperature).log_softmax(1))
+            terms.append((_cosines(pairs.tag_NE) / self.t2t_temperature).log_softmax(1))
         if self.t2t != "tags":
-            alike_UU = _cosines(pairs.text_UE) / self.t2t_temperature
-            alike_NN = alike_UU.index_select(0, pairs.caption_N).index_select(1, pairs.caption_N)
-            parts.append(alike_NN.log_softmax(1))
-        return _logsumexp(parts) - math.log(len(parts))
+            cosine_UU = _cosines(pairs.text_UE) / self.t2t_temperature
+            cosine_NN = cosine_UU.index_select(0, pairs.caption_N).index_select(1, pairs.caption_N)
+            terms.append(cosine_NN.log_softmax(1))
+        return _logsumexp(terms) - math.log(len(terms))
 
 
 def _cosines(text_NE: Tensor) -> Tensor:
-    """Of all pairs of rows: a model that is trained without unit vectors gives texts of any length."""
+    """Return the cosines of all pairs of rows, which have any length in a model trained without unit vectors."""
     unit_NE = F.normalize(_wide(text_NE), dim=1)
     return similarity(unit_NE, unit_NE)
 
@@ -160,5 +160,5 @@ def _wide(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def _logsumexp(parts: list[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.logaddexp(*parts)
+def _logsumexp(terms: list[Tensor]) -> Tensor:
+    return terms[0] if len(terms) == 1 else torch.logaddexp(*terms)

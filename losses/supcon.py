@@ -5,9 +5,8 @@ from typing import Literal
 from torch import Tensor
 
 from losses.batch import ContrastiveBatch, ContrastiveLoss
-from losses.caption_logits import CaptionLogits
-from losses.checks import one_of
-from losses.errors import LossInputError
+from losses.errors import LossInputError, one_of
+from losses.logits import CaptionLogits
 
 
 class SupCon(ContrastiveLoss):
@@ -36,7 +35,9 @@ class SupCon(ContrastiveLoss):
         self.directions = directions
 
     def forward(self, pairs: ContrastiveBatch) -> Tensor:
-        """Return a non-negative scalar, the same on every rank. A clip without a label (-1) has its own caption.
+        """Return a non-negative scalar, the same on every rank.
+
+        The positive of a clip without a label (-1) is its own caption.
 
         Raises:
             LossInputError: If the pairs have no labels.

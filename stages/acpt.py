@@ -8,9 +8,8 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
 from datamodules.batch import TextBatch
-from losses.diversity import ContextDiversity, mean_pairwise_cosine
-from losses.prompt_ranking import PromptCrossEntropy, PromptRanking
-from losses.similarity import similarity
+from losses.logits import similarity
+from losses.prompts import ContextDiversity, PromptCrossEntropy, PromptRanking, mean_pairwise_cosine
 from models.clap import Clap
 from models.recognition import LearnedPrompts, Recogniser, columns_of, zero_shot
 from models.soft_prompt import SoftPrompt

@@ -13,7 +13,7 @@ from datamodules.batch import ClipBatch, TextColumn
 from losses.batch import ContrastiveBatch, ContrastiveLoss
 from losses.gather import gather
 from losses.infonce import InfoNCE
-from losses.similarity import similarity
+from losses.logits import similarity
 from models.audio.encoder import AudioEncoder
 from models.clap import Clap
 from models.recognition import Recogniser, zero_shot

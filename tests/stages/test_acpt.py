@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from losses.prompt_ranking import PromptCrossEntropy
+from losses.prompts import PromptCrossEntropy
 from models.audio import AudioEncoder
 from models.clap import Clap
 from models.soft_prompt import SoftPrompt

@@ -1,4 +1,4 @@
-"""The two objectives of acoustic context prompt tuning: which class prompt does a text belong to."""
+"""Objectives of acoustic context prompt tuning."""
 
 from typing import Literal
 
@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from losses.errors import LossSettingError
-from losses.similarity import similarity
+from losses.errors import LossSettingError, one_of
+from losses.logits import similarity
 
 Reduction = Literal["mean", "sum"]
 
@@ -26,7 +26,8 @@ class PromptCrossEntropy(nn.Module):
 
     def __init__(self, reduction: Reduction = "mean") -> None:
         super().__init__()
-        self.reduction = _checked(reduction)
+        one_of("PromptCrossEntropy: reduction", reduction, ("mean", "sum"))
+        self.reduction = reduction
 
     def forward(self, text_ME: Tensor, label_M: Tensor, prompt_KCE: Tensor, scale: Tensor) -> Tensor:
         """Return a non-negative scalar.
@@ -42,11 +43,11 @@ class PromptCrossEntropy(nn.Module):
 
 
 class PromptRanking(nn.Module):
-    """Hinge that puts a text's own class prompt a margin above every other one; sum over the C - 1 others.
+    """Hinge loss with a margin between the true class prompt and each of the C - 1 others, whose terms are summed.
 
     Args:
-        margin: By how much the cosine to the own class is to exceed the others, at least 0. Cosines differ by at
-            most 2, so 1 (the paper) is a wide margin.
+        margin: Required difference between the cosine to the true class and those to the others, at least 0.
+            Cosines differ by at most 2, so 1 (the paper) is a wide margin.
         reduction: Over texts and contexts: ``mean``, or ``sum`` as printed.
 
     Raises:
@@ -60,18 +61,45 @@ class PromptRanking(nn.Module):
         if not margin >= 0:
             raise LossSettingError(f"PromptRanking: margin is {margin}; expected 0 or more")
         self.margin = margin
-        self.reduction = _checked(reduction)
+        one_of("PromptRanking: reduction", reduction, ("mean", "sum"))
+        self.reduction = reduction
 
     def forward(self, text_ME: Tensor, label_M: Tensor, prompt_KCE: Tensor) -> Tensor:
         """Return a scalar in [0, (C - 1)(margin + 2)] (mean); arguments as of `PromptCrossEntropy`."""
         cosine_KMC = similarity(text_ME, prompt_KCE)
-        own_KM1 = cosine_KMC.gather(2, label_M[:, None].expand(len(prompt_KCE), -1, 1))
+        true_KM1 = cosine_KMC.gather(2, label_M[:, None].expand(len(prompt_KCE), -1, 1))
         other_MC = label_M[:, None] != torch.arange(cosine_KMC.shape[2], device=label_M.device)
-        hinge_KM = ((self.margin - own_KM1 + cosine_KMC).relu() * other_MC).sum(2)
+        hinge_KM = ((self.margin - true_KM1 + cosine_KMC).relu() * other_MC).sum(2)
         return hinge_KM.mean() if self.reduction == "mean" else hinge_KM.sum()
 
 
-def _checked(reduction: Reduction) -> Reduction:
-    if reduction not in ("mean", "sum"):
-        raise LossSettingError(f"reduction is {reduction!r}; expected 'mean' or 'sum'")
-    return reduction
+class ContextDiversity(nn.Module):
+    """Mean absolute cosine over the pairs of contexts: 0 when all are orthogonal, 1 when all lie on one line.
+
+    Reference: Cho et al., "PromptStyler: Prompt-driven Style Generation for Source-free Domain Generalization",
+    ICCV 2023, equation 1, where vectors are learned one after another; here all pairs count at once.
+    """
+
+    def forward(self, context_KE: Tensor) -> Tensor:
+        """Return a scalar in [0, 1], 0 for a single context.
+
+        Args:
+            context_KE: One feature per context, such as the mean of its class prompts' embeddings; of any length.
+        """
+        return _mean(_pairwise_cosine(context_KE).abs())
+
+
+def mean_pairwise_cosine(x_KE: Tensor) -> Tensor:
+    """Return the mean cosine, in [-1, 1], over the K(K - 1)/2 pairs of rows; 0 for a single row."""
+    return _mean(_pairwise_cosine(x_KE))
+
+
+def _pairwise_cosine(x_KE: Tensor) -> Tensor:
+    """Return the cosines of the pairs k < l, as one vector."""
+    unit_KE = F.normalize(x_KE.to(torch.promote_types(x_KE.dtype, torch.float32)), dim=1)
+    row, column = torch.triu_indices(len(x_KE), len(x_KE), offset=1, device=x_KE.device)
+    return similarity(unit_KE, unit_KE)[row, column]
+
+
+def _mean(x: Tensor) -> Tensor:
+    return x.sum() / max(len(x), 1)
