@@ -156,7 +156,7 @@ AtomicCheckpointIO().save_checkpoint({"weight": torch.arange(5000.0)}, sys.argv[
 def test_a_write_that_the_system_refuses_is_one_sentence_and_the_old_one_stays(path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", FULL, path], capture_output=True, text=True, check=False)
     last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith(f"lightning_app.runs.storage.StorageError: {path}: cannot be written: File too large (")
+    assert last.startswith(f"lightning_app.errors.StorageError: {path}: cannot be written: File too large (")
     assert last.endswith("MB free in " + str(path.parent) + "); make room and run the command again; " + WHOLE)
     assert epoch(path) == 1
     assert sorted(file.name for file in path.parent.iterdir()) == ["best.ckpt", "best.ckpt.sha256"]
