@@ -17,8 +17,8 @@ class StageError(RuntimeError):
         self.exit_code = exit_code
 
 
-class MissingInputError(ConfigError):
-    """A file that a stage reads, that is not there and that no stage makes; the exit code is that of the stage."""
+class RefusedRun(ConfigError):
+    """Runs of a chain that cannot succeed; the exit code is the one with which the first of them would end."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)

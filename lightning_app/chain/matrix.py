@@ -2,14 +2,18 @@
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from lightning_app.chain.file import Chain, ChainStage, Setting, Start, is_file_name, stages_in
-from lightning_app.config.files import ConfigError, flatten, merge, resolve
+from lightning_app.chain.reading import ChildReader, Question, Reader
+from lightning_app.config.command_line import said
+from lightning_app.config.files import ConfigError
 from lightning_app.runs.files import BEST_CKPT
+from lightning_app.runs.fingerprint import Fingerprint, command_fingerprint, fingerprint
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,7 @@ class Run:
         folder: Its run folder.
         arguments: Its command line, from the verb on.
         depends_on: Folders of the runs that must be done before it.
+        settings: What the parser makes of its command, under dotted keys; None where it has not been asked.
     """
 
     stage: ChainStage
@@ -29,14 +34,21 @@ class Run:
     folder: Path
     arguments: tuple[str, ...]
     depends_on: tuple[Path, ...]
+    settings: Mapping[str, Any] | None = None
 
     @property
     def title(self) -> str:
         """Stage and cell, as ``acpt seed=1``."""
         return " ".join([self.stage.name, *(f"{axis}={label}" for axis, label in self.cell.items())])
 
+    def fingerprint(self) -> Fingerprint:
+        """The fingerprint of its command, with its inputs as they are at this moment."""
+        if self.settings is None:
+            return fingerprint(self.arguments)
+        return command_fingerprint(self.stage.verb, self.settings)
 
-def expand(chain: Chain, overrides: dict[Setting, Any] | None = None) -> list[Run]:
+
+def expand(chain: Chain, overrides: dict[Setting, Any] | None = None, read: Reader | None = None) -> list[Run]:
     """Return every run of a chain, each after those it needs, cell by cell.
 
     Cells share a run when no axis in which they differ reaches its stage or a stage it needs.
@@ -44,17 +56,17 @@ def expand(chain: Chain, overrides: dict[Setting, Any] | None = None) -> list[Ru
     Args:
         chain: The chain.
         overrides: Settings that win over those of the chain file.
+        read: Asks the parser, which says which stages take a key for ``*``; a process of its own by default.
 
     Raises:
         ConfigError: If stages need each other in a circle, or a setting for ``*`` reaches no stage.
     """
-    return list(_Expansion(chain, overrides or {}).runs().values())
+    return list(_Expansion(chain, overrides or {}, read or ChildReader()).runs().values())
 
 
 class _Expansion:
-    def __init__(self, chain: Chain, overrides: dict[Setting, Any]) -> None:
-        self.chain = chain
-        self.keys = {name: _keys((*stage.configs, *_added(chain, name))) for name, stage in chain.stages.items()}
+    def __init__(self, chain: Chain, overrides: dict[Setting, Any], read: Reader) -> None:
+        self.chain, self.read = chain, read
         self.fixed = self.spread(chain.settings)
         self.axes = {
             axis: {label: self.spread(variant) for label, variant in variants.items()}
@@ -72,13 +84,45 @@ class _Expansion:
         for (stage, key), value in settings.items():
             if stage != "*":
                 continue
-            reached = [
-                name for name, each in self.chain.stages.items() if each.lightning and _has(self.keys[name], key)
-            ]
+            reached = [name for name, each in self.chain.stages.items() if each.lightning and self.takes(name, key)]
             if not reached:
-                raise ConfigError(f"{self.chain.path}: `*` with {key}: no stage's configuration has this key")
+                raise ConfigError(f"{self.chain.path}: `*` with {key}: no stage takes this key")
             wide |= {(name, key): value for name in reached}
         return wide | {setting: value for setting, value in settings.items() if setting[0] != "*"}
+
+    def takes(self, stage: str, key: str) -> bool:
+        """Whether a stage has a key: the command line's own and the trainer's always, others if the parser says so."""
+        name = ".".join(part for part in key.split(".") if part != "init_args")
+        if "." not in name or name.startswith("trainer."):
+            return True
+        return any(leaf == name or leaf.startswith(f"{name}.") for leaf in self.keys[stage])
+
+    @cached_property
+    def keys(self) -> dict[str, set[str]]:
+        """The keys of each Lightning stage, in any of its variants."""
+        asked = [(name, words) for name, stage in self.chain.stages.items() for words in self.variants(stage)]
+        questions = [Question(words, str(self.chain.runs / name / BEST_CKPT)) for name, words in asked]
+        keys: dict[str, set[str]] = {name: set() for name in self.chain.stages}
+        for (name, words), answer in zip(asked, self.read(questions), strict=True):
+            # Of a command that is not whole without the chain's settings, what it says itself is all that is known.
+            keys[name] |= set(said(words[1:]) if answer.settings is None else answer.settings)
+        return keys
+
+    def variants(self, stage: ChainStage) -> list[tuple[str, ...]]:
+        """A stage's command without the settings of the chain, once with each of the files that axes add to it."""
+        if not stage.lightning:
+            return []
+        variants = [variant for axis in self.chain.axes.values() for variant in axis.values()]
+        added = [
+            tuple(file for name in ("*", stage.name) for file in variant.get((name, "config"), ()))
+            for variant in variants
+        ]
+        start = _init_from(stage.start, {name: self.chain.runs / name for name in self.chain.stages})
+        found = []
+        for more in dict.fromkeys(added or [()]):
+            files = (*stage.configs, *more)
+            found.append((stage.verb, *(f"--config={file}" for file in files), *stage.args, *start))
+        return found
 
     def runs(self) -> dict[Path, Run]:
         cells = [dict(zip(self.axes, labels, strict=True)) for labels in itertools.product(*self.axes.values())]
@@ -146,15 +190,20 @@ class _Expansion:
         values = self.value(cell, stage.name)
         configs = (*stage.configs, *values.get("config", ()))
         words = [stage.verb, *(word for config in configs for word in ("--config", config)), *stage.args]
-        start = self.start(cell, stage)
-        if isinstance(start, dict):
-            start = json.dumps({target: _checkpoint(source, folders) for target, source in start.items()})
-        elif start:
-            start = _checkpoint(start, folders)
-        if start:
-            words.append(f"--model.init_args.init_from={start}")
+        words += _init_from(self.start(cell, stage), folders)
         words += [f"--{key}={_word(value)}" for key, value in values.items() if key not in ("from", "config")]
         return [*words, f"--trainer.default_root_dir={folder}"] if stage.lightning else words
+
+
+def _init_from(start: Start, folders: dict[str, Path]) -> list[str]:
+    """What a stage starts from, as an option of its command."""
+    if not start:
+        return []
+    if isinstance(start, dict):
+        start = json.dumps({target: _checkpoint(source, folders) for target, source in start.items()})
+    else:
+        start = _checkpoint(start, folders)
+    return [f"--model.init_args.init_from={start}"]
 
 
 def _checkpoint(source: str, folders: dict[str, Path]) -> str:
@@ -181,28 +230,6 @@ def _ordered(graph: dict[str, tuple[str, ...]], last: list[str], path: Path) -> 
     for name in last:
         visit(name, ())
     return order
-
-
-def _has(keys: set[str], key: str) -> bool:
-    """Whether a stage has a key: the command line's own and the trainer's always, others if its YAML has them."""
-    if "." not in key or key.startswith("trainer."):
-        return True
-    name = ".".join(part for part in key.split(".") if part != "init_args")
-    return any(leaf == name or leaf.startswith(f"{name}.") for leaf in keys)
-
-
-def _added(chain: Chain, stage: str) -> tuple[str, ...]:
-    """The configuration files that axes give a stage, in any cell."""
-    variants = [variant for axis in chain.axes.values() for variant in axis.values()]
-    given = [variant.get((name, "config"), ()) for variant in variants for name in ("*", stage)]
-    return tuple(dict.fromkeys(file for files in given for file in files))
-
-
-def _keys(configs: tuple[str, ...]) -> set[str]:
-    tree: dict[str, Any] = {}
-    for config in configs:
-        tree = merge(tree, resolve(Path(config)))
-    return set(flatten(tree))
 
 
 def _word(value: Any) -> str:

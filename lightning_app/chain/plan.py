@@ -8,7 +8,6 @@ from typing import Literal
 from lightning_app.chain.matrix import Run
 from lightning_app.config.files import ConfigError
 from lightning_app.runs.files import LAST_CKPT
-from lightning_app.runs.fingerprint import fingerprint
 from lightning_app.runs.previous import holds_run
 from lightning_app.runs.records import read_done, read_started
 
@@ -32,26 +31,20 @@ class PlannedRun:
     forced: bool = False
 
 
-def plan(
-    runs: Sequence[Run], *, start: str | None = None, until: str | None = None, force: bool = False
-) -> list[PlannedRun]:
+def plan(runs: Sequence[Run], *, start: str | None = None, force: bool = False) -> list[PlannedRun]:
     """Decide what to do with each run.
 
     Args:
         runs: In the order in which they can run.
         start: Run this stage and all that needs it, even if they are done.
-        until: Leave out all that this stage does not need.
         force: Run everything, even if it is done.
 
     Raises:
-        ConfigError: If there is no such stage, a configuration is wrong, or a run folder holds what is not the chain's.
+        ConfigError: If there is no such stage, or a run folder holds what is not the chain's.
     """
-    names = list(dict.fromkeys(run.stage.name for run in runs))
-    for option, name in (("--from", start), ("--until", until)):
-        if name is not None and name not in names:
-            raise ConfigError(f"{option} {name}: there is no such stage; expected one of: {', '.join(names)}")
+    _require_stage("--from", start, runs)
     steps: dict[Path, PlannedRun] = {}
-    for run in _needed(runs, until):
+    for run in runs:
         after_start = run.stage.name == start or any(steps[folder].forced for folder in run.depends_on)
         step = decide(run, forced=force or after_start)
         rerun = [steps[folder].run.title for folder in run.depends_on if steps[folder].state != "done"]
@@ -69,7 +62,7 @@ def decide(run: Run, *, forced: bool = False) -> PlannedRun:
     """
     if forced:
         return PlannedRun(run, "run", "asked for", forced=True)
-    now = fingerprint(run.arguments)
+    now = run.fingerprint()
     done = read_done(run.folder)
     if done is not None:
         reason = next(iter(done.fingerprint.changes(now)), None) or done.damage(run.folder)
@@ -90,12 +83,28 @@ def decide(run: Run, *, forced: bool = False) -> PlannedRun:
     return PlannedRun(run, "run", "stopped before the end")
 
 
-def _needed(runs: Sequence[Run], until: str | None) -> list[Run]:
+def needed(runs: Sequence[Run], until: str | None) -> list[Run]:
+    """Leave out all that a stage does not need.
+
+    Args:
+        runs: In the order in which they can run.
+        until: The stage; None leaves nothing out.
+
+    Raises:
+        ConfigError: If there is no such stage.
+    """
     if until is None:
         return list(runs)
+    _require_stage("--until", until, runs)
     by_folder = {run.folder: run for run in runs}
     wanted: set[Path] = set()
     for run in reversed(runs):
         if run.stage.name == until or run.folder in wanted:
             wanted |= {run.folder, *by_folder[run.folder].depends_on}
     return [run for run in runs if run.folder in wanted]
+
+
+def _require_stage(option: str, name: str | None, runs: Sequence[Run]) -> None:
+    names = list(dict.fromkeys(run.stage.name for run in runs))
+    if name is not None and name not in names:
+        raise ConfigError(f"{option} {name}: there is no such stage; expected one of: {', '.join(names)}")

@@ -18,7 +18,7 @@ from lightning_app.config.plugins import plugin_words
 from lightning_app.errors import StageError
 from lightning_app.exit_codes import ExitCode
 from lightning_app.runs.files import DONE_JSON, JOB_JSON, LAST_CKPT, LOG_TXT, read_json
-from lightning_app.runs.fingerprint import Fingerprint, fingerprint
+from lightning_app.runs.fingerprint import Fingerprint
 from lightning_app.runs.folder import in_use
 from lightning_app.runs.previous import set_aside
 from lightning_app.runs.records import duration, read_done, write_done, write_started
@@ -66,7 +66,7 @@ class Worker:
         Raises:
             StageError: If it has not.
         """
-        run, mark = step.run, fingerprint(step.run.arguments)
+        run, mark = step.run, step.run.fingerprint()
         started = datetime.now(UTC)
         command = prepare_folder(step, mark, self.launcher)
         code = run_process(command, run.folder / LOG_TXT, append=step.state == "resume", keep_open=self.keep_open)

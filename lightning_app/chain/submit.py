@@ -7,7 +7,6 @@ from lightning_app.chain.launch import Local, Slurm, is_active
 from lightning_app.chain.plan import PlannedRun
 from lightning_app.chain.run import Worker, prepare_folder, say
 from lightning_app.runs.files import JOB_JSON, LAST_CKPT, read_json, write_json
-from lightning_app.runs.fingerprint import fingerprint
 
 
 def submit(name: str, steps: Sequence[PlannedRun], slurm: Slurm, keep_open: Sequence[int]) -> bool:
@@ -35,7 +34,7 @@ def submit(name: str, steps: Sequence[PlannedRun], slurm: Slurm, keep_open: Sequ
             say(f"{run.title}: job {job} is not over yet")
             jobs[run.folder] = job
             continue
-        mark = fingerprint(run.arguments)
+        mark = run.fingerprint()
         prepare_folder(step, mark, slurm)
         resume = [f"--ckpt_path={run.folder / LAST_CKPT}"] if step.state == "resume" else []
         script = run.folder / "job.sbatch"

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lightning_app.config.files import ConfigError, as_text, compose, find_config
-from lightning_app.runs.fingerprint import command_settings
+from lightning_app.config.files import ConfigError
 
 if TYPE_CHECKING:
     import jsonargparse
@@ -95,37 +94,17 @@ def run(config: "jsonargparse.Namespace") -> int:
 def _data(files: Sequence[str], words: Sequence[str]) -> "ClipData":
     """The data of a stage's configuration, without its model and trainer."""
     from datamodules.clips.data import ClipData
-    from datamodules.emotion_data import EmotionDataModule
-    from lightning_app.commands.stage import StageParser
     from lightning_app.config.messages import short_parse_error, users_mistake
-    from lightning_app.config.trust import Trust
+    from lightning_app.config.parser import read_data
 
-    tree, flags = _composed(files, words)
-    parser = StageParser()
-    parser.add_argument("--config", action="config")
-    parser.add_lightning_class_args(EmotionDataModule, "data", subclass_mode=True, required=True)
-    parser.add_argument("--seed_everything", type=int | bool, default=1)
-    parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
-    given = as_text({name: tree[name] for name in SECTIONS if name in tree})
-    said = [*(f"--config={find_config(file)}" for file in files), *words]
+    command = read_data(["fit", *(f"--config={file}" for file in files), *words])
     try:
-        with Trust.of(command_settings(said)).enforced():
-            data: Any = parser.instantiate(parser.parse_args([f"--config={given}", *flags])).data
+        with command.trust.enforced():
+            data: Any = command.parser.instantiate(command.config).data
     except ValueError as error:
-        if users_mistake(error) is not None and not isinstance(error, ConfigError):
+        if users_mistake(error) is not None:
             raise
-        raise ConfigError(short_parse_error(str(error), said)) from error
+        raise ConfigError(short_parse_error(str(error), command.words)) from error
     if not isinstance(data, ClipData):
         raise ConfigError(f"data.class_path: {type(data).__name__} reads no clips, and has no captions of any")
     return data
-
-
-def _composed(files: Sequence[str], words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-    """What the files say, over the classes of the checkpoint that the stage starts from, where nobody names any."""
-    from lightning_app.runs.inherit import inherited_settings
-
-    said = [*(f"--config={file}" for file in files), *words]
-    settings = command_settings(said)
-    if settings.get("model.init_from") is not None and "data.labels" not in settings:
-        said = inherited_settings(["fit", *said], settings)[1:]
-    return compose(said)

@@ -4,12 +4,13 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from lightning_app.chain.checks import require_inputs, require_known_keys
+from lightning_app.chain.checks import require_inputs
 from lightning_app.chain.file import Chain, Setting, read_chain
 from lightning_app.chain.launch import Launcher, Local, Slurm
 from lightning_app.chain.matrix import Run, expand
-from lightning_app.chain.plan import plan
+from lightning_app.chain.plan import needed, plan
 from lightning_app.chain.process import run_process
+from lightning_app.chain.reading import ChildReader, Reader, read_runs
 from lightning_app.chain.results import gather
 from lightning_app.chain.run import Worker, say
 from lightning_app.chain.submit import submit
@@ -40,28 +41,30 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def run(config: Namespace, launcher: Launcher | None = None) -> int:
+def run(config: Namespace, launcher: Launcher | None = None, reader: Reader | None = None) -> int:
     """Run a chain and return its exit code: 0, or 5 if a stage left rows out.
 
     Args:
         config: The parsed options.
         launcher: Wins over the option and the chain file.
+        reader: Asks the parser what it makes of commands; a process of its own by default.
 
     Raises:
         ConfigError: If the chain file, a configuration or an option is wrong, or another chain runs in the folder.
-        MissingInputError: If a stage reads a file that is not there and that no stage makes.
+        RefusedRun: If the command of a stage is wrong, or reads a file that is not there and that no stage makes.
         StageError: If a stage does not succeed; its ``exit_code`` is the stage's.
     """
     chain = read_chain(find_config(config["config"]))
     with plugins(chain.plugins, chain.trust):
-        return _run(chain, config, launcher)
+        overrides = _overrides(config["set"], chain)
+        with ChildReader() as child:
+            runs = needed(expand(chain, overrides, reader or child), config["until"])
+            runs = read_runs(runs, reader or child)
+        return _run(chain, runs, config, launcher or _launcher(config, chain))
 
 
-def _run(chain: Chain, config: Namespace, launcher: Launcher | None) -> int:
-    runs = expand(chain, _overrides(config["set"], chain))
-    launcher = launcher or _launcher(config, chain)
-    decide = {"start": config["from"], "until": config["until"], "force": config["force"]}
-    require_known_keys(runs)
+def _run(chain: Chain, runs: list[Run], config: Namespace, launcher: Launcher) -> int:
+    decide = {"start": config["from"], "force": config["force"]}
     if config["dry_run"]:
         steps = plan(runs, **decide)
         print(table(steps))

@@ -3,14 +3,13 @@
 import logging
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
-from importlib import import_module
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import LightningCLI
 
 from datamodules.clips.data import ClipData
 from datamodules.clips.work_log import death_of_a_worker
@@ -31,18 +30,19 @@ from lightning_app.callbacks.provenance import Provenance
 from lightning_app.callbacks.same_data import SameData
 from lightning_app.callbacks.skipped import ListSkipped
 from lightning_app.config.beside import require_not_beside
-from lightning_app.config.files import ConfigError, as_text, compose
+from lightning_app.config.command_line import asks_only, said
+from lightning_app.config.files import ConfigError
 from lightning_app.config.messages import short_parse_error, users_mistake
 from lightning_app.config.optimizer_check import require_possible_optimizer
+from lightning_app.config.parser import Command, read_command
 from lightning_app.config.preflight import require_sound_training
 from lightning_app.config.trainer_messages import missing_package, trainer_mistake
-from lightning_app.config.trust import Trust, asks_only
 from lightning_app.exit_codes import ExitCode
 from lightning_app.runs.checkpoint_io import AtomicCheckpointIO, verify
 from lightning_app.runs.files import BEST_CKPT
-from lightning_app.runs.fingerprint import Fingerprint, command_settings, fingerprint
-from lightning_app.runs.folder import OVERWRITE, ROOT, AlreadyDone, RunFolder, in_own_folder
-from lightning_app.runs.inherit import checkpoint_file, inherited_settings, require_same_stage
+from lightning_app.runs.fingerprint import Fingerprint, command_fingerprint
+from lightning_app.runs.folder import OVERWRITE, AlreadyDone, RunFolder, in_own_folder
+from lightning_app.runs.inherit import checkpoint_file, require_same_stage
 from stages.errors import CheckpointError
 from stages.stage import Stage
 
@@ -50,65 +50,38 @@ from stages.stage import Stage
 WRITES_NOTHING = ("validate",)
 
 
-class StageParser(LightningArgumentParser):
-    """Refuses abbreviated options, and says a mistake in few lines."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("allow_abbrev", False)
-        super().__init__(*args, **kwargs)
-
-    def parse_args(self, args: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
-        # A parser inside another one is handed an option whose value has been read, with null as Python writes it.
-        if args is not None and not self.exit_on_error:
-            args = [f"{word.removesuffix('=None')}=null" if word.endswith("=None") else word for word in args]
-        return super().parse_args(args, **kwargs)
-
-    def error(self, message: str, ex: Exception | None = None) -> Any:
-        if not self.exit_on_error:
-            # A parser inside another one: the outer one adds where it happened.
-            super().error(message, ex)
-        raise ConfigError(message)
-
-
 class StageCLI(LightningCLI):
-    """Runs one stage in one run folder.
+    """Builds one stage, its data and its trainer from a command that was read.
 
     Args:
-        arguments: The words of the command line, from the verb on.
-        print_of: The command's fingerprint, kept in ``done.json``.
+        command: The command.
+        print_of: Its fingerprint, kept in ``done.json``.
         folder: The run folder, which the command takes when it knows where it is.
-        settings: The command's, under dotted keys; empty where it only asks.
     """
 
-    def __init__(
-        self, arguments: list[str], print_of: Fingerprint, folder: RunFolder, settings: Mapping[str, Any]
-    ) -> None:
-        self.arguments, self.print_of, self.folder = arguments, print_of, folder
-        self.done = WriteDone(arguments, print_of, folder.accept)
+    def __init__(self, command: Command, print_of: Fingerprint, folder: RunFolder) -> None:
+        self.command, self.verb, self.folder = command, command.verb, folder
+        self.done = WriteDone(list(command.words), print_of, folder.accept)
         super().__init__(
             Stage,
             EmotionDataModule,
             subclass_mode_model=True,
             subclass_mode_data=True,
             auto_configure_optimizers=False,
-            seed_everything_default=1,
-            save_config_callback=None if arguments[0] in WRITES_NOTHING else SaveConfig,
-            parser_class=StageParser,
-            args=_composed(inherited_settings(arguments, settings)),
+            save_config_callback=None if self.verb in WRITES_NOTHING else SaveConfig,
+            run=False,
         )
 
-    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.add_lightning_class_args(StageCheckpoint, "checkpoint")
-        parser.set_defaults(
-            {"trainer.use_distributed_sampler": False, "trainer.log_every_n_steps": 10, "trainer.max_epochs": 1}
-        )
-        parser.link_arguments("trainer.default_root_dir", "checkpoint.dirpath")
-        parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
-        parser.link_arguments("data.class_labels", "model.init_args.labels", apply_on="instantiate")
-        parser.link_arguments("data.class_words", "model.init_args.words", apply_on="instantiate")
+    def setup_parser(self, *_: Any) -> None:
+        self.parser = self.command.parser
 
-    def _parse_ckpt_path(self) -> None:
-        """Leave the configuration alone: Lightning's own puts what the checkpoint stores over the user's flags."""
+    def parse_arguments(self, *_: Any) -> None:
+        self.config = self.command.config
+
+    def run(self) -> None:
+        """Call the trainer's method of the verb's name."""
+        own = {name: self.config_init[name] for name in ("ckpt_path", "weights_only", "verbose") if name in self.config}
+        getattr(self.trainer, self.verb)(self.model, datamodule=self.datamodule, **own)
 
     @property
     def checkpoint(self) -> StageCheckpoint:
@@ -118,14 +91,8 @@ class StageCLI(LightningCLI):
     @property
     def writes(self) -> bool:
         """Whether the run folder is the command's: who only looks at a run, or tries a few batches, leaves it alone."""
-        tries = self.config[self.subcommand]["trainer"]["fast_dev_run"]
-        return self.subcommand not in WRITES_NOTHING and not tries
-
-    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        try:
-            super().parse_arguments(parser, args)
-        except ConfigError as error:
-            raise ConfigError(short_parse_error(str(error), self.arguments)) from error
+        tries = self.config["trainer"]["fast_dev_run"]
+        return self.verb not in WRITES_NOTHING and not tries
 
     def instantiate_classes(self) -> None:
         try:
@@ -136,19 +103,19 @@ class StageCLI(LightningCLI):
             if (missing := missing_package(str(error))) is not None:
                 raise missing from error
             # A constructor's own words about a value that it cannot work with.
-            raise ConfigError(short_parse_error(str(error), self.arguments)) from error
-        resumed = self.config[self.subcommand].get("ckpt_path")
+            raise ConfigError(short_parse_error(str(error), self.command.words)) from error
+        resumed = self.config.get("ckpt_path")
         self.model.resumed_from = Path(resumed) if resumed else None
 
     def before_instantiate_classes(self) -> None:
         stop_if_asked()
-        config = self.config[self.subcommand]
+        config = self.config
         if config.get("weights_only") is False:
             raise ConfigError("weights_only: a checkpoint is always read without running code of its own; leave it out")
-        if self.subcommand == "fit":
+        if self.verb == "fit":
             require_sound_training(config)
             require_possible_optimizer(config["model"])
-        require_not_beside(config["data"], self.arguments)
+        require_not_beside(config["data"], self.command.words)
         if self.writes:
             resumed = self.folder.take(Path(config["trainer"]["default_root_dir"] or "."), config.get("ckpt_path"))
             config["ckpt_path"] = str(resumed) if resumed else config.get("ckpt_path")
@@ -156,14 +123,14 @@ class StageCLI(LightningCLI):
             path = Path(config["ckpt_path"])
             verify(path)
             require_same_stage(path, config["model"], sys.stderr)
-        elif self.subcommand != "fit" and not _class(config["model"]["class_path"]).evaluates:
+        elif self.verb != "fit" and not self.command.stage.evaluates:
             raise CheckpointError(
-                f"{self.subcommand}: without --ckpt_path the model is random; name this stage's checkpoint, such as "
+                f"{self.verb}: without --ckpt_path the model is random; name this stage's checkpoint, such as "
                 f"--ckpt_path {config['trainer']['default_root_dir'] or 'RUN'}/{BEST_CKPT}"
             )
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        config = self.config[self.subcommand]
+        config = self.config
         folder, seed = Path(config["trainer"]["default_root_dir"] or "."), int(config["seed_everything"] or 0)
         callbacks = list(self._get(self.config_init, "trainer").get("callbacks") or [])
         self.skipped = ListSkipped(self.writes)
@@ -187,13 +154,6 @@ class StageCLI(LightningCLI):
         return trainer
 
 
-def _class(class_path: str) -> type[Stage]:
-    """The class of a stage that the parser has accepted."""
-    module, _, name = class_path.rpartition(".")
-    found: type[Stage] = getattr(import_module(module), name)
-    return found
-
-
 def run_stage(arguments: Sequence[str]) -> int:
     """Run a Lightning verb and return its exit code: 0, 5 if recordings were skipped, 143 if preempted.
 
@@ -202,33 +162,32 @@ def run_stage(arguments: Sequence[str]) -> int:
     """
     _quiet()
     words = [word for word in arguments if word != OVERWRITE]
-    asks = asks_only(words)
-    settings = {} if asks else command_settings(words[1:])
-    # Of the folder that the configuration names: that of `predict` holds no checkpoint.
-    if (checkpoint := checkpoint_file(settings)) is not None:
-        words = [*words, f"--ckpt_path={checkpoint}"]
-    if not asks:
-        words = in_own_folder(words)
-        settings = command_settings(words[1:])
-    print_of = Fingerprint("", {}) if asks else fingerprint(words)
-    with RunFolder(words, print_of, overwrite=OVERWRITE in arguments) as folder, Trust.of(settings).enforced():
-        own = None if asks or settings.get("ckpt_path") else folder.goes_on_from(Path(settings.get(ROOT) or "."))
-        # What the stage before left is needed no more then: its settings, too, are in the run's own checkpoint.
-        settings = {**settings, "ckpt_path": str(own)} if own else settings
-        return _run(words, print_of, folder, settings)
+    if not asks_only(words):
+        words = in_own_folder(_with_checkpoint(words))
+    command = read_command(words)
+    print_of = command_fingerprint(command.verb, command.settings)
+    with RunFolder(words, print_of, overwrite=OVERWRITE in arguments) as folder, command.trust.enforced():
+        return _run(command, print_of, folder)
 
 
-def _run(words: list[str], print_of: Fingerprint, folder: RunFolder, settings: Mapping[str, Any]) -> int:
+def _with_checkpoint(words: list[str]) -> list[str]:
+    """The words with the file that ``--ckpt_path=best`` means, in the folder that the configuration names."""
+    checkpoint = checkpoint_file(said(words[1:]))
+    return words if checkpoint is None else [*words, f"--ckpt_path={checkpoint}"]
+
+
+def _run(command: Command, print_of: Fingerprint, folder: RunFolder) -> int:
     try:
-        cli = StageCLI(words, print_of, folder, settings)
+        cli = StageCLI(command, print_of, folder)
+        cli.run()
     except AlreadyDone as done:
-        print(f"lightning-cli {words[0]}: {done}", file=sys.stderr)
+        print(f"lightning-cli {command.verb}: {done}", file=sys.stderr)
         return 0
     except (KeyboardInterrupt, SystemExit) as ended:
         # Lightning ends an interrupted run with the exit code of an error.
         if not isinstance(ended, KeyboardInterrupt) and not isinstance(ended.__context__, KeyboardInterrupt):
             raise
-        print(f"lightning-cli {words[0]}: error: interrupted{folder.way_on()}", file=sys.stderr)
+        print(f"lightning-cli {command.verb}: error: interrupted{folder.way_on()}", file=sys.stderr)
         return ExitCode.INTERRUPTED
     except MisconfigurationException as error:
         raise ConfigError(trainer_mistake(str(error))) from error
@@ -239,7 +198,7 @@ def _run(words: list[str], print_of: Fingerprint, folder: RunFolder, settings: M
         if (known := death_of_a_worker(error) or overflow(error)) is None:
             raise
         raise known from error
-    if cli.subcommand == "fit":
+    if cli.verb == "fit":
         cli.checkpoint.ensure_best(cli.trainer)
     if cli.writes:
         cli.done.write(cli.trainer)
@@ -248,12 +207,6 @@ def _run(words: list[str], print_of: Fingerprint, folder: RunFolder, settings: M
         print(f"lightning-cli: {len(lines)} recordings were skipped; {where}", file=sys.stderr)
         return ExitCode.SKIPPED
     return 0
-
-
-def _composed(arguments: Sequence[str]) -> list[str]:
-    """The command line with all its configuration files as one, in front of all flags, which are to win over it."""
-    tree, flags = compose(arguments[1:])
-    return [arguments[0], f"--config={as_text(tree)}", *flags]
 
 
 def _quiet() -> None:
@@ -273,6 +226,5 @@ def _quiet() -> None:
         r".*module\(s\) in eval mode at the start of training",  # frozen towers
         r"You're resuming from a checkpoint that ended before the epoch ended",  # our sampler goes on where it was
         r"Total length of `list` across ranks is zero",  # no dev split
-        r"LightningCLI's args parameter is intended",  # the words are the command line's, and what init_from adds
     ):
         warnings.filterwarnings("ignore", message=message)

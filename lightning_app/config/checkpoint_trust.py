@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lightning_app.config.named_classes import CLASS_PATH
-from lightning_app.config.trust import Trust, is_pythons
+from lightning_app.config.trust import DOTTED, Trust, is_pythons
 from stages.errors import CheckpointError
 
 
@@ -57,7 +56,7 @@ def require_trusted(tree: Any, path: Path, trust: Trust, key: str = "model") -> 
     elif isinstance(tree, list | tuple):
         for value in tree:
             require_trusted(value, path, trust, key)
-    elif isinstance(tree, str) and CLASS_PATH.fullmatch(tree) and not trust.covers(tree):
+    elif isinstance(tree, str) and DOTTED.fullmatch(tree) and not trust.covers(tree):
         # The parser takes a bare name for a class, too.
         raise _stranger(tree, path, key)
 

@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lightning_app.config.command_line import asks_only, said
 from lightning_app.config.files import ConfigError
 from lightning_app.config.hints import TOP, full_name, near_class, near_option
 from lightning_app.config.places import place
-from lightning_app.config.trust import asks_only, refusal
-from lightning_app.runs.fingerprint import command_settings
+from lightning_app.config.trust import refusal
 
 NOISE = re.compile(
     r"^\s*(-\s*)?(Given value( type)?:|Subtypes:|Does not validate against any of the Union subtypes|Errors:\s*$"
@@ -18,6 +18,7 @@ NOISE = re.compile(
 KEY = re.compile(r'(?:^\s*(?:-\s*)?|callable class: )Parser key "([\w.]+)":', re.MULTILINE)
 CALLABLE = re.compile(r"Type typing\.Callable\[.*?\] expects a function or a callable class:?")
 UNKNOWN = re.compile(r"(?:Option|option|unrecognized arguments:) '?-*([\w.]+)'?")
+GROUP = re.compile(r"Group '([\w.]+)' does not accept option '([\w.]+)'")
 CLASS = re.compile(r"class_path '([\w.]+)'")
 DENIED = re.compile(r"Importing '([\w.]+)' is not allowed")
 NO_CLASS = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'|No module named '([\w.]+)'")
@@ -57,7 +58,7 @@ def short_parse_error(message: str, words: Sequence[str] = ()) -> str:
     if kind := OTHER_KIND.search(message):
         found = next((value for value in _values(message)), "the class")
         return f"{place(keys, words)}{_joined(keys)}{found} is no {full_name(kind.group(1))}, nor a subclass of it"
-    text = _plain_types(message)
+    text = GROUP.sub(r"Option '\1.\2'", _plain_types(message))
     if unknown := UNKNOWN.search(text):
         return _unknown(unknown.group(1), keys, classes, words)
     return f"{place(keys, words)}{_joined(keys)}{text}" if keys else text
@@ -68,7 +69,7 @@ def _unknown(option: str, keys: list[str], classes: Sequence[str], words: Sequen
     way = [*keys, *names]
     # Below a section that does not exist nothing can be right.
     *section, name = way if way[0] in TOP else way[:1]
-    hint = near_option(name, section, classes, _settings(words))
+    hint = near_option(name, section, classes, _said(words))
     return f"{place([*section, name], words)}{_joined(section)}there is no option {name!r}{hint}"
 
 
@@ -117,8 +118,8 @@ def _joined(keys: Sequence[str]) -> str:
     return f"{'.'.join(keys)}: " if keys else ""
 
 
-def _settings(words: Sequence[str]) -> Mapping[str, Any]:
+def _said(words: Sequence[str]) -> Mapping[str, Any]:
     try:
-        return command_settings(words[1:])
+        return said(words[1:])
     except ConfigError:  # of which the message is not about
         return {}

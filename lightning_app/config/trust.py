@@ -1,12 +1,12 @@
 """What code may run: this program's, torch's, and what the command itself names or trusts; nothing else is imported."""
 
+import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from lightning_app.config.named_classes import named_classes
 from lightning_app.config.own_packages import OWN
 from lightning_app.config.plugins import plugin_modules, trusted_prefixes
 
@@ -24,6 +24,11 @@ LIBRARIES = (
 )
 # Of these a part is trusted, and the rest holds loaders of code and starters of programs: naming it is not enough.
 IN_PART = ("torch", "lightning")
+
+
+# A class as it stands in any value, such as `mine.encoders.Ears`; `mine.csv` is a file.
+CLASS = re.compile(r"([A-Za-z_]\w*\.)+[A-Z]\w*")
+DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
 
 @dataclass(frozen=True)
@@ -68,10 +73,25 @@ class Trust:
             parsing_settings.update(before)
 
 
-def asks_only(words: Iterable[str]) -> bool:
-    """Whether a command line asks for help or for its configuration, and runs nothing."""
-    keys = {word.partition("=")[0] for word in words}
-    return bool({"-h", "--help", "--print_config"} & keys) or any(key.endswith(".help") for key in keys)
+def named_classes(value: Any, is_class: bool = False) -> Iterator[str]:
+    """Yield the classes that settings name: values of ``class_path``, and texts that look like ``a.b.ClassName``.
+
+    Args:
+        value: Settings, nested or under dotted keys.
+        is_class: Whether the value is that of a ``class_path``.
+
+    >>> list(named_classes({"model.class_path": "mine.stage", "data.manifest": "pip.csv", "callbacks": ["other.Call"]}))
+    ['mine.stage', 'other.Call']
+    """
+    if isinstance(value, str):
+        if (DOTTED if is_class else CLASS).fullmatch(value):
+            yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from named_classes(item, key.rpartition(".")[2] == "class_path")
+    elif isinstance(value, list):
+        for item in value:
+            yield from named_classes(item)
 
 
 def is_pythons(class_path: str) -> bool:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -11,21 +11,17 @@ from typing import Any
 
 from datamodules.files import sha256 as hash_of_file
 from lightning_app.cli import LIGHTNING_VERBS
-from lightning_app.config.class_source import arguments
-from lightning_app.config.defaults import with_defaults
-from lightning_app.config.files import ConfigError, compose, flatten, is_file, options, parse_value
+from lightning_app.config.files import ConfigError, is_file
 from lightning_app.config.secrets import masked
 from stages.init_from import source_files
 from stages.release import RELEASE_KEY, release
 
 # Where a run is kept, how it is watched and how fast it reads: none of it changes what it computes.
 _WITHOUT_EFFECT = re.compile(
-    r"weights_only$|print_config$|plugins$|trust$|no-cache$|overwrite$"
+    r"plugins$|trust$|no-cache$|overwrite$|weights_only$|verbose$|return_predictions$|checkpoint\.dirpath$"
     r"|trainer\.(default_root_dir|logger|enable_progress_bar|enable_model_summary)(\.|$)"
     r"|(.+\.)?(num_workers|persistent_workers|pin_memory|prefetch_factor)$"
 )
-# A class in short form, also of a known module without it: `AdamW`. A caption's text is none.
-_CLASS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
 @dataclass(frozen=True)
@@ -54,12 +50,14 @@ class Fingerprint:
         if self.settings.get(RELEASE_KEY) != now.settings.get(RELEASE_KEY):
             then = self.settings.get(RELEASE_KEY, "an earlier one")
             return [f"emoclap was {then} and is {now.settings.get(RELEASE_KEY, 'an earlier one')}"]
-        keys = sorted(k for k in self.settings | now.settings if self.settings.get(k) != now.settings.get(k))
-        if self.config != now.config:
-            return [
-                "configuration changed" + (f" ({', '.join(keys[:4])}{', ...' if keys[4:] else ''})" if keys else "")
-            ]
         begun_with = source_files(self.settings.get("model.init_from")) if resumes else []
+        gone = any(str(path) in self.inputs and str(path) not in now.inputs for path in begun_with)
+        # What it began with said some settings, which only its own checkpoint says now.
+        keys = self.settings.keys() & now.settings.keys() if gone else self.settings.keys() | now.settings.keys()
+        differ = sorted(key for key in keys if self.settings.get(key) != now.settings.get(key))
+        if differ or (self.config != now.config and not gone):
+            named = f" ({', '.join(differ[:4])}{', ...' if differ[4:] else ''})" if differ else ""
+            return [f"configuration changed{named}"]
         return [
             f"input {path} {'changed' if path in now.inputs else 'is gone'}"
             for path, digest in self.inputs.items()
@@ -79,31 +77,49 @@ def read_fingerprint(content: Any) -> Fingerprint:
     return mark
 
 
-def fingerprint(argv: Sequence[str]) -> Fingerprint:
+def fingerprint(words: Sequence[str]) -> Fingerprint:
     """Compute the fingerprint of a command line of ours, from the verb on: ``["fit", "--config", "stages/acpt.yaml"]``.
 
-    Compute it when the command starts: an input may change while it runs.
+    Compute it when the command starts: an input may change while it runs. That of a stage needs torch and the parser.
 
     Raises:
-        ConfigError: If a configuration file is missing or wrong.
+        ConfigError: If the command is wrong.
     """
-    if not argv:
+    if not words:
         raise ConfigError("expected a verb such as `fit`, found an empty command line")
-    if argv[0] in LIGHTNING_VERBS:
-        settings = with_defaults(command_settings(argv[1:]))
-        settings = {key: value for key, value in settings.items() if not _WITHOUT_EFFECT.match(key)}
-        if argv[0] == "fit":
-            # Resuming changes where a run begins and not where it ends; a tested checkpoint is what is tested.
-            settings.pop("ckpt_path", None)
-        named = [*_texts(settings), *map(str, source_files(settings.get("model.init_from")))]
-        inputs = {text: sha256(Path(text)) for text in named if _names_file(text)}
-    else:
-        settings = {str(place): word for place, word in enumerate(argv[1:])}
-        inputs = _command_inputs(argv[1:])
+    verb, *rest = words
+    if verb in LIGHTNING_VERBS:
+        from lightning_app.config.parser import read_command
+
+        return command_fingerprint(verb, read_command(words).settings)
+    return _fingerprint(verb, {str(place): word for place, word in enumerate(rest)}, _command_inputs(rest))
+
+
+def command_fingerprint(verb: str, settings: Mapping[str, Any]) -> Fingerprint:
+    """Compute the fingerprint of a stage's command from its settings; imports no torch.
+
+    Args:
+        verb: Such as ``fit``.
+        settings: The parser's, with every default, under dotted keys.
+    """
+    effective = {key: value for key, value in settings.items() if not _WITHOUT_EFFECT.match(key)}
+    if verb == "fit":
+        # Resuming changes where a run begins and not where it ends; a tested checkpoint is what is tested.
+        effective.pop("ckpt_path", None)
+    return _fingerprint(verb, effective, named_inputs(effective))
+
+
+def _fingerprint(verb: str, settings: dict[str, Any], inputs: dict[str, str]) -> Fingerprint:
     # A release may compute the same settings otherwise.
-    settings |= {"verb": argv[0], RELEASE_KEY: release()}
+    settings |= {"verb": verb, RELEASE_KEY: release()}
     canonical = json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return Fingerprint(hashlib.sha256(canonical.encode()).hexdigest(), inputs, masked(settings))
+
+
+def named_inputs(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Hash the files that settings name, as they are at this moment."""
+    named = [*_texts(settings), *map(str, source_files(settings.get("model.init_from")))]
+    return {text: sha256(Path(text)) for text in named if _names_file(text)}
 
 
 def sha256(path: Path) -> str:
@@ -117,61 +133,10 @@ def _sha256(path: Path, mtime_ns: int, size: int) -> str:
     return hash_of_file(path)
 
 
-def command_settings(words: Sequence[str]) -> dict[str, Any]:
-    """Return what a command line says, its files and its flags, under dotted keys without ``init_args``.
-
-    Args:
-        words: The words behind the verb.
-
-    Raises:
-        ConfigError: If a configuration file is missing or wrong.
-    """
-    tree, flags = compose(words)
-    settings = flatten(tree)
-    overrides: dict[str, Any] = {}
-    for key, text, given in options(flags):
-        overrides.update(_override(key, text if len(given) > 1 or "=" in given[0] else "true", overrides))
-    for key, value in overrides.items():
-        _apply(settings, key, value)
-    return settings
-
-
-def _override(key: str, text: str, earlier: dict[str, Any]) -> dict[str, Any]:
-    value = parse_value(text)
-    name = ".".join(part for part in key.split(".") if part != "init_args")
-    if name.endswith("+"):
-        more = value if isinstance(value, list) else [value]
-        return {name: [*earlier.get(name, []), *more]}
-    section, _, last = name.rpartition(".")
-    return flatten({last: value}, section)
-
-
-def _apply(settings: dict[str, Any], key: str, value: Any) -> None:
-    if key.endswith("+"):
-        old = settings.get(key[:-1])
-        settings[key[:-1]] = [*(old if isinstance(old, list) else []), *value]
-    elif f"{key}.class_path" in settings and isinstance(value, str) and _CLASS.fullmatch(value):
-        # The short form of a class in the place of another.
-        settings[f"{key}.class_path"] = value
-        _drop_arguments(settings, key, value)
-    else:
-        settings[key] = value
-
-
-def _drop_arguments(settings: dict[str, Any], section: str, class_path: str) -> None:
-    """Take away what a class in another's place does not take; the parser keeps the rest, and so do we."""
-    taken = arguments(class_path)
-    if taken is None or taken.open:
-        return
-    for key in [key for key in settings if key.startswith(f"{section}.")]:
-        if key.removeprefix(f"{section}.").partition(".")[0] not in (*taken.names, "class_path"):
-            del settings[key]
-
-
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict):
+    elif isinstance(value, Mapping):
         for item in value.values():
             yield from _texts(item)
     elif isinstance(value, list):

@@ -9,9 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, NamedTuple
 
+from lightning_app.config.command_line import said
 from lightning_app.config.files import PACKAGE_ROOT, ConfigError, resolve
 from lightning_app.runs.files import DONE_JSON, LAST_CKPT, PREVIOUS, RECORDS, RUN_LOCK, STARTED_JSON
-from lightning_app.runs.fingerprint import Fingerprint, command_settings
+from lightning_app.runs.fingerprint import Fingerprint
 from lightning_app.runs.lock import locked
 from lightning_app.runs.previous import holds_run, set_aside
 from lightning_app.runs.records import read_done, read_started, write_started
@@ -224,7 +225,7 @@ def in_own_folder(words: Sequence[str]) -> list[str]:
     named = any(word.partition("=")[0] == f"--{ROOT}" for word in words)
     if words[0] != "predict" or named:
         return list(words)
-    folder = Path(str(command_settings(words[1:]).get(ROOT) or "."))
+    folder = Path(str(said(words[1:]).get(ROOT) or "."))
     if folder.name and not _is_of_a_stage(folder):
         return list(words)
     return [*words, f"--{ROOT}={folder.with_name('predict') if folder.name else 'predict'}"]

@@ -11,9 +11,9 @@ from typing import Any, TextIO
 from datamodules.clips.dataset import AudioReading
 from lightning_app.config.checkpoint_trust import require_trusted, still_taken
 from lightning_app.config.files import PACKAGE_ROOT, ConfigError, flatten, merge, resolve
-from lightning_app.config.named_classes import CLASS_PATH
-from lightning_app.config.trust import Trust, refusal
+from lightning_app.config.trust import DOTTED, Trust, refusal
 from lightning_app.runs.checkpoint_io import verify
+from lightning_app.runs.files import LAST_CKPT
 from stages.checkpoint import Checkpoint
 from stages.checkpoint_file import near_checkpoints
 from stages.checkpoint_validation import require_plain
@@ -58,19 +58,19 @@ def _open_verified(path: Path) -> Checkpoint:
 
 
 def inherited_settings(
-    arguments: list[str],
+    verb: str,
     settings: Mapping[str, Any],
     open_source: Callable[[Path], PartSource] = open_checkpoint,
-) -> list[str]:
-    """Put what earlier stages hold in front of a command line, where every setting of the user's own beats it.
+) -> dict[str, Any]:
+    """What earlier stages hold for a command, as settings over which the command's own are laid.
 
     The sources are the checkpoint that the command resumes or tests (``ckpt_path``), else those that its stage starts
     from (``init_from``). The stage gets the configuration of each part that it takes; the data get the classes of the
     first source that has any, and outside training the length of clip that it was trained on.
 
     Args:
-        arguments: The words of the command line, from the verb on.
-        settings: Its settings under dotted keys, without ``init_args``.
+        verb: The command's, such as ``fit``.
+        settings: What it says, under dotted keys without ``init_args``.
         open_source: Called with the path of each source.
 
     Raises:
@@ -79,13 +79,15 @@ def inherited_settings(
         ConfigError: If the stage's class cannot be found.
     """
     stage = settings.get("model.class_path", settings.get("model"))
-    resumed, init_from = settings.get("ckpt_path"), settings.get("model.init_from")
+    init_from = settings.get("model.init_from")
+    resumed = settings.get("ckpt_path") or _own_checkpoint(verb, settings)
     if not isinstance(stage, str) or not (resumed or source_files(init_from)):
-        return arguments
+        return {}
     trust = Trust.of(settings)
     kind = _imported(stage, trust)
     if resumed:
-        open_source = _open_verified
+        if open_source is open_checkpoint:
+            open_source = _open_verified
         _require_stage(open_source(Path(resumed)), stage)
     said: InitFrom = resumed or init_from
     first: PartSource | None
@@ -100,9 +102,18 @@ def inherited_settings(
     data = settings.get("data.class_path", settings.get("data"))
     if isinstance(data, str) and first is not None:
         known = inspect.signature(_imported(data, trust)).parameters
-        if told := _of_data(first, known, tested=arguments[0] != "fit"):
+        if told := _of_data(first, known, tested=verb != "fit"):
             inherited["data"] = {"class_path": data, "init_args": told}
-    return [arguments[0], "--config", json.dumps(inherited), *arguments[1:]]
+    return inherited
+
+
+def _own_checkpoint(verb: str, settings: Mapping[str, Any]) -> str | None:
+    """The run folder's last checkpoint, which a stopped run goes on from, where what it started from is gone."""
+    last = Path(settings.get("trainer.default_root_dir") or ".") / LAST_CKPT
+    sources = source_files(settings.get("model.init_from"))
+    if verb != "fit" or all(map(Path.is_file, sources)) or not last.is_file():
+        return None
+    return str(last) if _open_verified(last).stage == settings.get("model.class_path") else None
 
 
 def tested_reading(source: PartSource) -> dict[str, Any]:
@@ -132,7 +143,7 @@ def evaluated_stage(source: PartSource, settings: Mapping[str, Any], trust: Trus
     Raises:
         CheckpointError: If the checkpoint does not say which class wrote it, or one that the command does not trust.
     """
-    if not CLASS_PATH.fullmatch(source.stage):
+    if not DOTTED.fullmatch(source.stage):
         raise CheckpointError(f"{source.path}: does not say which stage wrote it; run the stage that writes it again")
     require_trusted({"class_path": source.stage}, source.path, trust, "model.stage")
     written_by = _imported(source.stage, trust)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from datamodules.audio.reading import AudioFormat
 from datamodules.clips.dataset import AudioReading
-from lightning_app.commands.stage import StageParser
+from lightning_app.config.parser import StageParser
 from lightning_app.config.plugins import plugins as trusted_plugins
 from lightning_app.config.trust import Trust
 from lightning_app.runs.checkpoint_io import verify

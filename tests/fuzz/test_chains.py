@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 import yaml
 
-from lightning_app.chain.checks import require_inputs, require_known_keys
+from lightning_app.chain.checks import require_inputs
 from lightning_app.chain.file import read_chain
 from lightning_app.chain.matrix import expand
 from lightning_app.chain.plan import plan
+from lightning_app.chain.reading import Answer, Question, read_runs
+from lightning_app.config.command_line import said
 from lightning_app.config.files import ConfigError
 
 SEED, SECONDS = 7_919, 60
@@ -108,6 +111,11 @@ def mark(draw: np.random.Generator) -> bytes:
     return damaged(text, draw) if draw.random() < 0.2 else text.encode()
 
 
+def as_said(questions: Sequence[Question]) -> list[Answer]:
+    """What commands say: the classes that they name are not asked."""
+    return [Answer(settings=said(question.words[1:])) for question in questions]
+
+
 @pytest.mark.parametrize("cases", [200, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_damaged_chains(cases: int, bounds: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -125,8 +133,7 @@ def test_damaged_chains(cases: int, bounds: None, tmp_path: Path, monkeypatch: p
                 Path("runs/clep/fold=0", name).write_bytes(mark(draw))
         signal.alarm(SECONDS)
         try:
-            runs = expand(read_chain(Path("chain.yaml")))
-            require_known_keys(runs)
+            runs = read_runs(expand(read_chain(Path("chain.yaml")), {}, as_said), as_said)
             require_inputs(runs, plan(runs))
             planned += 1
         except ConfigError:

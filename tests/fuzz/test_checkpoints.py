@@ -134,7 +134,7 @@ def outcome(path: Path, command: dict[str, Any]) -> str:
         verify(path)
         checkpoint = Checkpoint.open(path)
         _ = checkpoint.stage, checkpoint.parts, checkpoint.training_speakers, checkpoint.config("clap.audio")
-        inherited_settings(["fit", "--x"], settings)
+        inherited_settings("fit", settings)
         class_path = settings.get("model.class_path", settings.get("model"))
         require_same_stage(path, {"class_path": class_path, "init_args": {}}, io.StringIO())
     except (CheckpointError, ConfigError):

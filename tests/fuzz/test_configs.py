@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lightning_app.config.command_line import said
 from lightning_app.config.files import PACKAGE_ROOT, ConfigError, find_config, resolve
 from lightning_app.config.trust import Trust
-from lightning_app.runs.fingerprint import fingerprint
+from lightning_app.runs.fingerprint import command_fingerprint
 
 SEED = 20_261
 SHIPPED = [PACKAGE_ROOT / "stages", PACKAGE_ROOT / "configs"]
@@ -95,8 +96,9 @@ def outcome(path: Path) -> str:
     """``read``, or ``refused`` by a ConfigError; anything else is raised."""
     try:
         tree = resolve(path)
-        mark = fingerprint(["fit", "--config", str(path)])
-        Trust.of(mark.settings)
+        settings = said(["--config", str(path)])
+        Trust.of(settings)
+        command_fingerprint("fit", settings)
         assert isinstance(tree, dict)
     except ConfigError:
         return "refused"

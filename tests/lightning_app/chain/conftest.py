@@ -1,14 +1,17 @@
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from jsonargparse import ArgumentParser
 
 from lightning_app.chain.launch import Local
+from lightning_app.chain.reading import Answer, Question, Reader
 from lightning_app.commands.chain import add_arguments
 from lightning_app.commands.chain import run as run_chain
+from lightning_app.config.command_line import said
 
 # A stage in miniature: its best.ckpt is decided by its settings and by what it starts from. Files beside the chain
 # steer it: crash_STAGE (exit code, after last.ckpt), silent_STAGE (ends without done.json), hold_STAGE (at work while
@@ -18,7 +21,8 @@ import csv, json, sys, time
 from datetime import datetime, UTC
 from pathlib import Path
 from lightning_app.runs.records import write_done
-from lightning_app.runs.fingerprint import fingerprint
+from lightning_app.config.command_line import said
+from lightning_app.runs.fingerprint import command_fingerprint
 
 argv = sys.argv[1:]
 with open("launches.txt", "a") as file:
@@ -32,7 +36,7 @@ if argv[0] == "prepare":
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("id\\n" + "\\n".join(word for word in argv[1:] if word != str(out)))
     sys.exit(int(Path("crash_prepare").read_text()) if Path("crash_prepare").exists() else 0)
-mark, started = fingerprint(argv), datetime.now(UTC)
+mark, started = command_fingerprint(argv[0], said(argv[1:])), datetime.now(UTC)
 folder = Path(next(w.partition("=")[2] for w in argv if w.startswith("--trainer.default_root_dir=")))
 runs = Path("runs")
 stage = folder.relative_to(runs).parts[0]
@@ -78,11 +82,17 @@ stages:
 """
 
 
+def read_as_said(questions: Sequence[Question]) -> list[Answer]:
+    """What commands say, where the classes that they name are none."""
+    return [Answer(settings=said(question.words[1:])) for question in questions]
+
+
 class Toy:
     """A chain in a temporary folder, run with the stage in miniature."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.reader: Reader = read_as_said
         (folder / "stages").mkdir()
         for name in ("clep", "classifier", "evaluation", "other"):
             (folder / f"stages/{name}.yaml").write_text(
@@ -98,7 +108,7 @@ class Toy:
         parser = ArgumentParser(exit_on_error=False)
         add_arguments(parser)
         launcher = Local(program=[sys.executable, str(self.folder / "stage.py")])
-        return run_chain(parser.parse_args(["--config", "chain.yaml", *words]), launcher)
+        return run_chain(parser.parse_args(["--config", "chain.yaml", *words]), launcher, self.reader)
 
     def launches(self) -> list[list[str]]:
         """Return the command lines since the last call."""

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from lightning_app.config.command_line import said
 from lightning_app.config.files import ConfigError
 from lightning_app.errors import StageError
-from lightning_app.runs.fingerprint import fingerprint
+from lightning_app.runs.fingerprint import command_fingerprint
 from lightning_app.runs.folder import in_use
 from lightning_app.runs.records import read_done, write_done
 
@@ -56,7 +57,12 @@ def test_a_stage_run_by_hand_counts(toy: Any) -> None:
     toy.write(ALONE)
     line = ["fit", "--config=stages/clep.yaml", "--trainer.default_root_dir", "runs/clep"]
     Path("runs/clep").mkdir(parents=True)
-    write_done(Path("runs/clep"), command=line, fingerprint=fingerprint(line), started=datetime.now().astimezone())
+    write_done(
+        Path("runs/clep"),
+        command=line,
+        fingerprint=command_fingerprint("fit", said(line[1:])),
+        started=datetime.now().astimezone(),
+    )
     assert toy() == 0
     assert toy.launches() == []
 
@@ -273,7 +279,7 @@ def test_the_log_keeps_what_the_stage_said_and_it_is_shown(line: Any, capfd: Any
     [
         (["--set", "clep"], "--set clep: expected STAGE.KEY=VALUE"),
         (["--set", "clap.x=1"], "there is no stage 'clap'"),
-        (["--set", "*.data.gone=1"], r"`\*` with data.gone: no stage's configuration has this key"),
+        (["--set", "*.data.gone=1"], r"`\*` with data.gone: no stage takes this key"),
         (["--set", "clep.from=nobody"], "clep.from: 'nobody' is no stage with weights; expected one of: classifier"),
         (["--set", "clep.from=corpus"], "clep.from: 'corpus' is no stage with weights"),
     ],
@@ -296,10 +302,13 @@ import sys
 from jsonargparse import ArgumentParser
 from lightning_app.commands.chain import add_arguments, run
 from lightning_app.chain.launch import Local
+from lightning_app.chain.reading import Answer
+from lightning_app.config.command_line import said
+read = lambda questions: [Answer(said(question.words[1:])) for question in questions]
 parser = ArgumentParser()
 add_arguments(parser)
 try:
-    code = run(parser.parse_args(["--config", "chain.yaml"]), Local([sys.executable, "stage.py"]))
+    code = run(parser.parse_args(["--config", "chain.yaml"]), Local([sys.executable, "stage.py"]), read)
 except Exception as error:
     print(error, file=sys.stderr)
     code = error.exit_code

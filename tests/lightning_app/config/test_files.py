@@ -3,11 +3,10 @@ from typing import Any
 
 import pytest
 
+from lightning_app.config.command_line import as_text, compose
 from lightning_app.config.files import (
     PACKAGE_ROOT,
     ConfigError,
-    as_text,
-    compose,
     find_config,
     flatten,
     load_yaml,

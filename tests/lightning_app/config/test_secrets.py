@@ -5,7 +5,7 @@ import pytest
 from jsonargparse import Namespace
 
 from lightning_app.config.secrets import is_secret, masked, masked_words
-from lightning_app.runs.fingerprint import fingerprint
+from lightning_app.runs.fingerprint import command_fingerprint
 
 SECRET = "hush-4711"
 
@@ -62,7 +62,7 @@ def test_numbers_are_secrets_too() -> None:
 
 
 def test_two_secrets_are_two_fingerprints() -> None:
-    one, two = (fingerprint(["fit", "--trainer.logger.token", token, "--model.token", token]) for token in "ab")
+    one, two = (command_fingerprint("fit", {"trainer.logger.token": token, "model.token": token}) for token in "ab")
     assert one.config != two.config
     assert one.settings["model.token"] == "***"
 
