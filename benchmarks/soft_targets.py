@@ -30,7 +30,7 @@ def _compare(clips: int, width: int, rounds: int) -> Row:
     audio_NE.requires_grad_()
     text_NE.requires_grad_()
     scale = torch.tensor(14.3, requires_grad=True)
-    pairs = ContrastiveBatch(audio_NE, text_NE, torch.arange(clips), scale, local_NL=local_NL, tag_NE=tag_NE)
+    pairs = ContrastiveBatch(audio_NE, text_NE, torch.arange(clips), scale, local_NL=local_NL, texts={"tags": tag_NE})
     loss = SoftTargets(GAMMA, BETA, TEMPERATURE, TEMPERATURE)
 
     def with_gradients(value: Tensor) -> list[Tensor]:

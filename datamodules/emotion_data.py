@@ -3,8 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 
+import pandas as pd
 from lightning.pytorch import LightningDataModule
 
+from datamodules.clips.dataset import AudioReading
 from datamodules.labels import EMOTIONS, LabelSet
 
 
@@ -18,11 +20,16 @@ class EmotionDataModule(LightningDataModule, ABC):
     Attributes:
         position: Returns the epoch, and the batch in it, at which training begins or goes on. Whoever resumes a run
             sets it.
+        sample_rate: Rate in Hz of the waveforms. Whoever knows the encoder sets it where it is null.
+        audio: How recordings are read; null where none are.
     """
+
+    audio: AudioReading | None = None
 
     def __init__(self) -> None:
         super().__init__()
         self.position: Callable[[], tuple[int, int]] = _beginning
+        self.sample_rate: int | None = None
 
     @property
     @abstractmethod
@@ -33,6 +40,19 @@ class EmotionDataModule(LightningDataModule, ABC):
     def has_dev(self) -> bool:
         """Whether there is anything to validate on while fitting."""
         return False
+
+    @property
+    def training_rows(self) -> pd.DataFrame | None:
+        """The rows of a manifest whose recordings training hears; None where it hears none.
+
+        A checkpoint keeps their speakers, so that no later stage is tested on them.
+        """
+        return None
+
+    @property
+    def selection_rows(self) -> pd.DataFrame | None:
+        """The rows by whose scores a checkpoint is chosen; None where there are none."""
+        return None
 
     @property
     def class_labels(self) -> list[str]:

@@ -1,11 +1,13 @@
 """Batch of clips and captions for contrastive losses, and their base class."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from torch import Tensor, nn
 
+from losses.errors import LossInputError
 from losses.gather import gather, rows_before
 
 
@@ -21,7 +23,8 @@ class ContrastiveBatch:
         label_N: int64, the class of each clip.
         rating_NR: Valence, arousal and dominance of each clip on 1 to 7, in this order; NaN where it was not rated.
         local_NL: Local audio features, averaged over time; without gradient.
-        tag_NE: Embeddings of each clip's tags; of unit length, unless the model trains without.
+        texts: Embeddings [N, E] of further texts about each clip, by their names in the data, such as ``tags``; of unit
+            length, unless the model trains without.
     """
 
     audio_NE: Tensor
@@ -31,12 +34,24 @@ class ContrastiveBatch:
     label_N: Tensor | None = None
     rating_NR: Tensor | None = None
     local_NL: Tensor | None = None
-    tag_NE: Tensor | None = None
+    texts: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def text_NE(self) -> Tensor:
         """Embedding of each clip's caption, [N, E]."""
         return self.text_UE[self.caption_N]
+
+    def text(self, name: str) -> Tensor:
+        """The embeddings of a further text about each clip, [N, E].
+
+        Raises:
+            LossInputError: If the data write no text of this name.
+        """
+        if name not in self.texts:
+            raise LossInputError(
+                f"the loss needs {name} of each clip; the data have none: write it by data.texts.{name}"
+            )
+        return self.texts[name]
 
     def gathered(self) -> "ContrastiveBatch":
         """Gather the pairs of all ranks, in rank order; see ``losses.gather.gather`` for gradients.
@@ -52,7 +67,7 @@ class ContrastiveBatch:
             label_N=_gathered(self.label_N),
             rating_NR=_gathered(self.rating_NR),
             local_NL=_gathered(self.local_NL),
-            tag_NE=_gathered(self.tag_NE),
+            texts={name: gather(text_NE) for name, text_NE in self.texts.items()},
         )
 
 
@@ -60,7 +75,7 @@ def _gathered(x: Tensor | None) -> Tensor | None:
     return None if x is None else gather(x)
 
 
-FieldName = Literal["label", "rating", "local", "tag"]
+FieldName = Literal["label", "rating", "local"]
 
 
 class ContrastiveLoss(nn.Module, ABC):
@@ -68,9 +83,11 @@ class ContrastiveLoss(nn.Module, ABC):
 
     Attributes:
         required_fields: Fields that the loss needs beside the embeddings; a stage computes only these.
+        required_texts: Names of the further texts, of those in ``data.texts``, that the loss needs.
     """
 
     required_fields: tuple[FieldName, ...] = ()
+    required_texts: tuple[str, ...] = ()
 
     @abstractmethod
     def forward(self, pairs: ContrastiveBatch) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losses.batch import ContrastiveBatch, ContrastiveLoss, FieldName
+from losses.batch import ContrastiveBatch, ContrastiveLoss
 from losses.errors import LossInputError, one_of, positive, within
 from losses.logits import similarity
 
@@ -84,15 +84,14 @@ class SoftTargets(ContrastiveLoss):
         self.normalize_local = normalize_local
         self.center_local = center_local
         self.log_floor = math.log(floor) if floor else -math.inf
-        local: tuple[FieldName, ...] = ("local",) if beta > 0 and gamma < 1 else ()
-        tags: tuple[FieldName, ...] = ("tag",) if beta > 0 and gamma > 0 and t2t != "caption" else ()
-        self.required_fields = local + tags
+        self.required_fields = ("local",) if beta > 0 and gamma < 1 else ()
+        self.required_texts = ("tags",) if beta > 0 and gamma > 0 and t2t != "caption" else ()
 
     def forward(self, pairs: ContrastiveBatch) -> Tensor:
         """Return a non-negative scalar, the same on every rank.
 
         Raises:
-            LossInputError: If the pairs lack what ``required_fields`` names.
+            LossInputError: If the pairs lack what ``required_fields`` or ``required_texts`` names.
         """
         pairs = pairs.gathered()
         scale = pairs.scale / self.prediction_temperature
@@ -137,12 +136,12 @@ class SoftTargets(ContrastiveLoss):
     def _text_log_softmax(self, pairs: ContrastiveBatch) -> Tensor:
         terms = []
         if self.t2t != "caption":
-            if pairs.tag_NE is None:
+            if "tags" not in pairs.texts:
                 raise LossInputError(
                     f"SoftTargets: t2t {self.t2t!r} needs tags of each clip; the data have none: write them, or set "
                     "t2t to caption"
                 )
-            terms.append((_cosines(pairs.tag_NE) / self.t2t_temperature).log_softmax(1))
+            terms.append((_cosines(pairs.texts["tags"]) / self.t2t_temperature).log_softmax(1))
         if self.t2t != "tags":
             cosine_UU = _cosines(pairs.text_UE) / self.t2t_temperature
             cosine_NN = cosine_UU.index_select(0, pairs.caption_N).index_select(1, pairs.caption_N)

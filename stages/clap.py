@@ -144,14 +144,14 @@ class ClapTraining(Stage):
             known["local_NL"] = self._local_features(batch, pooled_ND).float()
         # A rank without clips takes part with no rows: what one rank gathers, all must.
         caption = batch["texts"]["caption"]
-        if "tag" in self.loss.required_fields and "tags" in batch["texts"]:
-            tags = batch["texts"]["tags"]
-            known["tag_NE"] = self.clap.project_text(self._pooled_texts(tags))[tags.row]
+        written = {name: batch["texts"][name] for name in self.loss.required_texts if name in batch["texts"]}
+        texts = {name: self.clap.project_text(self._pooled_texts(text))[text.row] for name, text in written.items()}
         return ContrastiveBatch(
             audio_NE=self.clap.project_audio(pooled_ND),
             text_UE=self.clap.project_text(self._pooled_texts(caption)),
             caption_N=caption.row,
             scale=self.clap.scale,
+            texts=texts,
             **known,
         )
 

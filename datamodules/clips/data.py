@@ -72,8 +72,9 @@ class ClipData(EmotionDataModule):
         seed: int = 1,
     ) -> None:
         super().__init__()
-        self.manifest, self.split, self.audio, self.loading, self.seed = Path(manifest), split, audio, loading, seed
-        self.sample_rate: int | None = audio.sample_rate
+        self.manifest, self.split, self.loading, self.seed = Path(manifest), split, loading, seed
+        self.audio: AudioReading = audio
+        self.sample_rate = audio.sample_rate
         self.features: FeatureSource = no_features
         self._label_set = resolve_label_set(labels)
         if loading.batch_size < 1 or audio.seconds <= 0:
@@ -94,6 +95,14 @@ class ClipData(EmotionDataModule):
     @property
     def has_dev(self) -> bool:
         return self.table.has_dev
+
+    @property
+    def training_rows(self) -> pd.DataFrame:
+        return self.table.train
+
+    @property
+    def selection_rows(self) -> pd.DataFrame:
+        return self.table.dev
 
     @cached_property
     def written(self) -> pd.DataFrame:

@@ -30,8 +30,9 @@ class TellData(Callback):
         data.position = partial(place_in_training, trainer)
         if isinstance(data, PromptData) and data.contexts is None:
             data.contexts = told.contexts
+        if data.audio is not None:
+            data.sample_rate = data.sample_rate or data.audio.sample_rate or told.sample_rate
         if isinstance(data, ClipData):
-            data.sample_rate = data.sample_rate or told.sample_rate
             data.features = FrozenFeatures(trainer, data)
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
+import pandas as pd
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.clips.data import ClipData
+from datamodules.clips.dataset import AudioReading
 from datamodules.emotion_data import EmotionDataModule
 from datamodules.errors import DataError
 from datamodules.manifest.folds import speaker_keys
@@ -36,7 +38,7 @@ class Provenance(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         # A stage's own checkpoint knows what the one before knew.
-        data = trainer.datamodule  # type: ignore[attr-defined]
+        data: EmotionDataModule = trainer.datamodule  # type: ignore[attr-defined]
         named = getattr(pl_module, "resumed_from", None) or getattr(pl_module, "init_from", None)
         before = [Checkpoint.open(path) for path in source_files(named)]
         source = " and ".join(str(checkpoint.path) for checkpoint in before)
@@ -45,14 +47,14 @@ class Provenance(Callback):
         for checkpoint in reversed(before):
             if checkpoint.seconds is not None:
                 self._reading = {name: getattr(checkpoint, name) for name in READING}
-        if stage == "fit" and isinstance(data, ClipData):
-            self._heard |= _speakers(data.table.train)
-            self._reading = {name: getattr(data.audio, name) for name in READING}
-            self._reading["sample_rate"] = _rate(data, pl_module)
-            if data.has_dev:
-                self._chosen_by |= _speakers(data.table.dev)
+        if stage == "fit":
+            self._heard |= _speakers(data.training_rows)
+            self._chosen_by |= _speakers(data.selection_rows)
+            if data.audio is not None:
+                self._reading = {name: getattr(data.audio, name) for name in READING}
+                self._reading["sample_rate"] = _rate(data.audio, pl_module)
         elif isinstance(data, ClipData):
-            for difference in self._differences(data, _rate(data, pl_module), stage):
+            for difference in self._differences(data, _rate(data.audio, pl_module), stage):
                 rank_zero_warn(f"{source} {difference}")
         if stage == "test" and isinstance(data, ClipData) and "speaker" in data.split.disjoint:
             shared = sorted(self._heard & _speakers(data.table.test))
@@ -87,8 +89,8 @@ class Provenance(Callback):
         checkpoint |= self._reading
 
 
-def _rate(data: ClipData, pl_module: LightningModule) -> int:
-    return int(data.audio.sample_rate or pl_module.sample_rate)  # type: ignore[arg-type]
+def _rate(audio: AudioReading, pl_module: LightningModule) -> int:
+    return int(audio.sample_rate or pl_module.sample_rate)  # type: ignore[arg-type]
 
 
 def _some(names: list[str]) -> str:
@@ -96,5 +98,5 @@ def _some(names: list[str]) -> str:
     return ", ".join(name.removeprefix("/") for name in names[:5]) + (", ..." if names[5:] else "")
 
 
-def _speakers(rows: Any) -> set[str]:
-    return {str(speaker) for speaker in speaker_keys(rows) if speaker}
+def _speakers(rows: pd.DataFrame | None) -> set[str]:
+    return set() if rows is None else {str(speaker) for speaker in speaker_keys(rows) if speaker}

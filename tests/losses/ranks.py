@@ -67,7 +67,7 @@ class Projections(nn.Module):
             label_N=clips["label"],
             rating_NR=clips["rating"],
             local_NL=clips["local"],
-            tag_NE=F.normalize(clips["tag"] @ self.text, dim=1),
+            texts={"tags": F.normalize(clips["tag"] @ self.text, dim=1)},
         )
         return self.loss(pairs)
 

@@ -38,12 +38,12 @@ def pairs_of(caption: list[int], seed: int = 0, scale: float = 7.3) -> Contrasti
         caption_N=torch.tensor(caption),
         scale=torch.tensor(scale, dtype=torch.float64, requires_grad=True),
         local_NL=normal(n, 6, seed=seed + 2).requires_grad_(),
-        tag_NE=unit(n, 5, seed=seed + 3).requires_grad_(),
+        texts={"tags": unit(n, 5, seed=seed + 3).requires_grad_()},
     )
 
 
 def learnt(pairs: ContrastiveBatch) -> tuple[Tensor, ...]:
-    return pairs.audio_NE, pairs.text_UE, pairs.scale, pairs.local_NL, pairs.tag_NE
+    return pairs.audio_NE, pairs.text_UE, pairs.scale, pairs.local_NL, pairs.texts["tags"]
 
 
 def softmax(row: list[Tensor]) -> list[Tensor]:
@@ -62,7 +62,7 @@ def literal(pairs: ContrastiveBatch, loss: SoftTargets, floor: float) -> tuple[T
     local = pairs.local_NL - sum(pairs.local_NL) / n if loss.center_local else pairs.local_NL
     if loss.normalize_local:
         local = torch.stack([x / x.norm().clamp(min=1e-12) for x in local])
-    tags, frozen = (torch.stack([x / x.norm() for x in rows]) for rows in (pairs.tag_NE, text))
+    tags, frozen = (torch.stack([x / x.norm() for x in rows]) for rows in (pairs.texts["tags"], text))
     if loss.detach:
         local, tags, frozen = local.detach(), tags.detach(), text.detach()
 
@@ -131,7 +131,7 @@ def test_equals_the_printed_equations_in_value_and_gradients(kwargs, detach, cap
 @pytest.mark.parametrize("caption", CAPTION.values(), ids=CAPTION)
 def test_without_softening_it_is_infonce(caption):
     pairs = pairs_of(caption)
-    bare = replace(pairs, local_NL=None, tag_NE=None)
+    bare = replace(pairs, local_NL=None, texts={})
     soft, hard = SoftTargets(beta=0)(bare), InfoNCE()(bare)
     assert soft.item() == pytest.approx(hard.item(), abs=1e-12)
     for left, right in zip(gradients(soft, pairs), gradients(hard, pairs), strict=True):
@@ -156,7 +156,7 @@ def test_underflowing_targets_cost_a_finite_sum_with_a_finite_gradient(floor, sc
         caption_N=torch.tensor([0, 0, 1, 3]),
         scale=torch.tensor(scale, requires_grad=True),
         local_NL=(100 * axis).requires_grad_(),
-        tag_NE=axis.clone().requires_grad_(),
+        texts={"tags": axis.clone().requires_grad_()},
     )
     for kwargs in ({}, {"beta": 1.0}, {"t2a_target": "transposed"}, {"t2t": "both"}):
         loss = SoftTargets(normalize_local=False, detach=detach, floor=floor, gamma=0.0, **kwargs)(pairs)
@@ -172,7 +172,8 @@ def test_texts_are_compared_by_their_cosines_where_training_keeps_their_lengths(
     loss(pairs)
     expected = loss.target_entropy
     length_N1 = torch.tensor([[30.0], [2.0], [0.1], [7.0], [30.0], [1.0], [12.0]])
-    loss(replace(pairs, tag_NE=pairs.tag_NE * length_N1, text_UE=pairs.text_UE * length_N1[:4]))
+    long = {"tags": pairs.texts["tags"] * length_N1}
+    loss(replace(pairs, texts=long, text_UE=pairs.text_UE * length_N1[:4]))
     assert expected > 0.01
     torch.testing.assert_close(loss.target_entropy, expected, atol=1e-9, rtol=0)
 
@@ -206,7 +207,7 @@ def test_order_of_clips_and_of_captions_is_irrelevant(caption, seed, gamma, beta
         text_UE=pairs.text_UE[table],
         caption_N=torch.tensor(table).argsort()[pairs.caption_N][clips],
         local_NL=pairs.local_NL[clips],
-        tag_NE=pairs.tag_NE[clips],
+        texts={"tags": pairs.texts["tags"][clips]},
     )
     loss = SoftTargets(gamma=gamma, beta=beta, t2t="both")
     value = loss(pairs)
@@ -225,24 +226,26 @@ def test_clips_that_share_a_caption_might_as_well_have_copies():
 @pytest.mark.parametrize(
     ("kwargs", "needs"),
     [
-        ({}, {"local", "tag"}),
+        ({}, {"local", "tags"}),
         ({"beta": 0}, set()),
         ({"gamma": 0}, {"local"}),
-        ({"gamma": 1}, {"tag"}),
+        ({"gamma": 1}, {"tags"}),
         ({"gamma": 1, "t2t": "caption"}, set()),
         ({"t2t": "caption"}, {"local"}),
-        ({"t2t": "both"}, {"local", "tag"}),
+        ({"t2t": "both"}, {"local", "tags"}),
     ],
 )
 def test_it_asks_for_what_it_uses_and_no_more(kwargs, needs):
     loss, pairs = SoftTargets(**kwargs), pairs_of(CAPTION["shared"])
-    assert set(loss.required_fields) == needs
-    given = {"local_NL": "local", "tag_NE": "tag"}
-    assert loss(replace(pairs, **{name: None for name, what in given.items() if what not in needs})).isfinite()
-    for name, what in given.items():
-        if what in needs:
-            with pytest.raises(LossInputError, match="needs local audio features" if what == "local" else "needs tags"):
-                loss(replace(pairs, **{name: None}))
+    assert {*loss.required_fields, *loss.required_texts} == needs
+    without = {"local": {"local_NL": None}, "tags": {"texts": {}}}
+    enough = pairs
+    for what in without.keys() - needs:
+        enough = replace(enough, **without[what])
+    assert loss(enough).isfinite()
+    for what in needs:
+        with pytest.raises(LossInputError, match="needs local audio features" if what == "local" else "needs tags"):
+            loss(replace(pairs, **without[what]))
 
 
 # Error relative to float64 on the unrounded embeddings, at a scale of 20; what is left is the rounding of the inputs.
@@ -254,10 +257,11 @@ def test_precision(dtype, tolerance):
         torch.arange(48) % 8,
         torch.tensor(20.0, dtype=torch.float64),
         local_NL=normal(48, 16, seed=7),
-        tag_NE=unit(48, 32, seed=8),
+        texts={"tags": unit(48, 32, seed=8)},
     )
-    names = ("audio_NE", "text_UE", "local_NL", "tag_NE")
+    names = ("audio_NE", "text_UE", "local_NL")
     rounded = replace(exact, scale=torch.tensor(20.0), **{name: getattr(exact, name).to(dtype) for name in names})
+    rounded = replace(rounded, texts={"tags": exact.texts["tags"].to(dtype)})
     value = SoftTargets(t2t="both")(rounded)
     assert value.dtype is torch.float32
     assert value.item() == pytest.approx(SoftTargets(t2t="both")(exact).item(), rel=tolerance)

@@ -70,6 +70,14 @@ model:
         return self.pretrain("clap", f"--config={MYLAB / 'captions.yaml'}")
 
     @cached_property
+    def probe(self) -> Path:
+        """The lab's own stage, trained on its own data, on that model."""
+        return self.stage(
+            "fit", "probe", f"--config={MYLAB / 'probe.yaml'}", f"--model.init_from={self.clap / 'best.ckpt'}",
+            f"--data.manifest={self.manifest}", "--data.audio.seconds=1.2", "--trainer.max_epochs=40",
+        )  # fmt: skip
+
+    @cached_property
     def classifier(self) -> Path:
         """The lab's classifier, trained on texts that start from that model."""
         prompts = self.stage(

@@ -1,7 +1,12 @@
 """A classifier and metrics from outside, through evaluation; a class of one's own that a checkpoint names."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
+
+from lightning_app.predictor import Predictor
+from stages.errors import CheckpointError
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +38,33 @@ def test_a_checkpoint_that_names_a_class_of_ones_own_says_what_it_asks_for(lab, 
     said = capsys.readouterr().err
     assert "asks for the class mylab.encoder.LogMelStatistics in model.clap.audio" in said
     assert "--trust mylab, --plugins and the folder of its module" in said
+
+
+@pytest.fixture(scope="module")
+def predictions(lab) -> pd.DataFrame:
+    run = lab.test("probe_test", lab.probe)
+    assert pd.read_csv(run / "results.csv").set_index(["system", "metric"]).loc[("few-shot probe", "UA"), "n"] == 24
+    return pd.read_parquet(run / "predictions.parquet").set_index("system")
+
+
+def test_a_stage_of_ones_own_is_evaluated_by_its_own_recognisers(predictions: pd.DataFrame) -> None:
+    texts = predictions.loc["few-shot probe in words"]
+    assert set(texts["kind"]) == {"text"}
+    assert texts["text"].str.fullmatch(r"sounds \w+, or else \w+").all()
+
+
+def test_a_stage_of_ones_own_predicts_without_a_trainer(lab, predictions: pd.DataFrame) -> None:
+    name = predictions["id"].iloc[0]
+    predictor = Predictor.from_checkpoint(lab.probe / "best.ckpt", seconds=1.2, plugins=[Path(__file__).parent])
+    found = predictor(lab.recordings / f"{name}.wav")
+    tested = predictions.loc["few-shot probe"].query("id == @name").set_index("label")["value"]
+    assert found.scores["few-shot probe"] == pytest.approx(tested.to_dict(), abs=1e-6)
+    assert (
+        found.texts["few-shot probe in words"]
+        == predictions.loc["few-shot probe in words"].set_index("id").loc[name, "text"]
+    )
+
+
+def test_a_predictor_runs_no_class_that_nobody_trusts(lab) -> None:
+    with pytest.raises(CheckpointError, match=r"mylab\.probe\.FewShotProbe"):
+        Predictor.from_checkpoint(lab.probe / "best.ckpt")

@@ -1,6 +1,8 @@
 """An encoder, captions and losses from outside, in stages that know none of them."""
 
 import pandas as pd
+import pytest
+import torch
 
 from stages.checkpoint import Checkpoint
 
@@ -32,3 +34,35 @@ def test_a_loss_on_known_fields_asks_for_them(lab, mylab, capsys) -> None:
     words = ["--config=stages/clep.yaml", f"--config={mylab / 'corpus.yaml'}", f"--config={mylab / 'loss.yaml'}"]
     assert lab.call("fit", *words, f"--data.manifest={lab.manifest}") == 3
     assert "column 'valence' is empty or missing in 72 of 72 rows" in capsys.readouterr().err
+
+
+def test_a_loss_on_a_further_text(lab, mylab) -> None:
+    run = lab.pretrain("say_anything", f"--config={mylab / 'text_loss.yaml'}")
+    assert pd.read_csv(run / "metrics.csv")["train/loss"].dropna().between(0.1, 10).all()
+    assert set(pd.read_csv(run / "captions.csv")["transcript"]) == {
+        "the dog barked",
+        "it rained all day",
+        "we left at noon",
+    }
+
+
+def test_a_loss_on_a_further_text_asks_for_it(lab, mylab, capsys) -> None:
+    words = [f"--config={mylab / 'text_loss.yaml'}", "--data.texts.transcript=null"]
+    with pytest.raises(AssertionError):
+        lab.pretrain("no_transcript", *words)
+    assert (
+        "the loss needs transcript of each clip; the data have none: write it by data.texts.transcript"
+        in capsys.readouterr().err
+    )
+
+
+def test_a_stage_of_ones_own_starts_from_another_and_says_whom_it_heard(lab) -> None:
+    before, after = (Checkpoint.open(run / "best.ckpt") for run in (lab.clap, lab.probe))
+    assert after.stage == "mylab.probe.FewShotProbe"
+    assert set(after.parts) == {"clap", "probe"}
+    assert after.training_speakers == before.training_speakers != set()
+    assert (after.seconds, after.sample_rate) == (1.2, 16000)
+    weights = after.content["state_dict"]
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in before.content["state_dict"].items())
+    losses = pd.read_csv(lab.probe / "metrics.csv")["train/loss"].dropna()
+    assert losses.iloc[-1] < losses.iloc[0]
