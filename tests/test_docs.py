@@ -13,6 +13,7 @@ import pytest
 
 from lightning_app.cli import LIGHTNING_VERBS, VERBS
 from lightning_app.config.files import find_config
+from lightning_app.config.plugins import plugin_options
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("datamodules", "losses", "models", "stages", "lightning_app")
@@ -50,7 +51,8 @@ def test_every_command_that_we_print_exists(where: str, line: str, planned: dict
     for before, word in pairwise(words):
         if before == "--config":
             assert find_config(word).is_file()
-    parse(words[1], words[2:], planned)
+    with plugin_options(words[2:]) as rest:
+        parse(words[1], rest, planned)
 
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -16,19 +16,11 @@ class Lab:
 
     def __init__(self, folder: Path, recordings: Path, tiny_bert: Path) -> None:
         self.folder, self.recordings = folder, recordings
-        self.tiny = folder / "tiny.yaml"
-        self.tiny.write_text(f"""\
-model:
-  init_args:
-    clap:
-      class_path: models.clap.Clap
-      init_args:
-        dim: 16
-        text:
-          class_path: models.text.TextEncoder
-          init_args: {{source: {tiny_bert}, pooling: mean, sha256: null, truncate: true}}
-    groups: []
-""")
+        self.text = folder / "text.yaml"
+        self.text.write_text(
+            "class_path: models.text.TextEncoder\n"
+            f"init_args: {{source: {tiny_bert}, pooling: mean, sha256: null, truncate: true}}\n"
+        )
 
     def call(self, verb: str, *words: object, plugins: bool = True) -> int:
         """Run one command; returns its exit code."""
@@ -46,9 +38,10 @@ model:
     def pretrain(self, name: str, *words: object) -> Path:
         """Train an audio-text model on the lab's encoder; returns the run folder."""
         return self.stage(
-            "fit", name, "--config=stages/clep.yaml", f"--config={self.tiny}", f"--config={MYLAB / 'corpus.yaml'}",
-            f"--model.clap.audio={MYLAB / 'encoder.yaml'}", f"--data.manifest={self.manifest}", *CLIPS,
-            "--data.loading.batch_size=12", "--trainer.max_epochs=1", *words,
+            "fit", name, "--config=stages/clep.yaml", f"--config={MYLAB / 'clap.yaml'}",
+            f"--config={MYLAB / 'corpus.yaml'}", f"--model.clap.text={self.text}", "--model.clap.dim=16",
+            "--model.groups=[]", f"--data.manifest={self.manifest}", *CLIPS, "--data.loading.batch_size=12",
+            "--trainer.max_epochs=1", *words,
         )  # fmt: skip
 
     def test(self, name: str, run: Path, *words: object) -> Path:

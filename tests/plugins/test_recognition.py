@@ -1,12 +1,21 @@
 """A classifier and metrics from outside, through evaluation; a class of one's own that a checkpoint names."""
 
+import re
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
+from lightning_app.config.files import load_yaml
+from lightning_app.config.plugins import plugins
 from lightning_app.predictor import Predictor
+from models.clap import Clap
+from models.text import TextEncoder
 from stages.errors import CheckpointError
+
+CLIPS = ("--data.loading.num_workers=0", "--data.audio.seconds=1.2")
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +77,19 @@ def test_a_stage_of_ones_own_predicts_without_a_trainer(lab, predictions: pd.Dat
 def test_a_predictor_runs_no_class_that_nobody_trusts(lab) -> None:
     with pytest.raises(CheckpointError, match=r"mylab\.probe\.FewShotProbe"):
         Predictor.from_checkpoint(lab.probe / "best.ckpt")
+
+
+def test_weights_that_somebody_published_are_evaluated(lab, mylab: Path, tmp_path: Path) -> None:
+    with plugins([mylab.parent], []):
+        encoder = import_module("mylab.encoder").LogMelStatistics(width=32)
+    settings = load_yaml(lab.text)["init_args"]
+    clap = Clap(encoder, TextEncoder(**settings), dim=16)
+    theirs = {re.sub(r"^audio\.", "ear.", name): tensor for name, tensor in clap.state_dict().items()}
+    torch.save(theirs, tmp_path / "published.pt")
+    run = lab.stage(
+        "test", "published", "--config=stages/evaluation.yaml", f"--config={mylab / 'corpus.yaml'}",
+        f"--config={mylab / 'released.yaml'}", "--model.init_from=null", f"--model.clap.text={lab.text}",
+        "--model.clap.dim=16", f"--model.weights.path={tmp_path / 'published.pt'}", f"--data.manifest={lab.manifest}",
+        *CLIPS,
+    )  # fmt: skip
+    assert pd.read_csv(run / "results.csv").set_index(["system", "metric"]).loc[("zero-shot", "UA"), "n"] == 24

@@ -1,4 +1,4 @@
-"""Data of a stage of one's own: a few clips of each class."""
+"""Data for a stage: a few clips of each class."""
 
 from pathlib import Path
 
@@ -38,13 +38,13 @@ class FewShots(EmotionDataModule):
     ) -> None:
         super().__init__()
         self.manifest, self.audio, self.seed = manifest, audio, seed
-        self._view = resolve_label_set(labels)
-        train = ManifestSplit(manifest, self._view, split).train
+        self._label_set = resolve_label_set(labels)
+        train = ManifestSplit(manifest, self._label_set, split).train
         self.rows = train.sample(frac=1, random_state=seed).groupby("label").head(shots)
 
     @property
-    def view(self) -> LabelSet:
-        return self._view
+    def label_set(self) -> LabelSet:
+        return self._label_set
 
     @property
     def training_rows(self) -> pd.DataFrame:

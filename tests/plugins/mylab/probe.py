@@ -1,7 +1,6 @@
 """A stage with a part and an output of its own: a linear probe of audio embeddings, which also answers in words."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +9,7 @@ from torch.nn.functional import cross_entropy
 from datamodules.batch import ClipBatch
 from models.clap import Clap
 from models.recognition import LinearRecogniser, Recogniser, Texts, columns_of
+from stages.init_from import InitFrom
 from stages.stage import Stage
 
 
@@ -33,7 +33,7 @@ class FewShotProbe(Stage):
         clap: Clap,
         labels: list[str],
         words: list[str],
-        init_from: dict[str, str] | str | Path | None = None,
+        init_from: InitFrom = None,
         lr: float = 0.05,
     ) -> None:
         super().__init__()
