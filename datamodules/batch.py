@@ -29,6 +29,7 @@ class ClipBatch(TypedDict):
         label: [N] int64, the class in logit order; -1 where a clip has none.
         rating: [N, 3] float32, valence, arousal and dominance on 1 to 7; NaN where not rated.
         texts: What is written about the clips, by name: ``caption``, ``tags``, any others that the data have.
+        columns: [N] float32 each, further columns of the manifest as numbers, by name; NaN where a cell is empty.
         features: What frozen encoders made of the clips: ``audio`` [N, D] and ``local`` [N, L]. One that is absent has
             to be run.
         id: The clips' names in the manifest.
@@ -41,6 +42,7 @@ class ClipBatch(TypedDict):
     label: Tensor
     rating: Tensor
     texts: dict[str, TextColumn]
+    columns: dict[str, Tensor]
     features: dict[str, Tensor]
     id: list[str]
     corpus: list[str]

@@ -25,6 +25,7 @@ class ContrastiveBatch:
         local_NL: Local audio features, averaged over time; without gradient.
         texts: Embeddings [N, E] of further texts about each clip, by their names in the data, such as ``tags``; of unit
             length, unless the model trains without.
+        columns: Further columns of the manifest [N] as numbers, by name; NaN where a cell is empty.
     """
 
     audio_NE: Tensor
@@ -35,6 +36,7 @@ class ContrastiveBatch:
     rating_NR: Tensor | None = None
     local_NL: Tensor | None = None
     texts: Mapping[str, Tensor] = field(default_factory=dict)
+    columns: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def text_NE(self) -> Tensor:
@@ -53,6 +55,16 @@ class ContrastiveBatch:
             )
         return self.texts[name]
 
+    def column(self, name: str) -> Tensor:
+        """A further column of the manifest as numbers, [N].
+
+        Raises:
+            LossInputError: If the data do not bring it.
+        """
+        if name not in self.columns:
+            raise LossInputError(f"the loss needs the column {name} of each clip; add it to data.columns")
+        return self.columns[name]
+
     def gathered(self) -> "ContrastiveBatch":
         """Gather the pairs of all ranks, in rank order; see ``losses.gather.gather`` for gradients.
 
@@ -68,6 +80,7 @@ class ContrastiveBatch:
             rating_NR=_gathered(self.rating_NR),
             local_NL=_gathered(self.local_NL),
             texts={name: gather(text_NE) for name, text_NE in self.texts.items()},
+            columns={name: gather(number_N) for name, number_N in self.columns.items()},
         )
 
 
@@ -84,10 +97,12 @@ class ContrastiveLoss(nn.Module, ABC):
     Attributes:
         required_fields: Fields that the loss needs beside the embeddings; a stage computes only these.
         required_texts: Names of the further texts, of those in ``data.texts``, that the loss needs.
+        required_columns: Names of the further columns, of those in ``data.columns``, that it needs.
     """
 
     required_fields: tuple[FieldName, ...] = ()
     required_texts: tuple[str, ...] = ()
+    required_columns: tuple[str, ...] = ()
 
     @abstractmethod
     def forward(self, pairs: ContrastiveBatch) -> Tensor:

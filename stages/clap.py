@@ -152,6 +152,7 @@ class ClapTraining(Stage):
             caption_N=caption.row,
             scale=self.clap.scale,
             texts=texts,
+            columns={name: batch["columns"][name] for name in self.loss.required_columns if name in batch["columns"]},
             **known,
         )
 

@@ -1,6 +1,6 @@
 """The clips of one manifest as a Lightning data module: batches for training, validation, testing and prediction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from datamodules.captions.source import CaptionSource
 from datamodules.captions.template import Template
 from datamodules.clips.dataset import AudioReading, Clips
 from datamodules.clips.loading import Loading, clip_loader
-from datamodules.clips.rows import Clip, clips_of
+from datamodules.clips.rows import Clip, clips_of, numbers_of
 from datamodules.clips.sampler import EpochSampler, equal_batches
 from datamodules.clips.split import ManifestSplit, Split
 from datamodules.emotion_data import EmotionDataModule
@@ -44,6 +44,7 @@ class ClipData(EmotionDataModule):
             text is a template: ``{emotion}`` is the class as an adjective ("angry"), ``{noun}`` as a noun ("anger"),
             any other name in braces a column of the manifest. Null writes none; ``caption`` is `CAPTION` unless it is
             given.
+        columns: Further columns of the manifest that a loss asks for, as numbers; see `numbers_of`.
         loading: Batches, and who reads them.
         seed: Of the order, the crops and the augmentation.
 
@@ -68,6 +69,7 @@ class ClipData(EmotionDataModule):
         split: Split = Split(),  # noqa: B008  # never changed
         audio: AudioReading = AudioReading(),  # noqa: B008
         texts: dict[str, CaptionSource | str | None] = {"caption": CAPTION},  # noqa: B006
+        columns: Sequence[str] = (),
         loading: Loading = Loading(),  # noqa: B008
         seed: int = 1,
     ) -> None:
@@ -80,6 +82,7 @@ class ClipData(EmotionDataModule):
         if loading.batch_size < 1 or audio.seconds <= 0:
             raise DataError(f"data: batch_size {loading.batch_size} and seconds {audio.seconds:g} must be positive")
         self.table = ManifestSplit(self.manifest, self._label_set, split, check_files=audio.on_bad_audio == "raise")
+        self.numbers = numbers_of(self.table.all, columns, self.manifest)
         self.texts = {
             name: Template(source) if isinstance(source, str) else source
             for name, source in {"caption": CAPTION, **texts}.items()
@@ -124,7 +127,7 @@ class ClipData(EmotionDataModule):
     def identity(self) -> Mapping[str, object]:
         rows = {"training clips": self.table.train, "validation clips": self.table.dev}
         return {
-            **{name: digest_of_rows(part, self.written.loc[part.index]) for name, part in rows.items()},
+            **{name: digest_of_rows(part, self._told(part)) for name, part in rows.items()},
             "data.loading.batch_size": self.loading.batch_size,
             **{f"data.audio.{name}": getattr(self.audio, name) for name in HEARD},
             "data.audio.augmentation": settings_of(self.audio.augmentation),
@@ -193,7 +196,11 @@ class ClipData(EmotionDataModule):
         return Clips(clips, self.form, on_bad_audio=self.audio.on_bad_audio, kept=kept)
 
     def _clips(self, rows: pd.DataFrame, texts: pd.DataFrame) -> list[Clip]:
-        return clips_of(rows, texts, self.manifest.name, self.manifest.parent.name)
+        return clips_of(rows, texts, self.manifest.name, self.manifest.parent.name, self.numbers)
+
+    def _told(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Texts and further columns of rows."""
+        return pd.concat([self.written.loc[rows.index], self.numbers.loc[rows.index].add_prefix("column ")], axis=1)
 
     def _short(self, rows: pd.DataFrame) -> bool:
         """Whether no row is known to be, or may be, longer than what is heard of it."""

@@ -82,6 +82,11 @@ class Clips(Dataset[Item]):
         """Names of the texts that each clip has."""
         return tuple(self.clips[0].texts) if self.clips else ()
 
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the further columns that each clip has."""
+        return tuple(self.clips[0].columns) if self.clips else ()
+
     def __len__(self) -> int:
         return len(self.clips)
 
@@ -117,12 +122,14 @@ class Collate:
     Args:
         samples: Length of a waveform.
         names: Of the texts that each clip has.
+        columns: Names of its further columns.
         kept: What frozen encoders have made of the split.
         may_be_empty: Let a batch of which nothing could be read have no clips.
     """
 
     samples: int
     names: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     kept: SplitFeatures = field(default_factory=SplitFeatures)
     may_be_empty: bool = False
 
@@ -145,6 +152,9 @@ class Collate:
             label=torch.tensor([clip.label for clip in clips], dtype=torch.int64),
             rating=torch.tensor([clip.rating for clip in clips], dtype=torch.float32).reshape(len(clips), 3),
             texts={name: self._column([clip.texts[name] for clip in clips]) for name in self.names},
+            columns={
+                name: torch.tensor([clip.columns[name] for clip in clips], dtype=torch.float32) for name in self.columns
+            },
             features={encoder: torch.from_numpy(rows[indices]) for encoder, rows in self.kept.clips.items()},
             id=[clip.id for clip in clips],
             corpus=[clip.corpus for clip in clips],

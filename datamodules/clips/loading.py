@@ -61,7 +61,9 @@ def clip_loader(
         batch_sampler=batches,
         num_workers=workers,
         worker_init_fn=stop_signals.ignore,
-        collate_fn=Collate(clips.form.samples, clips.text_names, clips.kept, may_be_empty=not training),
+        collate_fn=Collate(
+            clips.form.samples, clips.text_names, clips.column_names, clips.kept, may_be_empty=not training
+        ),
         persistent_workers=training and workers > 0,
         pin_memory=pin_memory,
     )

@@ -24,9 +24,12 @@ class Clip:
     recording: Recording
     sha256: str
     texts: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, float] = field(default_factory=dict)
 
 
-def clips_of(rows: pd.DataFrame, texts: pd.DataFrame, manifest: str, corpus: str) -> list[Clip]:
+def clips_of(
+    rows: pd.DataFrame, texts: pd.DataFrame, manifest: str, corpus: str, numbers: pd.DataFrame | None = None
+) -> list[Clip]:
     """One clip for each row, in order.
 
     Args:
@@ -34,8 +37,10 @@ def clips_of(rows: pd.DataFrame, texts: pd.DataFrame, manifest: str, corpus: str
         texts: What is written about rows, by the rows' index, a column for each name; empty where nothing is.
         manifest: The manifest's name, for messages about a clip.
         corpus: The corpus of rows that name none.
+        numbers: What `numbers_of` made of further columns, by the rows' index.
     """
     written = _records(texts.loc[rows.index]) if len(texts.columns) and len(texts) else [{}] * len(rows)
+    further = [{}] * len(rows) if numbers is None else _records(numbers.loc[rows.index])
     return [
         Clip(
             id=row["id"],
@@ -52,9 +57,41 @@ def clips_of(rows: pd.DataFrame, texts: pd.DataFrame, manifest: str, corpus: str
             ),
             sha256=row.get("sha256", ""),
             texts=each,
+            columns=columns,
         )
-        for line, row, each in zip(rows.index, _records(rows), written, strict=True)
+        for line, row, each, columns in zip(rows.index, _records(rows), written, further, strict=True)
     ]
+
+
+def numbers_of(rows: pd.DataFrame, columns: Sequence[str], manifest: object) -> pd.DataFrame:
+    """Columns of a manifest as numbers, for losses that compare clips by them.
+
+    A column of numbers stays as it is. In any other, each value is its place among the column's values in alphabetical
+    order, so that equal numbers are equal values. An empty cell is NaN.
+
+    Raises:
+        DataError: If there is no such column.
+
+    >>> rows = pd.DataFrame({"room": ["studio", "office", ""], "tension": ["3.5", "", "1"]})
+    >>> numbers_of(rows, ["room", "tension"], "m.csv")
+       room  tension
+    0   1.0      3.5
+    1   0.0      NaN
+    2   NaN      1.0
+    """
+    found = {}
+    for column in columns:
+        if column not in rows:
+            raise DataError(
+                f"{manifest}: has no column {column!r}, which data.columns names; it has {', '.join(map(str, rows))}"
+            )
+        cells = rows[column].where(rows[column] != "", None)
+        number = pd.to_numeric(cells, errors="coerce").astype(float)
+        if number.isna().sum() > cells.isna().sum():
+            place = pd.Series(pd.factorize(cells, sort=True)[0], rows.index).astype(float)
+            number = place.where(place >= 0)
+        found[column] = number
+    return pd.DataFrame(found, index=rows.index)
 
 
 def require_filled(rows: pd.DataFrame, columns: Sequence[str], manifest: object) -> None:

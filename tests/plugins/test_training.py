@@ -56,6 +56,20 @@ def test_a_loss_on_a_further_text_asks_for_it(lab, mylab, capsys) -> None:
     )
 
 
+def test_a_loss_on_a_further_column(lab, mylab) -> None:
+    run = lab.pretrain("within_speaker", f"--config={mylab / 'column_loss.yaml'}")
+    assert pd.read_csv(run / "metrics.csv")["train/loss"].dropna().between(0.1, 10).all()
+
+
+def test_a_loss_on_a_further_column_asks_for_it(lab, mylab, capsys) -> None:
+    with pytest.raises(AssertionError):
+        lab.pretrain("no_column", f"--config={mylab / 'column_loss.yaml'}", "--data.columns=[]")
+    assert "the loss needs the column speaker of each clip; add it to data.columns" in capsys.readouterr().err
+    with pytest.raises(AssertionError):
+        lab.pretrain("no_such_column", f"--config={mylab / 'column_loss.yaml'}", "--data.columns=[hall]")
+    assert "has no column 'hall', which data.columns names" in capsys.readouterr().err
+
+
 def test_a_stage_of_ones_own_starts_from_another_and_says_whom_it_heard(lab) -> None:
     before, after = (Checkpoint.open(run / "best.ckpt") for run in (lab.clap, lab.probe))
     assert after.stage == "mylab.probe.FewShotProbe"
@@ -66,3 +80,17 @@ def test_a_stage_of_ones_own_starts_from_another_and_says_whom_it_heard(lab) -> 
     assert all(torch.equal(tensor, weights[name]) for name, tensor in before.content["state_dict"].items())
     losses = pd.read_csv(lab.probe / "metrics.csv")["train/loss"].dropna()
     assert losses.iloc[-1] < losses.iloc[0]
+
+
+def test_nobody_is_tested_whom_data_of_ones_own_have_trained_on(lab, mylab, capsys) -> None:
+    run = lab.stage(
+        "fit", "probe_of_other_speakers", f"--config={mylab / 'probe.yaml'}",
+        f"--model.init_from={lab.clap / 'best.ckpt'}", f"--data.manifest={lab.manifest}", "--data.split.fold=1",
+        "--data.audio.seconds=1.2", "--trainer.max_epochs=1",
+    )  # fmt: skip
+    before, after = (Checkpoint.open(each / "best.ckpt") for each in (lab.clap, run))
+    assert after.training_speakers > before.training_speakers
+    capsys.readouterr()
+    with pytest.raises(AssertionError):
+        lab.test("refused", run)
+    assert "of the speakers to be tested" in capsys.readouterr().err
