@@ -8,7 +8,7 @@ import pandas as pd
 class CaptionSource(ABC):
     """Turns rows of a manifest into texts: pure, so that the same rows give the same texts everywhere.
 
-    A row has the columns of the manifest (`datamodules.manifest.reading.COLUMNS`; text is "" and a number NaN where the
+    A row has the columns of the manifest (`datamodules.manifest.columns.COLUMNS`; text is "" and a number NaN where the
     cell is empty), ``file`` (absolute path), and ``label``, the class in the label set of the data: a canonical noun,
     such as ``anger``, or "" where the clip has none.
     """

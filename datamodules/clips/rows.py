@@ -9,7 +9,7 @@ import pandas as pd
 
 from datamodules.audio.reading import Recording
 from datamodules.errors import DataError
-from datamodules.manifest.checks import RATINGS
+from datamodules.manifest.columns import RATINGS
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,9 @@ from datamodules.clips.rows import odd_sounds, require_filled
 from datamodules.errors import DataError, naming
 from datamodules.labels import LabelSet
 from datamodules.manifest.checks import find_files
-from datamodules.manifest.folds import assign_fold, select_split
 from datamodules.manifest.leakage import check_disjoint
-from datamodules.manifest.reading import read_manifest
-from datamodules.manifest.selection import require_classes, select_labeled
-from datamodules.manifest.whereabouts import require_manifest
+from datamodules.manifest.reading import read_manifest, require_manifest
+from datamodules.manifest.split import assign_fold, require_classes, select_labeled, select_split
 
 
 @dataclass(frozen=True)

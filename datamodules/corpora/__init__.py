@@ -4,14 +4,20 @@ A module holds ``CORPUS``, and the reader that it names: a function that turns t
 rows. A reader reads names and tables, never audio.
 """
 
-from collections.abc import Callable, Mapping
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from pkgutil import iter_modules
 
 from datamodules.errors import DataError
 from datamodules.labels import LabelSet, did_you_mean, nearest
+
+logger = logging.getLogger(__name__)
 
 Row = dict[str, object]
 
@@ -46,12 +52,12 @@ class Corpus:
 
 
 def corpus_names() -> list[str]:
-    """Names of the modules beside this one, in alphabetical order; none of them is imported."""
+    """List the modules beside this one, in alphabetical order, without importing them."""
     return sorted(module.name for module in iter_modules(__path__))
 
 
 def find_corpus(name: str) -> Corpus:
-    """The corpus of a module beside this one, or of a module from elsewhere, such as ``mylab.mycorpus``.
+    """Import the corpus of a module beside this one, or of a module from elsewhere, such as ``mylab.mycorpus``.
 
     Raises:
         DataError: If there is no such module, or it holds no ``CORPUS``.
@@ -70,3 +76,69 @@ def find_corpus(name: str) -> Corpus:
     if not isinstance(corpus, Corpus):
         raise DataError(f"the module {module} holds no corpus; expected CORPUS = datamodules.corpora.Corpus(...) in it")
     return corpus
+
+
+def prepare_command(manifest: Path) -> str:
+    """Compose the command that makes a manifest, whose folder is named as the corpus."""
+    name = manifest.parent.name
+    if name not in corpus_names():
+        source = "table my.csv"
+    elif find_corpus(name).rows is None:
+        source = name
+    else:
+        source = f"{name} ROOT"
+    return f"lightning-cli prepare {source} --out {manifest}"
+
+
+def find_clips(root: Path, pattern: str, expected: str) -> list[tuple[Path, dict[str, str]]]:
+    """Find the recordings under a folder whose names follow the corpus's scheme.
+
+    Args:
+        root: Folder of the corpus, or any folder above it.
+        pattern: Regular expression with named groups for the whole file name without its ending; case is ignored.
+        expected: The published layout in words, for the message.
+
+    Returns:
+        Path and named groups of each recording, sorted by name. Recordings with other names are logged as left out.
+
+    Raises:
+        DataError: If there is no such folder, no such recording in it, or the same recording twice.
+    """
+    root = Path(os.path.abspath(root))
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; expected {expected}")
+    files = sorted(_wav_files(root), key=lambda path: (path.stem, path))
+    clips: list[tuple[Path, dict[str, str]]] = []
+    others: list[str] = []
+    for path in files:
+        match = re.fullmatch(pattern, path.stem, re.IGNORECASE)
+        if match:
+            clips.append((path, match.groupdict()))
+        else:
+            others.append(path.name)
+    if not clips:
+        entries = sorted(entry.name + "/" * entry.is_dir() for entry in root.iterdir())
+        raise DataError(
+            f"{root}: expected {expected}; found {len(files)} wav files, none so named, in a folder holding "
+            f"{_first_five(entries) or 'nothing'}"
+        )
+    for (first, _), (second, _) in pairwise(clips):
+        if first.stem == second.stem:
+            raise DataError(f"{root}: the same clip twice, {first} and {second}; name the folder that holds one copy")
+    if others:
+        logger.warning(
+            "%s: %d wav files are left out, because their names are others: %s", root, len(others), _first_five(others)
+        )
+    return clips
+
+
+def _wav_files(root: Path) -> Iterator[Path]:
+    for folder, _, names in os.walk(root):
+        for name in names:
+            # Names that begin with a dot are the traces of a Mac's archives.
+            if name.lower().endswith(".wav") and not name.startswith("."):
+                yield Path(folder, name)
+
+
+def _first_five(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

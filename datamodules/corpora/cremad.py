@@ -3,9 +3,8 @@
 import csv
 from pathlib import Path
 
-from datamodules.corpora import Corpus, Row
+from datamodules.corpora import Corpus, Row, find_clips
 from datamodules.labels import LABEL_SETS
-from datamodules.manifest.layout import find_clips
 
 EMOTIONS = {
     "ANG": "anger",

@@ -9,11 +9,10 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from datamodules.corpora import Corpus, Row
+from datamodules.corpora import Corpus, Row, find_clips
 from datamodules.errors import DataError
 from datamodules.labels import LABEL_SETS
-from datamodules.manifest.checks import RATINGS
-from datamodules.manifest.layout import find_clips
+from datamodules.manifest.columns import RATINGS
 
 logger = logging.getLogger(__name__)
 

@@ -11,10 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from datamodules.corpora import Corpus, Row
+from datamodules.corpora import Corpus, Row, find_clips
 from datamodules.errors import DataError
 from datamodules.labels import LABEL_SETS
-from datamodules.manifest.layout import find_clips
 from datamodules.manifest.tables import read_table
 
 logger = logging.getLogger(__name__)

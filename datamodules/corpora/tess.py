@@ -6,9 +6,8 @@ one file spells its speaker OA instead of OAF. Clips are therefore told by file 
 
 from pathlib import Path
 
-from datamodules.corpora import Corpus, Row
+from datamodules.corpora import Corpus, Row, find_clips
 from datamodules.labels import LABEL_SETS
-from datamodules.manifest.layout import find_clips
 
 EMOTIONS = {
     "angry": "anger",

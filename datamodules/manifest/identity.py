@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from datamodules.manifest.checks import RATINGS
+from datamodules.manifest.columns import RATINGS
 
 
 def digest_of(lines: Iterable[object]) -> str:

@@ -1,5 +1,7 @@
-"""Parquet tables: what they are made of is looked at before they are decoded."""
+"""Parquet tables, whose columns and sizes are checked before they are decoded."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -9,15 +11,20 @@ import pyarrow.parquet as pq
 from pyarrow import types
 
 from datamodules.errors import DataError
-from datamodules.manifest.table_limits import BYTES, CELL, require_columns
+
+MAX_COLUMNS = 10_000
+MAX_CELL = 128 * 1024
+"""Letters of one cell."""
+MAX_BYTES = 4 * 1024**3
+"""Of a decoded file: some ten million clips."""
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
-    """Read a Parquet file; the index, named `line`, is the number of the row, from 1.
+    """Read a Parquet file; the index, named ``line``, is the number of the row, from 1.
 
     Raises:
-        DataError: no such file as Parquet writes it, columns that hold bytes, lists or structures, text that is not
-            UTF-8, or anything beyond `datamodules.manifest.table_limits`.
+        DataError: If it is no Parquet file, has columns of bytes, lists or structures, text that is not UTF-8, or more
+            of anything than a table of clips has.
     """
     try:
         table = _table(path)
@@ -32,6 +39,24 @@ def read_parquet(path: Path) -> pd.DataFrame:
     return rows
 
 
+def require_columns(names: Sequence[str], location: Path | str) -> None:
+    """Refuse a header with too many columns, a name twice, or a column without a name.
+
+    Args:
+        names: Of the columns, in order.
+        location: The table and perhaps the line, for the message.
+    """
+    if len(names) > MAX_COLUMNS:
+        raise DataError(
+            f"{location}: found {len(names)} columns, expected {MAX_COLUMNS} at most; is this a table of clips?"
+        )
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
+        raise DataError(f"{location}: column {repeated[0]!r} stands twice in the header; keep one of them")
+    if "" in names:
+        raise DataError(f"{location}: column {names.index('') + 1} has no name in the header")
+
+
 def _table(path: Path) -> pa.Table:
     with pq.ParquetFile(path) as file:
         schema = file.schema_arrow
@@ -44,45 +69,44 @@ def _table(path: Path) -> pa.Table:
     with pq.ParquetFile(path, read_dictionary=texts) as file:
         facts = file.metadata
         decoded = sum(facts.row_group(number).total_byte_size for number in range(facts.num_row_groups))
-        if max(decoded, 8 * facts.num_rows * facts.num_columns) > BYTES:
+        if max(decoded, 8 * facts.num_rows * facts.num_columns) > MAX_BYTES:
             raise DataError(
-                f"{path}: {facts.num_rows} rows of {facts.num_columns} columns, more than {BYTES} bytes when decoded; "
-                "is this a table of clips?"
+                f"{path}: {facts.num_rows} rows of {facts.num_columns} columns, more than {MAX_BYTES} bytes when "
+                "decoded; is this a table of clips?"
             )
         table = file.read(use_threads=False)
     table.validate(full=True)
-    left = BYTES
-    for place, name in enumerate(table.column_names):
-        column = table.column(place)
+    left = MAX_BYTES
+    for index, name in enumerate(table.column_names):
+        column = table.column(index)
         if types.is_dictionary(column.type):
             left -= _text_bytes(path, name, column)
             if left < 0:
-                raise DataError(f"{path}: its texts have more than {BYTES} bytes; is this a table of clips?")
-            table = table.set_column(place, name, column.cast(pa.large_string()))
+                raise DataError(f"{path}: its texts have more than {MAX_BYTES} bytes; is this a table of clips?")
+            table = table.set_column(index, name, column.cast(pa.large_string()))
         elif types.is_decimal(column.type):  # as DuckDB writes numbers
-            table = table.set_column(place, name, column.cast(pa.float64()))
+            table = table.set_column(index, name, column.cast(pa.float64()))
     return table.drop_columns([name for name in table.column_names if name.startswith("__index_level_")])
 
 
 def _text_bytes(path: Path, name: str, column: pa.ChunkedArray) -> int:
-    """Bytes of a column of texts when every row has its own copy."""
+    """Count the bytes of a column of texts when every row has its own copy."""
     total = 0
     for chunk in column.chunks:
         lengths = pc.binary_length(chunk.dictionary)
-        if (longest := pc.max(lengths).as_py() or 0) > CELL:
-            raise DataError(f"{path}: column {name!r} has a cell of {longest} bytes, expected {CELL} at most")
+        longest = pc.max(lengths).as_py() or 0
+        if longest > MAX_CELL:
+            raise DataError(f"{path}: column {name!r} has a cell of {longest} bytes, expected {MAX_CELL} at most")
         total += pc.sum(pc.cast(lengths.take(chunk.indices), pa.int64())).as_py() or 0
     return total
 
 
 def _is_plain(kind: pa.DataType) -> bool:
-    plain = (
-        *(types.is_integer, types.is_floating, types.is_decimal),
-        *(types.is_boolean, types.is_null, types.is_temporal),
-    )
-    return _is_text(kind) or any(is_kind(kind) for is_kind in plain)
+    number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
+    return bool(number or _is_text(kind) or types.is_boolean(kind) or types.is_null(kind) or types.is_temporal(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    kind = kind.value_type if types.is_dictionary(kind) else kind
+    if types.is_dictionary(kind):
+        kind = kind.value_type
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))

@@ -1,56 +1,34 @@
-"""The manifest: the one table that every corpus becomes, a row per clip."""
+"""Reading, checking and writing of manifests."""
 
 import os
-from collections.abc import Mapping, Sequence
+import posixpath
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from datamodules.corpora import prepare_command
 from datamodules.errors import DataError
 from datamodules.labels import nearest
 from datamodules.manifest.checks import check_rows, parse_numbers
-from datamodules.manifest.clip_names import default_ids
+from datamodules.manifest.columns import COLUMNS, NUMERIC, fold_columns
 from datamodules.manifest.tables import read_table, table_of, write_table
-
-COLUMNS: dict[str, str] = {
-    "id": "name of the clip, unique in the manifest; default: the file name without its ending, with its folders where "
-    "several files have that name",
-    "path": "audio file, relative to the manifest's folder, or absolute",
-    "start": "where the clip begins in its file, in seconds; empty: at the beginning",
-    "end": "where the clip ends in its file, in seconds; empty: at the end",
-    "duration": "length of the clip, in seconds",
-    "sample_rate": "of the file, in Hz",
-    "corpus": "name of the corpus",
-    "language": "ISO 639 code of the spoken language, such as de",
-    "speaker": "name of the speaker, unique within the corpus; empty: unknown",
-    "gender": "of the speaker: female, male, or empty",
-    "session": "recording session or dialogue",
-    "split": "train, dev, test, or empty",
-    "transcript": "what is said",
-    "emotion": "canonical noun of the vocabulary, such as anger; empty: not labelled",
-    "valence": "1 (negative) to 7 (positive); empty: not rated",
-    "arousal": "1 (calm) to 7 (excited); empty: not rated",
-    "dominance": "1 (weak) to 7 (strong); empty: not rated",
-    "soundscape": "acoustic surroundings, such as clean or babble",
-    "sha256": "of the audio file, 64 hexadecimal digits; empty: not computed",
-    "oddity": "what `prepare` heard: silent, constant, clipped or cancelled; empty: nothing odd",
-}
-NUMERIC = ("start", "end", "duration", "sample_rate", "valence", "arousal", "dominance")
 
 
 def read_manifest(path: Path, check_files: bool = True) -> pd.DataFrame:
     """Read a CSV or Parquet manifest and check everything in it.
 
     Args:
-        path: the manifest; its ending (.csv or .parquet) says which format.
-        check_files: also require every audio file to be there.
+        path: The manifest, .csv or .parquet.
+        check_files: Also require every audio file to be there.
 
     Returns:
-        What `check_manifest` returns. The index, named `line`, is the line of the CSV file on which a row begins (the
-        header is line 1), or the number of the row in a Parquet file.
+        What ``check_manifest`` returns. The index, named ``line``, is the line of the CSV file on which a row begins
+        (the header is line 1), or the number of the row in a Parquet file.
 
     Raises:
-        DataError: with the first five problems and how many there are in all.
+        DataError: With the first five problems and how many there are in all.
     """
     return check_manifest(read_table(path), path, check_files)
 
@@ -59,26 +37,26 @@ def check_manifest(cells: pd.DataFrame, path: Path, check_files: bool = True) ->
     """Check the cells of a manifest and give them their types.
 
     Args:
-        cells: the table as `read_table` returns it.
-        path: where it was read: paths are relative to its folder, and messages name it.
-        check_files: also require every audio file to be there.
+        cells: The table as ``read_table`` returns it.
+        path: Where it was read: paths are relative to its folder, and messages name it.
+        check_files: Also require every audio file to be there.
 
     Returns:
-        A copy in which text columns of `COLUMNS` hold str ("" where empty), numeric and `fold_<protocol>` columns float
-        (NaN where empty), and other columns are as they were; with `id` filled in where it was left out, and with
-        `file`, the absolute path.
+        A copy in which text columns of ``COLUMNS`` hold str ("" where empty), numeric and ``fold_<protocol>`` columns
+        float (NaN where empty), and other columns are as they were; with ``id`` filled in where it was left out, and
+        with ``file``, the absolute path.
 
     Raises:
-        DataError: with the first five problems and how many there are in all.
+        DataError: With the first five problems and how many there are in all.
     """
     path = Path(path)
     rows = cells.copy()
     _require_path(rows, path)
-    for name in [name for name in COLUMNS if name in rows and name not in NUMERIC]:
-        rows[name] = rows[name].astype("str").fillna("")
-    rows, problems = parse_numbers(
-        rows, [str(name) for name in rows if name in NUMERIC or str(name).startswith("fold_")]
-    )
+    for name in COLUMNS:
+        if name in rows and name not in NUMERIC:
+            rows[name] = rows[name].astype("str").fillna("")
+    numeric = [name for name in NUMERIC if name in rows]
+    rows, problems = parse_numbers(rows, [*numeric, *fold_columns(rows)])
     paths = rows["path"].tolist()
     named = rows["id"] if "id" in rows else pd.Series("", index=rows.index, dtype="str")
     rows["id"] = named.where(named != "", pd.Series(default_ids(paths), index=rows.index, dtype="str"))
@@ -93,16 +71,37 @@ def check_manifest(cells: pd.DataFrame, path: Path, check_files: bool = True) ->
     return rows
 
 
-def write_manifest(rows: pd.DataFrame | Sequence[Mapping[str, object]], path: Path) -> None:
-    """Write a manifest at once or not at all: columns in the order of `COLUMNS`, then the others.
-
-    Args:
-        rows: a table, or a mapping per row. Where it has `file`, the absolute path, `path` is made from that: relative
-            to the folder of the new manifest, unless it was absolute.
-        path: the manifest; its ending (.csv or .parquet) says which format.
+def require_manifest(path: Path) -> None:
+    """Refuse a manifest that is no file.
 
     Raises:
-        DataError: there are no rows, or a cell cannot be written.
+        DataError: With the tables in it, if it is a folder, or with the command that makes it.
+    """
+    if path.is_dir():
+        tables = sorted(file for ending in ("csv", "parquet") for file in path.glob(f"*.{ending}"))
+        if tables:
+            remedy = f"name the table in it: {' or '.join(map(str, tables[:3]))}"
+        else:  # recordings alone have to be listed in a table first
+            remedy = (
+                "expected a table of clips: write a CSV with the column path, a row per recording, and check it by "
+                f"lightning-cli prepare table my.csv --out {path / 'manifest.csv'}"
+            )
+        raise DataError(f"data.init_args.manifest: {path} is a folder; {remedy}")
+    if not path.is_file():
+        looked = "" if path.is_absolute() else f" (looked for {path.absolute()})"
+        raise DataError(f"data.init_args.manifest: {path} is not there{looked}; make it: {prepare_command(path)}")
+
+
+def write_manifest(rows: pd.DataFrame | Sequence[Mapping[str, object]], path: Path) -> None:
+    """Write a manifest at once or not at all: columns in the order of ``COLUMNS``, then the others.
+
+    Args:
+        rows: A table, or a mapping per row. Where it has ``file``, the absolute path, ``path`` is made from that:
+            relative to the folder of the new manifest, unless it was absolute.
+        path: The manifest, .csv or .parquet.
+
+    Raises:
+        DataError: If there are no rows, or a cell cannot be written.
     """
     path = Path(path)
     table = rows.copy() if isinstance(rows, pd.DataFrame) else table_of(rows)
@@ -116,11 +115,39 @@ def write_manifest(rows: pd.DataFrame | Sequence[Mapping[str, object]], path: Pa
             for text, file in zip(given, table["file"], strict=True)
         ]
         table = table.drop(columns="file")
-    for name in table:
-        if name == "sample_rate" or str(name).startswith("fold_"):
+    for name in ("sample_rate", *fold_columns(table)):
+        if name in table:
             table[name] = table[name].astype("Int64")
     first = [name for name in COLUMNS if name in table]
-    write_table(table[[*first, *(name for name in table if name not in COLUMNS)]], path)
+    others = [name for name in table if name not in COLUMNS]
+    write_table(table[[*first, *others]], path)
+
+
+def default_ids(paths: Sequence[str]) -> list[str]:
+    """Name each clip by its file, without its ending, as long as no other file has that name.
+
+    Files of one name in several folders (``angry/001.wav``, ``happy/001.wav``) are named with their folders, and files
+    that differ in nothing but their endings with those, too. Folders that all absolute paths have in common are left
+    out: they tell of a corpus's location, not of a clip. Clips of one and the same file share its name.
+    """
+    slashed = [posixpath.normpath(path.replace("\\", "/")) if path else "" for path in paths]
+    folders = {posixpath.dirname(path) for path in slashed if posixpath.isabs(path)}
+    common = posixpath.join(posixpath.commonpath(folders), "") if folders else ""
+    namings: tuple[Callable[[str], str], ...] = (
+        lambda path: os.path.splitext(os.path.basename(path))[0],
+        lambda path: os.path.splitext(path.removeprefix(common))[0],
+        lambda path: path.removeprefix(common),
+        lambda path: path,
+    )
+    names: dict[str, str] = {}
+    unnamed = list(dict.fromkeys(slashed))
+    for naming in namings:
+        same_name: defaultdict[str, list[str]] = defaultdict(list)
+        for path in unnamed:
+            same_name[naming(path)].append(path)
+            names[path] = naming(path)
+        unnamed = [path for together in same_name.values() if len(together) > 1 for path in together]
+    return [names[path] for path in slashed]
 
 
 def _require_path(rows: pd.DataFrame, path: Path) -> None:

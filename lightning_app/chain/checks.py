@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from datamodules.manifest.whereabouts import making
+from datamodules.corpora import prepare_command
 from lightning_app.chain.matrix import Run
 from lightning_app.chain.plan import PlannedRun
 from lightning_app.config.files import is_file
@@ -58,5 +58,5 @@ def _outputs(run: Run) -> Iterator[Path]:
 
 
 def _absence(name: str, title: str, key: str) -> str:
-    make = f": {making(Path(name))}" if key == "data.manifest" else ""
+    make = f": {prepare_command(Path(name))}" if key == "data.manifest" else ""
     return f"stage {title}: {key}: {name} is not there, and no stage of this chain makes it{make}"

@@ -5,45 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datamodules.errors import DataError
-from datamodules.manifest.balance import deal
-from datamodules.manifest.folds import assign_fold, random_folds, select_split, speaker_folds, speaker_keys
+from datamodules.manifest.folds import deal, random_folds, speaker_folds, speaker_keys
 
 
 def rows_of(speakers, **columns):
     return pd.DataFrame({"id": [f"c{n}" for n in range(len(speakers))], "speaker": speakers, **columns})
-
-
-def test_select_split_names_what_there_is():
-    rows = rows_of(["a", "b", "c"], split=["train", "train", ""])
-    assert list(select_split(rows, "train")["id"]) == ["c0", "c1"]
-    with pytest.raises(DataError, match=r"no row is 'test' \(found: empty 1, train 2\)"):
-        select_split(rows, "test")
-    with pytest.raises(DataError, match="no such column"):
-        select_split(rows.drop(columns="split"), "test")
-
-
-def test_assign_fold_partitions_the_rows():
-    rows = rows_of(list("abcdef"), fold_speaker=[0.0, 1.0, 2.0, 0.0, 2.0, None])
-    split = assign_fold(rows, "speaker", 2, "next")["split"]
-    assert list(split) == ["dev", "train", "test", "dev", "test", ""]
-    assert list(assign_fold(rows, "speaker", 0)["split"]) == ["test", "train", "train", "test", "train", ""]
-    assert "split" not in rows
-
-
-@pytest.mark.parametrize(
-    ("protocol", "fold", "dev", "words"),
-    [
-        ("session", 0, None, "fold columns in this manifest: fold_speaker, fold_one"),
-        ("speaker", 2, None, "found no fold 2, expected one of 0, 1"),
-        ("speaker", -1, None, "found no fold -1"),
-        ("speaker", 0, "next", r"nothing remains for training; leave out the dev fold"),
-        ("one", 0, None, "nothing remains for training; choose another protocol"),
-    ],
-)
-def test_assign_fold_refuses(protocol, fold, dev, words):
-    rows = rows_of(list("abc"), fold_speaker=[0.0, 1.0, 1.0], fold_one=[0.0, 0.0, 0.0])
-    with pytest.raises(DataError, match=words):
-        assign_fold(rows, protocol, fold, dev)
 
 
 def test_speaker_folds_from_groups():

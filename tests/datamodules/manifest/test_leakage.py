@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datamodules.errors import DataError
-from datamodules.manifest.folds import assign_fold, speaker_folds
+from datamodules.manifest.folds import speaker_folds
 from datamodules.manifest.leakage import check_disjoint
+from datamodules.manifest.split import assign_fold
 
 MANIFEST = Path("m.csv")
 

@@ -17,7 +17,8 @@ from datamodules.audio.reading import AudioFormat, Recording, read_crop
 from datamodules.errors import DataError
 from datamodules.labels import EMOTIONS
 from datamodules.manifest import parquet_table
-from datamodules.manifest.reading import COLUMNS, read_manifest, write_manifest
+from datamodules.manifest.columns import COLUMNS
+from datamodules.manifest.reading import read_manifest, write_manifest
 
 
 @pytest.fixture
@@ -296,7 +297,7 @@ def test_parquet_that_is_small_and_decodes_to_very_much(folder, monkeypatch):
     assert "its texts have more than 4294967296 bytes" in refusal(folder / "m.parquet")
     pq.write_table(pa.table({"path": ["a.wav"], "transcript": ["x" * 200_000]}), folder / "m.parquet")
     assert "column 'transcript' has a cell of 200000 bytes" in refusal(folder / "m.parquet")
-    monkeypatch.setattr(parquet_table, "BYTES", 1_000_000)
+    monkeypatch.setattr(parquet_table, "MAX_BYTES", 1_000_000)
     numbers = np.zeros(100_000, np.int8)
     pq.write_table(pa.table({"path": numbers, "start": numbers}), folder / "m.parquet")
     assert "m.parquet: 100000 rows of 2 columns, more than" in refusal(folder / "m.parquet")
@@ -313,7 +314,7 @@ def test_tables_that_are_no_tables_of_clips_are_refused_at_once(folder):
     assert "found 200000 columns, expected 10000 at most" in refusal(write(folder, "x," * 199_999 + "x\n"))
     assert "found 1000001 columns" in refusal(write(folder, "x," * 1_000_000 + "x\n"))
     assert "manifest.csv:2: a cell has more than 131072 letters" in refusal(write(folder, "path\n" + "x" * 200_000))
-    assert "manifest.csv:2: the line has 4194304 letters" in refusal(write(folder, "path\n" + "x" * 5_000_000))
+    assert "manifest.csv:2: the line has 4194304 bytes" in refusal(write(folder, "path\n" + "x" * 5_000_000))
     assert "a cell has more than" in refusal(write(folder, 'path\n"' + "x\n" * 100_000))
     pd.DataFrame({f"c{place}": ["x"] for place in range(10_001)}).to_parquet(folder / "m.parquet")
     assert "found 10001 columns" in refusal(folder / "m.parquet")

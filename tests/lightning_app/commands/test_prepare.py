@@ -319,9 +319,8 @@ def test_the_real_demo_fits_the_manifest(tmp_path):
 LAB = """\
 from pathlib import Path
 
-from datamodules.corpora import Corpus, Row
+from datamodules.corpora import Corpus, Row, find_clips
 from datamodules.labels import LabelSet
-from datamodules.manifest.layout import find_clips
 
 
 def read_rows(root: Path) -> list[Row]:
