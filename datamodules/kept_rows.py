@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lightning.pytorch.utilities import rank_zero_warn
 from numpy.typing import NDArray
 
 from datamodules.files import replacing
@@ -88,7 +87,7 @@ class KeptRows:
                 self._known.add(self._publish(self.folder, shard))
             except OSError as error:
                 self.writable = False
-                rank_zero_warn(f"{self.folder}: cannot be written ({error}); features are held in memory instead")
+                warnings.warn(f"{self.folder}: cannot be written ({error}); held in memory instead", stacklevel=2)
 
     def _take_in(self, shard: NDArray[np.void]) -> None:
         width, kind = shard.dtype["feature"].shape[0], shard.dtype["feature"].base

@@ -5,8 +5,7 @@ import warnings
 from functools import cache
 from typing import Any
 
-from datamodules.acoustics.extras import version_of
-from datamodules.acoustics.measures import Acoustics, Wave
+from datamodules.acoustics.base import Acoustics, Wave, version_of
 
 _LICENCE = "audEERING research licence: for research only, commercial use needs a licence from audEERING"
 _PITCH = "F0semitoneFrom27.5Hz_sma3nz"
@@ -43,12 +42,12 @@ class Egemaps(Acoustics):
         return f"2-{version_of('opensmile', 'opensmile', _LICENCE)}"
 
     def announce(self) -> None:
-        _say_licence()
+        _print_licence()
 
     def measure(self, wave: Wave, sample_rate: int) -> dict[str, float]:
         extractor = _extractor()
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Segment too short")  # the NaN says it
+            warnings.filterwarnings("ignore", "Segment too short")  # NaN stands for it
             found = extractor.process_signal(wave, sample_rate).iloc[0].astype(float).to_dict()
         measured = dict.fromkeys(self.columns, float("nan")) | {"duration": len(wave) / sample_rate}
         measured["intensity_std"] = found["loudness_sma3_stddevNorm"]
@@ -72,5 +71,5 @@ def _extractor() -> Any:
 
 
 @cache
-def _say_licence() -> None:
+def _print_licence() -> None:
     print(f"openSMILE (eGeMAPS): {_LICENCE}", file=sys.stderr)

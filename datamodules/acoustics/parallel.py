@@ -1,4 +1,4 @@
-"""Every clip of a table measured: in processes side by side, and each clip once."""
+"""Measurement of the clips of a table, in several processes, each clip once."""
 
 import math
 import multiprocessing
@@ -14,7 +14,7 @@ import pandas as pd
 import soundfile
 
 from datamodules import stop_signals
-from datamodules.acoustics.measures import Acoustics
+from datamodules.acoustics.base import Acoustics
 from datamodules.audio.reading import AudioFormat, Recording, read_crop
 from datamodules.cache import cache_folder, key_of
 from datamodules.errors import DataError
@@ -25,7 +25,7 @@ SAMPLE_RATE = 16_000
 """All clips are measured at this rate in Hz, so that the rate of a recording says nothing about its voice."""
 
 LONGEST = 60.0
-"""Seconds of a clip that are measured; the rest of a longer one does not count."""
+"""Seconds of a clip that are measured; the rest of a longer one is ignored."""
 
 _CHUNK = 16  # clips of one message between processes
 _KEPT = 512  # clips after which what was measured goes to disk
@@ -34,10 +34,12 @@ Clip = tuple[str, float, float]
 
 
 def kept_measurements(acoustics: Acoustics) -> KeptRows:
-    """What was measured before: a row of ``acoustics.columns`` for each clip."""
-    folder, columns = cache_folder(), key_of(list(acoustics.columns)).hex()[:8]
-    about = {"what": "acoustic measurements of clips; may be deleted", "columns": list(acoustics.columns)}
-    return KeptRows(folder and folder / "acoustics" / f"{acoustics.name}-{acoustics.version}-{columns}", about)
+    """Open the cache of measurements: a row of ``acoustics.columns`` for each clip."""
+    columns = list(acoustics.columns)
+    name = f"{acoustics.name}-{acoustics.version}-{key_of(columns).hex()[:8]}"
+    cache = cache_folder()
+    about = {"what": "acoustic measurements of clips; may be deleted", "columns": columns}
+    return KeptRows(cache / "acoustics" / name if cache else None, about)
 
 
 def measure_clips(
@@ -46,11 +48,11 @@ def measure_clips(
     """Measure clips.
 
     Args:
-        acoustics: Who measures.
+        acoustics: The implementation.
         rows: A manifest's rows, with ``file``, the absolute path; ``start``, ``end`` and ``sha256`` are used where
-            they are there.
+            present.
         workers: Processes; None takes one per core, 0 measures in this process (unless `acoustics` is isolated).
-        cache: Numbers known already; None opens the one on disk.
+        cache: Measurements of before; None opens those on disk.
 
     Returns:
         A table with the index of `rows` and the columns of `acoustics`.
@@ -63,9 +65,9 @@ def measure_clips(
     cache = kept_measurements(acoustics) if cache is None else cache
     _require_unchanged(rows)
     clips = [_clip(row) for row in rows.to_dict("records")]
-    hashes = rows["sha256"].tolist() if "sha256" in rows else [""] * len(rows)
-    keys = [_key(clip, str(sha256 or "")) for clip, sha256 in zip(clips, hashes, strict=True)]
-    missing = {keys[place]: clips[place] for place in cache.missing(keys)}
+    hashes = rows["sha256"].fillna("").tolist() if "sha256" in rows else [""] * len(rows)
+    keys = [_key(clip, sha256) for clip, sha256 in zip(clips, hashes, strict=True)]
+    missing = {keys[index]: clips[index] for index in cache.missing(keys)}
     if missing:
         acoustics.announce()
         _measure_missing(acoustics, missing, _processes(acoustics, workers, len(missing)), cache)
@@ -74,7 +76,9 @@ def measure_clips(
 
 
 def _require_unchanged(rows: pd.DataFrame) -> None:
-    if "sha256" not in rows or (folder := cache_folder()) is None:
+    """Refuse recordings whose content is not what the manifest says, where there is a cache of their hashes."""
+    folder = cache_folder()
+    if "sha256" not in rows or folder is None:
         return
     hashes = zip(rows["file"].tolist(), rows["sha256"].fillna("").tolist(), strict=True)
     changed = Contents(folder).changed({file: sha256 for file, sha256 in hashes if sha256})
@@ -103,7 +107,7 @@ def _measure_missing(acoustics: Acoustics, missing: Mapping[bytes, Clip], proces
 
 
 def _outcomes(acoustics: Acoustics, clips: list[Clip], processes: int) -> Iterator[dict[str, float] | str]:
-    """What is measured in each clip, or what is wrong with it, in order."""
+    """Yield each clip's measurements, or an error message, in order."""
     chunks = [clips[start : start + _CHUNK] for start in range(0, len(clips), _CHUNK)]
     if processes == 0:
         for chunk in chunks:
@@ -143,7 +147,7 @@ def _clip(row: Mapping[Any, Any]) -> Clip:
 
 
 def _key(clip: Clip, sha256: str) -> bytes:
-    """What tells a clip from all others; a file without a hash is known by its path, size and time of change."""
+    """Return the cache key of a clip; path, size and time of change stand in for the hash of a file without one."""
     file, start, end = clip
     if not sha256:
         try:
@@ -156,7 +160,7 @@ def _key(clip: Clip, sha256: str) -> bytes:
 
 @cache
 def _reading() -> str:
-    """What decides, besides the clip, which samples are measured."""
+    """Name the settings and libraries that decide which samples of a clip are measured."""
     return f"{SAMPLE_RATE} Hz, {LONGEST} s, soxr {version('soxr')}, libsndfile {soundfile.__libsndfile_version__}"
 
 

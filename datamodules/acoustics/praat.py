@@ -1,16 +1,19 @@
-"""Praat's measurements, in processes of their own."""
+"""Acoustic measurements by Praat, in worker processes."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.acoustics.extras import version_of
-from datamodules.acoustics.measures import REFERENCE_HZ, Acoustics, Wave
+from datamodules.acoustics.base import REFERENCE_HZ, Acoustics, Wave, version_of
 
-_FLOOR, _CEILING = 60.0, 600.0
-# Praat's own defaults for what counts as two neighbouring periods.
-_SHORTEST, _LONGEST, _PERIOD_FACTOR, _AMPLITUDE_FACTOR = 0.0001, 0.02, 1.3, 1.6
+_FLOOR = 60.0  # Hz
+_CEILING = 600.0
+# Praat's own defaults for what counts as two neighbouring periods: seconds, and the largest ratio of the two.
+_SHORTEST = 0.0001
+_LONGEST = 0.02
+_PERIOD_FACTOR = 1.3
+_AMPLITUDE_FACTOR = 1.6
 _LEAST_SECONDS = 0.12  # Praat's intensity needs 6.4 periods of the lowest pitch
 
 
@@ -18,8 +21,8 @@ class Praat(Acoustics):
     """Pitch, intensity in dB relative to 20 micropascal, jitter and shimmer as Praat measures them.
 
     Jitter and shimmer are "local": the mean is Praat's number, the standard deviation that of the same differences.
-    Needs praat-parselmouth, which is under GPL-3.0 and therefore is imported in worker processes alone, which hand
-    back numbers.
+    Needs praat-parselmouth, which is under GPL-3.0 and therefore imported in worker processes only; they return
+    numbers.
 
     Reference: Boersma and Weenink, "Praat: doing phonetics by computer".
     """
@@ -69,31 +72,35 @@ def _version() -> str:
 
 
 def _jitters(pulses: Any, call: Any) -> NDArray[np.float64]:
-    """Difference of each two neighbouring periods, relative to the mean period."""
+    """Return the differences of neighbouring periods, relative to the mean period."""
     count = call(pulses, "Get number of points")
-    periods = np.diff([call(pulses, "Get time from index", place + 1) for place in range(count)])
+    periods = np.diff([call(pulses, "Get time from index", index + 1) for index in range(count)])
     good = (periods >= _SHORTEST) & (periods <= _LONGEST)
     if not good.any():
         return np.empty(0)
-    first, second = periods[:-1], periods[1:]
+    first = periods[:-1]
+    second = periods[1:]
     neighbours = good[:-1] & good[1:] & (np.maximum(first / second, second / first) <= _PERIOD_FACTOR)
     differences: NDArray[np.float64] = np.abs(second - first)[neighbours] / periods[good].mean()
     return differences
 
 
 def _shimmers(sound: Any, pulses: Any, call: Any) -> NDArray[np.float64]:
-    """Difference of each two neighbouring periods' amplitudes, in dB."""
+    """Return the differences of neighbouring periods' amplitudes, in dB."""
     if call(pulses, "Get number of points") < 3:
         return np.empty(0)
     tier = call([sound, pulses], "To AmplitudeTier (period)", 0, 0, _SHORTEST, _LONGEST, _PERIOD_FACTOR)
     if call(tier, "Get number of points") < 2:
         return np.empty(0)
     times, amplitudes = call(call(tier, "Down to TableOfReal"), "To Matrix").values.T
-    apart, ratio = np.diff(times), amplitudes[1:] / amplitudes[:-1]
+    apart = np.diff(times)
+    ratio = amplitudes[1:] / amplitudes[:-1]
     neighbours = (apart >= _SHORTEST) & (apart <= _LONGEST) & (np.maximum(ratio, 1.0 / ratio) <= _AMPLITUDE_FACTOR)
     differences: NDArray[np.float64] = 20.0 * np.abs(np.log10(ratio[neighbours]))
     return differences
 
 
 def _mean_and_std(values: NDArray[np.float64]) -> tuple[float, float]:
-    return (float(values.mean()), float(values.std())) if values.size else (float("nan"), float("nan"))
+    if not values.size:
+        return float("nan"), float("nan")
+    return float(values.mean()), float(values.std())

@@ -10,7 +10,7 @@ from typing import Literal
 import pandas as pd
 
 from datamodules.acoustics.autocorrelation import AutocorrelationAcoustics
-from datamodules.acoustics.measures import Acoustics
+from datamodules.acoustics.base import Acoustics
 from datamodules.captions.quantities import Quantities, require_texts
 from datamodules.captions.source import CaptionSource
 from datamodules.captions.wording import ACOUSTIC, DEGREE, EMOTION, GENDER, RATING

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from datamodules.acoustics.measures import Acoustics
+from datamodules.acoustics.base import Acoustics
 from datamodules.acoustics.parallel import kept_measurements, measure_clips
 from datamodules.captions.bins import Bins
 from datamodules.errors import DataError

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from datamodules.acoustics.autocorrelation import AutocorrelationAcoustics
-from datamodules.acoustics.measures import Acoustics
+from datamodules.acoustics.base import Acoustics
 from datamodules.captions.quantities import SPOKEN_RATINGS, Quantities, require_texts
 from datamodules.captions.source import CaptionSource
 from datamodules.labels import EMOTIONS

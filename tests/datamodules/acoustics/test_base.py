@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from datamodules.acoustics import Acoustics, AutocorrelationAcoustics, Egemaps, MissingExtra, Praat
-from datamodules.acoustics.measures import COLUMNS, REFERENCE_HZ
+from datamodules.acoustics.base import COLUMNS, REFERENCE_HZ
 
 RATE = 16_000
 
@@ -134,10 +134,10 @@ def test_neither_package_is_imported_before_it_measures():
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_the_research_licence_is_said_once(capfd):
+def test_the_research_licence_is_printed_once(capfd):
     from datamodules.acoustics import egemaps
 
-    egemaps._say_licence.cache_clear()
+    egemaps._print_licence.cache_clear()
     Egemaps().announce()
     Egemaps().announce()
     assert capfd.readouterr().err.count("commercial use needs a licence") == 1

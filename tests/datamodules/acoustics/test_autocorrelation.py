@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from datamodules.acoustics.pitch import track_pitch
+from datamodules.acoustics.autocorrelation import track_pitch
 
 RATE = 16_000
 EMODB = Path(__file__).parents[4] / "shared" / "corpora" / "emodb" / "wav"
