@@ -1,1 +1,1 @@
-"""What happens around a stage: files, signals, guards. Nothing here knows a model."""
+"""Callbacks of the trainer: files of the run folder, signals, guards. None of them knows a model."""

@@ -1,4 +1,4 @@
-"""Stopping on a cluster's signal with everything saved."""
+"""Preemption: a cluster's signal stops the run with everything saved, where it can resume exactly."""
 
 from pathlib import Path
 from typing import Any
@@ -8,14 +8,15 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
 from datamodules import stop_signals
-from lightning_app.callbacks.loop_state import make_resumable
 from lightning_app.runs.files import LAST_CKPT
+
+LoopState = dict[str, Any]
 
 
 class Preempt(Callback):
-    """On SIGTERM or SIGUSR1, to any rank, writes ``last.ckpt`` at the next place that resumes exactly, and stops there.
+    """On SIGTERM or SIGUSR1, to any rank, writes ``last.ckpt`` at the next point that resumes exactly, and stops there.
 
-    Such places are the end of an optimiser's step, any batch of a validation, which is then made anew as a whole, and
+    Such points are the end of an optimizer step, any batch of a validation, which is then repeated from its start, and
     the start of an epoch. A test or a prediction stops without saving: it starts again.
 
     Raises:
@@ -25,7 +26,7 @@ class Preempt(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         # Lightning's handlers talk to other ranks, which may hang them, put the job back into the queue themselves, or
         # end the process without a checkpoint.
-        trainer._signal_connector.register_signal_handlers = _nothing  # type: ignore[method-assign]
+        trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
         stop_signals.note()  # also in a rank that was forked
         self._stop_if_asked(trainer)
 
@@ -53,14 +54,14 @@ class Preempt(Callback):
         self._stop_if_asked(trainer)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        own = torch.tensor(trainer.predict_loop.max_batches, device=trainer.strategy.root_device)
-        self._batches_of_all: list[int] = trainer.strategy.reduce(own, reduce_op="min").tolist()  # by loader
+        batches = torch.tensor(trainer.predict_loop.max_batches, device=trainer.strategy.root_device)
+        self._common_batches: list[int] = trainer.strategy.reduce(batches, reduce_op="min").tolist()  # by loader
 
     def on_predict_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        # None may wait for another that has fewer batches.
-        if batch_idx < self._batches_of_all[dataloader_idx]:
+        # No rank may wait for another that has fewer batches.
+        if batch_idx < self._common_batches[dataloader_idx]:
             self._stop_if_asked(trainer)
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -86,5 +87,25 @@ def _validation_is_due(trainer: Trainer) -> bool:
     return fetcher is not None and trainer.fit_loop.epoch_loop._should_check_val_fx(fetcher)
 
 
-def _nothing() -> None:
-    pass
+def make_resumable(fit_loop: LoopState, validation_is_due: bool) -> None:
+    """Change the saved state of the loops so that a resumed run does everything the interrupted one had left to do.
+
+    Lightning resumes after a batch or after an epoch; three states need help. Within a validation, whose scores so far
+    are not in a checkpoint, and before a validation, which would be left out, the state is set so that the resumed run
+    starts that validation again. At the very start of an epoch it is set as if the epoch had not begun.
+
+    Args:
+        fit_loop: ``checkpoint["loops"]["fit_loop"]``, changed in place.
+        validation_is_due: Whether the trainer, which is at the end of a training batch, validates next.
+    """
+    epochs, batches = fit_loop["epoch_progress"], fit_loop["epoch_loop.batch_progress"]
+    validated = fit_loop["epoch_loop.val_loop.batch_progress"]
+    ended = batches["current"]["processed"] > batches["current"]["completed"]
+    if (ended and validation_is_due) or validated["current"]["ready"] > validated["current"]["completed"]:
+        for count in ("total", "current"):
+            batches[count]["completed"] = batches[count]["processed"]
+            # The mark of a validation in its first batch.
+            validated[count].update(ready=1, started=1, processed=0, completed=0)
+        validated["is_last_batch"] = False
+    for count in ("total", "current"):
+        epochs[count]["ready"] = epochs[count]["started"]

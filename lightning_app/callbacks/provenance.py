@@ -1,4 +1,4 @@
-"""What a model has heard, kept from stage to stage: the speakers that trained it, and how much of each clip."""
+"""Provenance of a model, in its checkpoints: speakers that trained and selected it, and how it read audio."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,59 +15,69 @@ from datamodules.manifest.folds import speaker_keys
 from stages.checkpoint import Checkpoint
 from stages.init_from import source_files
 
-# How training read recordings, as ``data.audio`` has it.
+# How training read recordings: settings of ``data.audio``.
 READING = ("seconds", "crop", "sample_rate", "pad", "resample_via")
 
 
 class Provenance(Callback):
-    """Adds to each checkpoint the name of its label set, and every speaker that trained it or what it started from.
+    """Stores in each checkpoint its label set, and every speaker that trained it or a stage that it started from.
 
-    A checkpoint also says how much of each clip its training heard (``seconds``), which part (``crop``), at which rate
-    (``sample_rate``, ``resample_via``) and how it was filled (``pad``), and the speakers by whose scores it was chosen
-    (``selection_speakers``). Whoever tests or predicts at another rate, on another length than that of the middles that
-    it was trained on, or on those speakers, is warned.
+    A checkpoint also has the length of the crops that it was trained on (``seconds``), their position (``crop``), the
+    sampling rate (``sample_rate``, ``resample_via``), the padding (``pad``), and the speakers by whose scores it was
+    selected (``selection_speakers``). A test or prediction at another sampling rate, on another length than that of
+    the middle crops of training, or on those speakers, gets a warning.
 
-    An evaluation whose data keep speakers apart (``disjoint``) is refused if the model has heard one of its speakers:
-    of another fold, of a run on all of the corpus, or of an earlier stage.
+    An evaluation whose data have ``speaker`` among ``disjoint`` is refused if one of its speakers trained the model:
+    with another fold, in a run on the whole corpus, or in an earlier stage.
     """
 
     def __init__(self) -> None:
-        self._heard: set[str] = set()
+        self._training_speakers: set[str] = set()
+        self._selection_speakers: set[str] = set()
         self._reading: dict[str, Any] = dict.fromkeys(READING)
-        self._chosen_by: set[str] = set()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        # A stage's own checkpoint knows what the one before knew.
         data: EmotionDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        named = getattr(pl_module, "resumed_from", None) or getattr(pl_module, "init_from", None)
-        before = [Checkpoint.open(path) for path in source_files(named)]
-        source = " and ".join(str(checkpoint.path) for checkpoint in before)
-        self._heard = {speaker for checkpoint in before for speaker in checkpoint.training_speakers}
-        self._chosen_by = {speaker for checkpoint in before for speaker in checkpoint.selection_speakers}
-        for checkpoint in reversed(before):
-            if checkpoint.seconds is not None:
-                self._reading = {name: getattr(checkpoint, name) for name in READING}
+        source = self._inherit(pl_module)
         if stage == "fit":
-            self._heard |= _speakers(data.training_rows)
-            self._chosen_by |= _speakers(data.selection_rows)
-            if data.audio is not None:
-                self._reading = {name: getattr(data.audio, name) for name in READING}
-                self._reading["sample_rate"] = _rate(data.audio, pl_module)
+            self._add_training(data, pl_module)
         elif isinstance(data, ClipData):
-            for difference in self._differences(data, _rate(data.audio, pl_module), stage):
+            for difference in self._differences(data, _sample_rate(data.audio, pl_module), stage):
                 rank_zero_warn(f"{source} {difference}")
         if stage == "test" and isinstance(data, ClipData) and "speaker" in data.split.disjoint:
-            shared = sorted(self._heard & _speakers(data.table.test))
-            if shared:
-                raise DataError(
-                    f"{data.manifest}: {source} was trained on {len(shared)} of the speakers to be tested: "
-                    f"{_some(shared)}; test on the fold that it has not heard "
-                    "(data.split.protocol and fold), or set data.split.disjoint to [] where this is intended"
-                )
+            self._require_unseen_speakers(data, source)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        data: EmotionDataModule = trainer.datamodule  # type: ignore[attr-defined]
+        checkpoint["label_set"] = data.label_set.setting()
+        checkpoint["training_speakers"] = sorted(self._training_speakers)
+        checkpoint["selection_speakers"] = sorted(self._selection_speakers)
+        checkpoint |= self._reading
+
+    def _inherit(self, pl_module: LightningModule) -> str:
+        """Start with what the checkpoints before have, and return their names."""
+        # A stage's own checkpoint has inherited from those that it started from.
+        source = getattr(pl_module, "resumed_from", None) or getattr(pl_module, "init_from", None)
+        checkpoints = [Checkpoint.open(path) for path in source_files(source)]
+        self._training_speakers = {name for checkpoint in checkpoints for name in checkpoint.training_speakers}
+        self._selection_speakers = {name for checkpoint in checkpoints for name in checkpoint.selection_speakers}
+        first = next((checkpoint for checkpoint in checkpoints if checkpoint.seconds is not None), None)
+        if first is not None:
+            self._reading = {name: getattr(first, name) for name in READING}
+        return " and ".join(str(checkpoint.path) for checkpoint in checkpoints)
+
+    def _add_training(self, data: EmotionDataModule, pl_module: LightningModule) -> None:
+        self._training_speakers |= _speakers(data.training_rows)
+        self._selection_speakers |= _speakers(data.selection_rows)
+        if data.audio is not None:
+            self._reading = {name: getattr(data.audio, name) for name in READING}
+            self._reading["sample_rate"] = _sample_rate(data.audio, pl_module)
 
     def _differences(self, data: ClipData, rate: int, stage: str) -> Iterator[str]:
-        # Whoever trains on random crops means to hear more of a clip later.
-        seconds, trained_rate = self._reading["seconds"], self._reading["sample_rate"]
+        """Differences between training and evaluation, as the ends of sentences."""
+        seconds = self._reading["seconds"]
+        trained_rate = self._reading["sample_rate"]
+        # Training on random crops is meant for clips of any length.
         if self._reading["crop"] != "random" and seconds not in (None, data.audio.seconds):
             yield (
                 f"was trained on {seconds:g} s of each clip and now hears {data.audio.seconds:g} s; "
@@ -75,28 +85,33 @@ class Provenance(Callback):
             )
         if trained_rate not in (None, rate):
             yield f"was trained at {trained_rate} Hz and now hears {rate} Hz; data.audio.sample_rate sets it"
-        if stage == "test" and (shared := sorted(self._chosen_by & _speakers(data.table.test))):
+        if stage == "test" and (shared := self._selection_speakers & _speakers(data.table.test)):
             yield (
-                f"was chosen by its scores on {len(shared)} of the speakers to be tested: {_some(shared)}; "
+                f"was chosen by its scores on {len(shared)} of the speakers to be tested: {_first_names(shared)}; "
                 "scores on them flatter it a little"
             )
 
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        data: EmotionDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        checkpoint["label_set"] = data.label_set.setting()
-        checkpoint["training_speakers"] = sorted(self._heard)
-        checkpoint["selection_speakers"] = sorted(self._chosen_by)
-        checkpoint |= self._reading
+    def _require_unseen_speakers(self, data: ClipData, source: str) -> None:
+        shared = self._training_speakers & _speakers(data.table.test)
+        if shared:
+            raise DataError(
+                f"{data.manifest}: {source} was trained on {len(shared)} of the speakers to be tested: "
+                f"{_first_names(shared)}; test on the fold that it has not heard "
+                "(data.split.protocol and fold), or set data.split.disjoint to [] where this is intended"
+            )
 
 
-def _rate(audio: AudioReading, pl_module: LightningModule) -> int:
+def _sample_rate(audio: AudioReading, pl_module: LightningModule) -> int:
     return int(audio.sample_rate or pl_module.sample_rate)  # type: ignore[arg-type]
 
 
-def _some(names: list[str]) -> str:
-    """The first of them; a speaker of no corpus is kept as "/name"."""
-    return ", ".join(name.removeprefix("/") for name in names[:5]) + (", ..." if names[5:] else "")
-
-
 def _speakers(rows: pd.DataFrame | None) -> set[str]:
-    return set() if rows is None else {str(speaker) for speaker in speaker_keys(rows) if speaker}
+    if rows is None:
+        return set()
+    return {str(speaker) for speaker in speaker_keys(rows) if speaker}
+
+
+def _first_names(speakers: set[str]) -> str:
+    """The first five; a speaker of no corpus is stored as "/name"."""
+    names = [name.removeprefix("/") for name in sorted(speakers)]
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

@@ -15,20 +15,16 @@ from datamodules.clips.data import ClipData
 from datamodules.clips.work_log import death_of_a_worker
 from datamodules.emotion_data import EmotionDataModule
 from datamodules.stop_signals import Stopped, stop_if_asked
-from lightning_app.bfloat16 import guard_convolutions
-from lightning_app.callbacks.captions import WriteCaptions
 from lightning_app.callbacks.checkpoint import StageCheckpoint
-from lightning_app.callbacks.config import SaveConfig
-from lightning_app.callbacks.done import WriteDone
+from lightning_app.callbacks.clip_lists import ListSkipped, WriteCaptions
 from lightning_app.callbacks.features import TellData
-from lightning_app.callbacks.guards import FiniteStep, StepSeed, overflow
-from lightning_app.callbacks.logger import RunLogger
+from lightning_app.callbacks.numerics import FiniteStep, guard_convolutions, overflow
 from lightning_app.callbacks.predictions import WriteEvaluation
 from lightning_app.callbacks.preempt import Preempt
-from lightning_app.callbacks.progress import ProgressLines
+from lightning_app.callbacks.progress import ProgressLines, RunLogger
 from lightning_app.callbacks.provenance import Provenance
-from lightning_app.callbacks.same_data import SameData
-from lightning_app.callbacks.skipped import ListSkipped
+from lightning_app.callbacks.records import SaveConfig, WriteDone
+from lightning_app.callbacks.reproducibility import SameData, StepSeed
 from lightning_app.config.beside import require_not_beside
 from lightning_app.config.command_line import asks_only, said
 from lightning_app.config.files import ConfigError

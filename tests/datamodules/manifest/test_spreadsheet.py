@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from datamodules.captions.file import CaptionFile
 from datamodules.clips.data import ClipData
 from datamodules.manifest.spreadsheet import escaped, escaped_table, unescaped, unescaped_table
-from lightning_app.callbacks.captions import WriteCaptions
+from lightning_app.callbacks.clip_lists import WriteCaptions
 from lightning_app.chain.results import gather
 from lightning_app.report.read.load import read_results
 

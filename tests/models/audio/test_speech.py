@@ -20,7 +20,7 @@ from transformers import (
     WavLMModel,
 )
 
-from lightning_app.bfloat16 import wrong_convolution
+from lightning_app.callbacks.numerics import wrong_convolution
 from models.audio import SpeechEncoder, SpeechTower
 from models.errors import WeightsError
 

@@ -1,9 +1,11 @@
+"""Learning curves of a run, also of a resumed one."""
+
 import csv
 from pathlib import Path
 
 import pytest
 
-from lightning_app.callbacks.logger import RunLogger
+from lightning_app.callbacks.progress import RunLogger
 
 
 def log(folder: Path, resume: bool, *rows: dict[str, float]) -> None:

@@ -1,64 +1,30 @@
+"""Steps on numbers that are not finite, and processors whose bfloat16 convolutions are wrong."""
+
 import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from transformers import Wav2Vec2Config, Wav2Vec2Model
+from torch import Tensor
 
-from lightning_app.callbacks.guards import FiniteStep, StepSeed, overflow
+from lightning_app.callbacks import numerics
+from lightning_app.callbacks.numerics import (
+    FiniteStep,
+    guard_convolutions,
+    overflow,
+    sum_of_products,
+    wrong_convolution,
+)
 from lightning_app.errors import NonFiniteError
 from losses.infonce import InfoNCE
-from models.audio import SpeechTower
 from stages.checkpoint import Checkpoint
 from stages.clap import ClapTraining
 
 
 def trainer(step: int = 0, rank: int = 0) -> Any:
     return SimpleNamespace(global_step=step, global_rank=rank, current_epoch=0)
-
-
-def drawn(seed: int, step: int, rank: int, batch: int) -> tuple[float, float]:
-    StepSeed(seed).on_train_batch_start(trainer(step, rank), None, None, batch)
-    return float(torch.rand(1, dtype=torch.float64)), float(np.random.random())
-
-
-def test_draws_of_a_step_are_its_own_and_repeat() -> None:
-    # Batches that are accumulated into one step have that step's number.
-    keys = [
-        (seed, step, rank, batch)
-        for seed in (0, 1, 2)
-        for step in (*range(20), 10**6)
-        for rank in range(4)
-        for batch in (0, 1, 2, 5000)
-    ]
-    draws = {key: drawn(*key) for key in keys}
-    for values in zip(*draws.values(), strict=True):
-        assert len(set(values)) == len(keys)
-    torch.rand(7)
-    np.random.random(7)
-    for key in reversed(keys):
-        assert drawn(*key) == draws[key]
-
-
-def test_stripes_of_a_speech_tower_are_those_of_the_step() -> None:
-    torch.manual_seed(0)
-    sizes = {"conv_dim": (8, 8), "conv_stride": (5, 4), "conv_kernel": (10, 8), "num_feat_extract_layers": 2}
-    config = Wav2Vec2Config(
-        **sizes, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
-        num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2, mask_time_prob=0.3, mask_time_length=4,
-    )  # fmt: skip
-    tower, wave = SpeechTower(Wav2Vec2Model(config)), torch.randn(2, 4000)
-
-    def heard(step: int) -> torch.Tensor:
-        StepSeed(1).on_train_batch_start(trainer(step), None, None, 0)
-        return tower(wave, torch.tensor([4000, 3000]))[0]
-
-    first, other = heard(5), heard(6)
-    assert torch.equal(heard(5), first)
-    assert not torch.equal(other, first)
 
 
 class Weights(torch.nn.Module):
@@ -157,3 +123,92 @@ def test_the_run_ends_before_the_step_and_names_its_clips(
         last = Checkpoint.open(tmp_path / "last.ckpt").content
         assert last["global_step"] == step
         assert all(tensor.isfinite().all() for tensor in last["state_dict"].values())
+
+
+def right(wave: Tensor, weight: Tensor, stride: int) -> Tensor:
+    """In float32, rounded once."""
+    return sum_of_products(wave.float(), weight.float(), stride).bfloat16()
+
+
+def coarse(wave: Tensor, weight: Tensor, stride: int) -> Tensor:
+    """Summed tap by tap in bfloat16: as rough as the type allows."""
+    taps = [
+        torch.einsum("ncl,fc->nfl", wave.unfold(2, weight.shape[2], stride)[..., tap], weight[..., tap])
+        for tap in range(weight.shape[2])
+    ]
+    total = taps[0]
+    for tap in taps[1:]:
+        total = total + tap
+    return total
+
+
+def wrong(wave: Tensor, weight: Tensor, stride: int) -> Tensor:
+    """Right but for one shape, in which two taps change places, as two halves of a packed pair might."""
+    if weight.shape == (16, 16, 8):
+        weight = weight[..., [1, 0, 2, 3, 4, 5, 6, 7]]
+    return right(wave, weight, stride)
+
+
+class WrongGradient(torch.autograd.Function):
+    """Passes values on, and gradients with a change of sign."""
+
+    @staticmethod
+    def forward(context: Any, value: Tensor) -> Tensor:
+        return value.clone()
+
+    @staticmethod
+    def backward(context: Any, *gradient: Tensor) -> Tensor:
+        return -gradient[0]
+
+
+def wrong_gradient(wave: Tensor, weight: Tensor, stride: int) -> Tensor:
+    return right(wave, WrongGradient.apply(weight), stride)
+
+
+def nan(wave: Tensor, weight: Tensor, stride: int) -> Tensor:
+    return right(wave, weight, stride) * float("nan")
+
+
+@pytest.mark.parametrize("convolve", [right, coarse])
+def test_rounding_is_no_fault(convolve: Any) -> None:
+    assert wrong_convolution(convolve) is None
+
+
+@pytest.mark.parametrize(
+    ("convolve", "shape"),
+    [
+        (wrong_gradient, "1 -> 16 channels, kernel 10, stride 5"),
+        (wrong, "16 -> 16 channels, kernel 8, stride 4"),
+        (nan, "1 -> 16 channels, kernel 10, stride 5"),
+    ],
+)
+def test_wrong_arithmetic_is_named(convolve: Any, shape: str) -> None:
+    assert wrong_convolution(convolve) == shape
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "convolve", "stays_on"),
+    [
+        ("cpu", "bf16-mixed", wrong, False),
+        ("cpu", "bf16-true", wrong, False),
+        ("cpu", "bf16-mixed", right, True),
+        ("cpu", "32-true", wrong, True),
+        ("cuda", "bf16-mixed", wrong, True),
+    ],
+)
+def test_onednn_is_switched_off_where_it_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, device: str, precision: str, convolve: Any, stays_on: bool
+) -> None:
+    monkeypatch.setattr(numerics.F, "conv1d", convolve)
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", True)
+    said: list[str] = []
+    monkeypatch.setattr(numerics, "rank_zero_warn", said.append)
+    trainer: Any = SimpleNamespace(
+        strategy=SimpleNamespace(root_device=torch.device(device, 0) if device == "cuda" else torch.device(device)),
+        precision=precision,
+    )
+    guard_convolutions(trainer)
+    assert torch.backends.mkldnn.enabled is stays_on
+    assert len(said) == (0 if stays_on else 1)
+    if said:
+        assert "16 -> 16 channels, kernel 8, stride 4" in said[0]

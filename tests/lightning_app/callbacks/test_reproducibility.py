@@ -1,13 +1,16 @@
-"""What a resumed run must have in common with the one that was interrupted."""
+"""Draws that a resumed run repeats, and data that it must have in common with the interrupted one."""
 
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.trainer.states import TrainerFn
+from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from datamodules.audio.augmentation import Augmentation
 from datamodules.clips.data import ClipData
@@ -20,9 +23,55 @@ from datamodules.errors import DataError
 from datamodules.manifest.identity import digest_of
 from datamodules.texts.prompt_data import PromptData
 from datamodules.texts.text_data import TextData
-from lightning_app.callbacks.same_data import SameData
+from lightning_app.callbacks.reproducibility import SameData, StepSeed
+from models.audio import SpeechTower
 
 LIKE_BEFORE: dict[str, Any] = {"labels": "iemocap4", "loading": Loading(batch_size=8, num_workers=0)}
+
+
+def at(step: int, rank: int = 0) -> Any:
+    return SimpleNamespace(global_step=step, global_rank=rank)
+
+
+def drawn(seed: int, step: int, rank: int, batch: int) -> tuple[float, float]:
+    StepSeed(seed).on_train_batch_start(at(step, rank), None, None, batch)
+    return float(torch.rand(1, dtype=torch.float64)), float(np.random.random())
+
+
+def test_draws_of_a_step_are_its_own_and_repeat() -> None:
+    # Batches that are accumulated into one step have that step's number.
+    keys = [
+        (seed, step, rank, batch)
+        for seed in (0, 1, 2)
+        for step in (*range(20), 10**6)
+        for rank in range(4)
+        for batch in (0, 1, 2, 5000)
+    ]
+    draws = {key: drawn(*key) for key in keys}
+    for values in zip(*draws.values(), strict=True):
+        assert len(set(values)) == len(keys)
+    torch.rand(7)
+    np.random.random(7)
+    for key in reversed(keys):
+        assert drawn(*key) == draws[key]
+
+
+def test_stripes_of_a_speech_tower_are_those_of_the_step() -> None:
+    torch.manual_seed(0)
+    sizes = {"conv_dim": (8, 8), "conv_stride": (5, 4), "conv_kernel": (10, 8), "num_feat_extract_layers": 2}
+    config = Wav2Vec2Config(
+        **sizes, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2, mask_time_prob=0.3, mask_time_length=4,
+    )  # fmt: skip
+    tower, wave = SpeechTower(Wav2Vec2Model(config)), torch.randn(2, 4000)
+
+    def heard(step: int) -> torch.Tensor:
+        StepSeed(1).on_train_batch_start(at(step), None, None, 0)
+        return tower(wave, torch.tensor([4000, 3000]))[0]
+
+    first, other = heard(5), heard(6)
+    assert torch.equal(heard(5), first)
+    assert not torch.equal(other, first)
 
 
 def stored(data: EmotionDataModule, **run: Any) -> dict[str, Any]:
