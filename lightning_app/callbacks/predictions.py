@@ -116,7 +116,7 @@ class WriteEvaluation(Callback):
         )
         clips["speaker"] = clips["id"].map(speakers)
         fold = data.split.fold if data.split.protocol is not None else None
-        return clips.assign(view=data.label_set.name, seed=self.seed, fold=fold)[list(CLIP_COLUMNS)]
+        return clips.assign(label_set=data.label_set.name, seed=self.seed, fold=fold)[list(CLIP_COLUMNS)]
 
     def _recognised(self, table: pd.DataFrame, stage: Evaluation, data: ClipData) -> list[dict[str, Any]]:
         """The scores of each system on each corpus."""
@@ -161,7 +161,7 @@ class WriteEvaluation(Callback):
         return {
             "system": system,
             "corpus": corpus,
-            "view": data.label_set.name,
+            "label_set": data.label_set.name,
             "kind": kind,
             "metric": metric,
             "better": better,

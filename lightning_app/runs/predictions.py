@@ -5,7 +5,7 @@
 | id        | text    | the clip, as the manifest names it                                                         |
 | corpus    | text    | its corpus                                                                                 |
 | speaker   | text    | its speaker; empty where not known                                                         |
-| view      | text    | the name of the set of classes                                                             |
+| label_set | text    | the name of the set of classes                                                             |
 | system    | text    | what recognised it, such as "zero-shot"                                                    |
 | kind      | text    | score: of a class; rating: of a dimension; text: an answer in words                        |
 | truth     | text    | score, text: the clip's class; null where not known                                        |
@@ -30,11 +30,12 @@ from datamodules.errors import DataError
 
 SCORE, RATING, TEXT = "score", "rating", "text"
 # What a clip brings along, whatever is said of it.
-CLIP_COLUMNS = ("id", "corpus", "speaker", "view", "truth", "seed", "fold")
+CLIP_COLUMNS = ("id", "corpus", "speaker", "label_set", "truth", "seed", "fold")
 COLUMNS = (
-    "id", "corpus", "speaker", "view", "system", "kind", "truth", "true_value", "label", "value", "text", "seed", "fold"
+    "id", "corpus", "speaker", "label_set", "system", "kind", "truth", "true_value", "label", "value", "text", "seed",
+    "fold",
 )  # fmt: skip
-_WORDS = ("id", "corpus", "speaker", "view", "system", "kind", "truth", "label", "text")
+_WORDS = ("id", "corpus", "speaker", "label_set", "system", "kind", "truth", "label", "text")
 
 Floats = NDArray[np.float32]
 

@@ -3,7 +3,8 @@
 | column       | what it holds                                                                                |
 | ------------ | -------------------------------------------------------------------------------------------- |
 | system       | what was measured, such as "zero-shot"                                                       |
-| corpus, view | on which clips, and the name of their set of classes                                         |
+| corpus       | on which clips                                                                               |
+| label_set    | the name of their set of classes                                                             |
 | kind         | score: classes; rating: dimensions; text: answers in words; space: the shared space itself   |
 | metric       | its name; metrics are shown in the order in which they stand                                 |
 | better       | higher or lower: which values are good                                                       |
@@ -14,6 +15,6 @@
 The axes of a chain's matrix are further columns.
 """
 
-COLUMNS = ("system", "corpus", "view", "kind", "metric", "better", "seed", "fold", "value", "n")
+COLUMNS = ("system", "corpus", "label_set", "kind", "metric", "better", "seed", "fold", "value", "n")
 # The kinds of predictions.parquet, and the one that has no predictions.
 SPACE = "space"

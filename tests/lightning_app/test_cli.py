@@ -149,7 +149,7 @@ def test_a_path_that_cannot_be_written_is_one_sentence(
     Path("mine.csv").write_text(f"path,emotion\n{corpus.parent}/ann_anger_0.wav,anger\n")
     Path("runs").mkdir()
     Path("runs/results.csv").write_text(
-        "system,corpus,view,kind,metric,better,seed,fold,value,n\na,b,six,score,UA,higher,1,,0.5,10\n"
+        "system,corpus,label_set,kind,metric,better,seed,fold,value,n\na,b,six,score,UA,higher,1,,0.5,10\n"
     )
     assert main(words) == 2
     said = capsys.readouterr().err.splitlines()[-1]

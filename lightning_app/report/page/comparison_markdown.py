@@ -23,7 +23,7 @@ def comparisons_markdown(comparisons: list[Comparison]) -> str:
 
 
 def heading(comparison: Comparison) -> str:
-    """Corpus, view, system, and what the deviations are over."""
+    """Corpus, label set, system, and what the deviations are over."""
     over = "trials of one run" if comparison.over_trials else "runs"
     return " · ".join([comparison.place, *([comparison.name] if comparison.name else []), f"mean ± std over {over}"])
 

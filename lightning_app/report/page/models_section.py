@@ -73,7 +73,7 @@ def _recognition_in_print(groups: list[Group]) -> list[PrintedPart]:
         if rows:
             metrics = metrics_in_print(rows)
             ours = [group.best.scores.get(metric, NOTHING) for metric in metrics]
-            title = f"{group.corpus} · {group.view}"
+            title = f"{group.corpus} · {group.label_set}"
             parts.append(_part(title, metrics, [(group.best.name, ours, f"{group.best.runs} runs")], rows))
     return parts
 

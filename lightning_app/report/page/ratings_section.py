@@ -40,14 +40,14 @@ class TextExamples:
 
 
 def rating_tables(runs: Runs) -> list[RatingTable]:
-    """One table for each corpus and view, in the order of results.csv."""
+    """One table for each corpus and label set, in the order of results.csv."""
     tables = []
-    for (corpus, view), measured in runs.rated.groupby(["corpus", "view"], sort=False):
+    for (corpus, label_set), measured in runs.rated.groupby(["corpus", "label_set"], sort=False):
         metrics, lower = metrics_of(measured), lower_is_better(measured)
         means = summary(measured, runs.setting)
         lines = [_line(runs, rows, metrics) for _, rows in means.groupby(runs.setting, sort=False)]
         arrows = [f"{metric} {'↓' if metric in lower else '↑'}" for metric in metrics]
-        tables.append(RatingTable(f"{corpus} · {view}", arrows, lines))
+        tables.append(RatingTable(f"{corpus} · {label_set}", arrows, lines))
     return tables
 
 

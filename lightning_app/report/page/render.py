@@ -102,13 +102,13 @@ def _ua_frame(group: sections.Group) -> pd.DataFrame:
 
 
 def _axis_parts(runs: Runs, groups: list[sections.Group]) -> list[tuple[sections.AxisTable, Markup | None]]:
-    levels = {(group.corpus, group.view): group.chance["UA"] for group in groups}
+    levels = {(group.corpus, group.label_set): group.chance["UA"] for group in groups}
     compared = compared_axes(runs)  # these have a part of the page of their own, with all metrics
     parts = []
     for i, (table, points) in enumerate(sections.axis_tables(runs)):
         if table.axis in compared:
             continue
-        points["chance"] = [levels[key] for key in zip(points["corpus"], points["view"], strict=True)]
+        points["chance"] = [levels[key] for key in zip(points["corpus"], points["label_set"], strict=True)]
         drawable = sections.numeric(table.values) and points["series"].nunique() <= _MOST_SERIES
         plot = axis_plot(points, table.axis, f"axis{i}") if drawable else None
         parts.append((table, _svg(plot)))

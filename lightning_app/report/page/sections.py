@@ -50,7 +50,7 @@ class Group:
 
     Args:
         corpus: the corpus.
-        view: the name of the set of classes.
+        label_set: the name of the set of classes.
         labels: its classes.
         support: how many clips of each class were tested; empty without predictions.
         without: the runs that tested no clip of some class, whose UA is over the others.
@@ -59,7 +59,7 @@ class Group:
     """
 
     corpus: str
-    view: str
+    label_set: str
     labels: list[str]
     support: dict[str, int]
     without: list[str]
@@ -99,19 +99,19 @@ class Matrix:
 
 
 def groups(runs: Runs) -> list[Group]:
-    """One group for each corpus and view, in the order of results.csv."""
+    """One group for each corpus and label set, in the order of results.csv."""
     if runs.results.empty:
         return []
     table = summary(runs.results, runs.setting)
     made = []
-    for (corpus, view), rows in table.groupby(["corpus", "view"], sort=False):
-        own = runs.predictions[(runs.predictions["corpus"] == corpus) & (runs.predictions["view"] == view)]
+    for (corpus, label_set), rows in table.groupby(["corpus", "label_set"], sort=False):
+        own = runs.predictions[(runs.predictions["corpus"] == corpus) & (runs.predictions["label_set"] == label_set)]
         lines = [_line(runs, part) for _, part in rows.groupby(runs.setting, sort=False)]
-        labels = runs.classes(str(view))
+        labels = runs.classes(str(label_set))
         clips = own.drop_duplicates("id")["truth"].value_counts()
         support = {str(label): int(count) for label, count in clips.items()}
         without = _without(own, labels, runs.axes)
-        made.append(Group(str(corpus), str(view), labels, support, without, chance(labels, own), lines))
+        made.append(Group(str(corpus), str(label_set), labels, support, without, chance(labels, own), lines))
     return made
 
 
@@ -171,7 +171,7 @@ class AxisTable:
 
     axis: str
     values: list[str]
-    rows: list[tuple[str, str, list[str], int]]  # corpus and view, name, scores, place of the best one
+    rows: list[tuple[str, str, list[str], int]]  # corpus and label set, name, scores, place of the best one
 
 
 def axis_tables(runs: Runs) -> Iterator[tuple[AxisTable, pd.DataFrame]]:
@@ -189,14 +189,14 @@ def axis_tables(runs: Runs) -> Iterator[tuple[AxisTable, pd.DataFrame]]:
             for row in points.to_dict("records")
         ]
         rows = []
-        for (corpus, view, series), part in points.groupby(["corpus", "view", "series"], sort=False):
+        for (corpus, label_set, series), part in points.groupby(["corpus", "label_set", "series"], sort=False):
             by_value = part.set_index(axis)
             scores = [
                 score(*by_value.loc[value, ["mean", "std", "missing"]]) if value in by_value.index else NOTHING
                 for value in values
             ]
             best = values.index(by_value["mean"].idxmax()) if by_value["mean"].notna().any() else -1
-            rows.append((f"{corpus} · {view}", str(series), scores, best))
+            rows.append((f"{corpus} · {label_set}", str(series), scores, best))
         yield AxisTable(axis, values, rows), points
 
 

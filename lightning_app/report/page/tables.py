@@ -7,7 +7,7 @@ from lightning_app.report.read.load import Runs
 from lightning_app.report.statistics.scores import chance
 
 NOTHING = "\N{EN DASH}"  # in a cell for which there is no number
-_AS_FOUND = ("corpus", "view", "system")
+_AS_FOUND = ("corpus", "label_set", "system")
 
 
 def summary(results: pd.DataFrame, setting: list[str]) -> pd.DataFrame:
@@ -16,7 +16,7 @@ def summary(results: pd.DataFrame, setting: list[str]) -> pd.DataFrame:
     Returns:
         Columns of `setting`, `metric`, and: `mean` and `std` (n - 1 in the denominator; NaN for one run) over the
         finite values, `runs` (how many those are), `missing` (NaN values, and runs that other settings of the corpus
-        and view have), `clips` (tested per seed, all folds together: "535", or "530-535" where seeds differ).
+        and label set have), `clips` (tested per seed, all folds together: "535", or "530-535" where seeds differ).
     """
     keys = [*setting, "metric"]
     values = results.groupby(keys, sort=False)["value"].agg(["mean", "std", "count"]).rename(columns={"count": "runs"})
@@ -27,7 +27,7 @@ def summary(results: pd.DataFrame, setting: list[str]) -> pd.DataFrame:
 
 
 def _in_order(table: pd.DataFrame, setting: list[str]) -> pd.DataFrame:
-    """Corpora, views and systems as they come, the values of an axis from small to large."""
+    """Corpora, label sets and systems as they come, the values of an axis from small to large."""
     places = {
         key: {
             value: place for place, value in enumerate(values if key in _AS_FOUND else sorted(values, key=number_first))
@@ -54,9 +54,9 @@ def _clips(rows: pd.DataFrame) -> str:
 
 
 def _expected(results: pd.DataFrame, keys: list[str]) -> "pd.Series[int]":
-    """How many runs each setting should have: as many as its corpus and view has, with seeds and folds used alike."""
+    """How many runs each setting should have: as many as others of its corpus and label set."""
     used = results.assign(seeded=results["seed"] != "", folded=results["fold"] != "")
-    kind = ["corpus", "view", "seeded", "folded"]
+    kind = ["corpus", "label_set", "seeded", "folded"]
     pairs = used.drop_duplicates([*kind, "seed", "fold"]).groupby(kind).size().rename("expected").reset_index()
     first = used.drop_duplicates(keys).merge(pairs, on=kind, how="left")
     return first["expected"].astype(int)
@@ -91,24 +91,24 @@ def markdown_table(runs: Runs) -> str:
     if runs.results.empty:
         return ""
     metrics, axes = metrics_of(runs.results), varying(runs)
-    header = ["corpus", "view", "system", *axes, *metrics, "runs", "clips"]
+    header = ["corpus", "label_set", "system", *axes, *metrics, "runs", "clips"]
     lines = [markdown_row(header), markdown_row(["---"] * (3 + len(axes)) + ["---:"] * (len(metrics) + 2))]
-    for (corpus, view), group in summary(runs.results, runs.setting).groupby(["corpus", "view"], sort=False):
+    for (corpus, label_set), group in summary(runs.results, runs.setting).groupby(["corpus", "label_set"], sort=False):
         for _, rows in group.groupby(runs.setting, sort=False):
             first, by_metric = rows.iloc[0], rows.set_index("metric")
             scores = [
                 score(*by_metric.loc[metric, ["mean", "std", "missing"]]) if metric in by_metric.index else NOTHING
                 for metric in metrics
             ]
-            cells = [corpus, view, first["system"], *(first[axis] or NOTHING for axis in axes)]
+            cells = [corpus, label_set, first["system"], *(first[axis] or NOTHING for axis in axes)]
             lines.append(markdown_row([*cells, *scores, str(rows["runs"].max()), first["clips"]]))
-        rows = runs.predictions[(runs.predictions["corpus"] == corpus) & (runs.predictions["view"] == view)]
-        levels = chance(runs.classes(str(view)), rows)
+        rows = runs.predictions[(runs.predictions["corpus"] == corpus) & (runs.predictions["label_set"] == label_set)]
+        levels = chance(runs.classes(str(label_set)), rows)
         guesses = [
             NOTHING if pd.isna(levels.get(metric, float("nan"))) else f"{levels[metric]:.3f}" for metric in metrics
         ]
         lines.append(
-            markdown_row([str(corpus), str(view), "*chance*", *[NOTHING] * len(axes), *guesses, NOTHING, NOTHING])
+            markdown_row([str(corpus), str(label_set), "*chance*", *[NOTHING] * len(axes), *guesses, NOTHING, NOTHING])
         )
     return "\n".join(lines)
 

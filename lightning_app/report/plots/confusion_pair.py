@@ -20,7 +20,7 @@ class ConfusionPair:
     """Two models on one corpus: shares of each true class, all seeds and folds together.
 
     Args:
-        place: corpus and view.
+        place: corpus and label set.
         names: of the two models.
         shares: truth by row, answer by column, rows add up to 1 (NaN for a class without clips).
     """
@@ -31,14 +31,14 @@ class ConfusionPair:
 
 
 def confusion_pairs(runs: Runs, groups: list[Group], reference: str | None = None) -> Iterator[ConfusionPair]:
-    """For each corpus, view and compared axis: the reference against the best of the other models, by mean UA.
+    """For each corpus, label set and compared axis: the reference against the best of the other models, by mean UA.
 
     Systems are left out, as the page has a matrix of each. Both models stand in the setting, system included, in which
     the other is best.
 
     Args:
         runs: what the chain left.
-        groups: its settings by corpus and view.
+        groups: its settings by corpus and label set.
         reference: a value of the axis; None, or one that the axis lacks: the first.
     """
     for axis in compared_axes(runs):
@@ -55,7 +55,9 @@ def confusion_pairs(runs: Runs, groups: list[Group], reference: str | None = Non
             tables = [runs.predictions_of(line.setting) for line in (base, best)]
             if not any(table.empty for table in tables):
                 shares = [_shares(table, group.labels) for table in tables]
-                yield ConfusionPair(f"{group.corpus} · {group.view}", (base.name, best.name), (shares[0], shares[1]))
+                yield ConfusionPair(
+                    f"{group.corpus} · {group.label_set}", (base.name, best.name), (shares[0], shares[1])
+                )
 
 
 def _counterpart(group: Group, line: Line, axis: str, value: str) -> Line | None:

@@ -33,7 +33,7 @@ class Grid:
 def grids(runs: Runs) -> Iterator[Grid]:
     """One for each pair of axes that both vary and hold numbers alone: the UA, or the first metric there is.
 
-    A panel for each corpus, view, system and value of the axes with words: the first `PANELS` of them.
+    A panel for each corpus, label set, system and value of the axes with words: the first `PANELS` of them.
     """
     table = next((kind for kind in (runs.results, runs.rated, runs.shared) if not kind.empty), runs.measured)
     metric = metrics_of(table)[0]
@@ -43,7 +43,7 @@ def grids(runs: Runs) -> Iterator[Grid]:
     worded = [axis for axis in varying(runs) if axis not in numeric]
     for down, across in combinations(numeric, 2):
         panels = []
-        for key, part in rows.groupby(["corpus", "view", "system", *worded], sort=False):
+        for key, part in rows.groupby(["corpus", "label_set", "system", *worded], sort=False):
             grid = part[(part[down] != "") & (part[across] != "")].pivot_table("value", down, across)
             if min(grid.shape) > 1:
                 grid = grid.loc[sorted(grid.index, key=float), sorted(grid.columns, key=float)]

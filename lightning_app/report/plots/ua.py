@@ -11,7 +11,7 @@ from lightning_app.report.plots.svg import WIDTH, page_style, to_svg
 
 
 def ua_plot(settings: pd.DataFrame, name: str) -> str:
-    """Mean, 95 % interval and single runs of the UA, a line for each setting of one corpus and view.
+    """Mean, 95 % interval and single runs of the UA, a line for each setting of one corpus and label set.
 
     Args:
         settings: columns label, system, values (the runs' UA), mean, low, high (NaN: no interval) and chance.
@@ -39,14 +39,14 @@ def ua_plot(settings: pd.DataFrame, name: str) -> str:
 
 
 def axis_plot(settings: pd.DataFrame, axis: str, name: str) -> str:
-    """UA against a numeric axis, with the standard deviation over runs as error bars; a panel for each corpus and view.
+    """UA against a numeric axis, error bars of one standard deviation over runs, a panel for each corpus and label set.
 
     Args:
-        settings: columns corpus, view, series, chance, mean, std and `axis`; one row for each point.
+        settings: columns corpus, label_set, series, chance, mean, std and `axis`; one row for each point.
         axis: the column along which to plot.
         name: unique on the page.
     """
-    panels = list(settings.groupby(["corpus", "view"], sort=False))
+    panels = list(settings.groupby(["corpus", "label_set"], sort=False))
     places = {value: place for place, value in enumerate(sorted(settings[axis].unique(), key=float))}
     style = series_style(list(settings["series"].unique()))
     rows = -(-len(panels) // 3)
@@ -56,7 +56,7 @@ def axis_plot(settings: pd.DataFrame, axis: str, name: str) -> str:
         )
         for spare in grid.flat[len(panels) :]:
             spare.set_visible(False)
-        for axes, ((corpus, view), panel) in zip(grid.flat, panels, strict=False):
+        for axes, ((corpus, label_set), panel) in zip(grid.flat, panels, strict=False):
             for number, (series, points) in enumerate(panel.groupby("series", sort=False)):
                 color, marker = style[str(series)]
                 # A small sideways step keeps error bars of different series from covering each other.
@@ -71,7 +71,7 @@ def axis_plot(settings: pd.DataFrame, axis: str, name: str) -> str:
             _chance_line(axes.axhline, panel["chance"].iloc[0], named=False)
             axes.set_xticks(range(len(places)), list(places))
             axes.set_xlabel(axis)
-            axes.set_title(f"{corpus} · {view}")
+            axes.set_title(f"{corpus} · {label_set}")
         grid[0, 0].set_ylabel("UA")
         handles, names = grid[0, 0].get_legend_handles_labels()
         figure.legend(

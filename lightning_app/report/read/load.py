@@ -30,7 +30,7 @@ class Runs:
             axes as columns.
         ratings: likewise what systems rated, a row per clip, system and dimension.
         texts: likewise what systems answered in words.
-        scored: by view, the classes that its predictions score, in the order of the logits.
+        scored: by label set, the classes that its predictions score, in the order of the logits.
         stages: every run, in order of cell within the order in which the stages first ended.
     """
 
@@ -65,16 +65,16 @@ class Runs:
         """Names of the further matrix axes: the columns of results.csv that every results.csv does not have."""
         return [column for column in self.measured.columns if column not in RESULT_COLUMNS]
 
-    def classes(self, view: str) -> list[str]:
-        """The classes of a view: by its name, by its list of labels, else those that its predictions score."""
-        if view in LABEL_SETS:
-            return list(LABEL_SETS[view].labels)
-        return view.split("+") if "+" in view else list(self.scored.get(view, []))
+    def classes(self, label_set: str) -> list[str]:
+        """The classes of a label set: by its name, by its list of labels, else those that its predictions score."""
+        if label_set in LABEL_SETS:
+            return list(LABEL_SETS[label_set].labels)
+        return label_set.split("+") if "+" in label_set else list(self.scored.get(label_set, []))
 
     @property
     def setting(self) -> list[str]:
         """The columns that tell one setting from another; what differs within a setting is seed and fold."""
-        return ["system", "corpus", "view", *self.axes]
+        return ["system", "corpus", "label_set", *self.axes]
 
     def predictions_of(self, setting: Mapping[str, str]) -> pd.DataFrame:
         """The predictions behind one setting; none where they do not record the axis that tells it from another."""
@@ -106,8 +106,8 @@ def load(folder: Path) -> Runs:
     tables = [_predictions(run) for run in stages if (run.folder / PREDICTIONS_PARQUET).is_file()]
     scored: dict[str, list[str]] = {}
     for table in tables:
-        for view, rows in table[table["kind"] == SCORE].groupby("view", observed=True):
-            scored.setdefault(str(view), list(rows["label"].unique()))
+        for label_set, rows in table[table["kind"] == SCORE].groupby("label_set", observed=True):
+            scored.setdefault(str(label_set), list(rows["label"].unique()))
     return Runs(
         folder=folder,
         measured=measured,

@@ -42,7 +42,7 @@ def printed(corpus: str, labels: Sequence[str]) -> list[Printed]:
 
 def printed_of_space(corpus: str) -> list[Printed]:
     """The papers' rows about the shared space for a corpus, whose classes do not matter there."""
-    return _rows([name for name, told in _of_corpus(corpus) if not {"view", "classes"} & told.keys()])
+    return _rows([name for name, told in _of_corpus(corpus) if not {"label_set", "classes"} & told.keys()])
 
 
 def metrics_in_print(rows: Sequence[Printed]) -> list[str]:
@@ -67,8 +67,8 @@ def _plain(name: str) -> str:
 
 
 def _same_classes(told: dict[str, Any], labels: Sequence[str]) -> bool:
-    if "view" in told:
-        return set(LABEL_SETS[told["view"]].labels) == set(labels)
+    if "label_set" in told:
+        return set(LABEL_SETS[told["label_set"]].labels) == set(labels)
     return told.get("classes") == len(labels)
 
 

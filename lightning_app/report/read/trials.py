@@ -38,7 +38,7 @@ def read_trials(runs: Runs) -> pd.DataFrame:
 def _of_run(run: ResultRun) -> pd.DataFrame:
     table = _read(run.folder / TRIALS_CSV)
     results = read_results(run.folder / RESULTS_CSV)
-    places = results.loc[results["kind"] == SPACE, ["system", "corpus", "view", "seed", "fold"]].drop_duplicates()
+    places = results.loc[results["kind"] == SPACE, ["system", "corpus", "label_set", "seed", "fold"]].drop_duplicates()
     if len(places) != 1:
         return table[:0]
     # The cell has the last word on seed and fold, as it has in the chain's results.csv.

@@ -62,7 +62,7 @@ class Comparison:
 
     Args:
         axis: a matrix axis, or "system".
-        place: corpus and view.
+        place: corpus and label set.
         name: the system, and what else differs between tables.
         values: of the axis, as the chain ordered them.
         reference: the value that the others are tested against.
@@ -97,7 +97,7 @@ def axis_values(runs: Runs, axis: str) -> list[str]:
 
 
 def comparisons(runs: Runs, reference: str | None = None, tests: bool = True) -> list[Comparison]:
-    """All comparisons, by axis, corpus, view and system; the shared space comes last.
+    """All comparisons, by axis, corpus, label set and system; the shared space comes last.
 
     Args:
         runs: what the chain left.
@@ -146,7 +146,7 @@ def _of_axis(
         name = [at.get("system", ""), *(f"{other} {at[other]}" for other in rest if at[other])]
         yield Comparison(
             axis=axis,
-            place=f"{at['corpus']} · {at['view']}",
+            place=f"{at['corpus']} · {at['label_set']}",
             name=" · ".join(word for word in name if word),
             values=values,
             reference=against,

@@ -50,7 +50,7 @@ def test_captions_and_results_are_read_as_they_were_meant(tmp_path: Path) -> Non
     assert "'@home" in (tmp_path / "captions.csv").read_text()
     assert CaptionFile(tmp_path / "captions.csv").write(rows, rows) == rows["caption"].tolist()
     results = pd.DataFrame(
-        {"system": ["zero-shot"], "corpus": ["=cmd"], "view": ["six"], "kind": ["score"], "metric": ["UA"]}
+        {"system": ["zero-shot"], "corpus": ["=cmd"], "label_set": ["six"], "kind": ["score"], "metric": ["UA"]}
         | {"better": ["higher"]}
         | {"seed": [1], "fold": [0], "value": [0.5], "n": [10]}
     )
@@ -61,7 +61,7 @@ def test_captions_and_results_are_read_as_they_were_meant(tmp_path: Path) -> Non
 
 def test_a_chain_escapes_its_axes_and_leaves_what_its_stages_escaped(tmp_path: Path) -> None:
     (tmp_path / "results.csv").write_text(
-        "system,corpus,view,kind,metric,better,value,n\nzero-shot,'=cmd,six,score,UA,higher,-0.5,10\n"
+        "system,corpus,label_set,kind,metric,better,value,n\nzero-shot,'=cmd,six,score,UA,higher,-0.5,10\n"
     )
     run = SimpleNamespace(folder=tmp_path, cell={"seed": -1, "note": "=1+1"})
     assert gather([run], tmp_path / "all.csv") == 1  # type: ignore[list-item]

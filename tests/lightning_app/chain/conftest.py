@@ -48,7 +48,7 @@ if Path(f"crash_{stage}").exists():
 (folder / "best.ckpt").write_text(json.dumps([mark.config, mark.inputs], sort_keys=True))
 if argv[0] == "test":
     with open(folder / "results.csv", "w") as file:
-        file.write("system,corpus,view,kind,metric,better,seed,fold,value,n\\nclep,demo,7,score,UA,higher,9,,0.5,10\\nclep,demo,7,score,WA,higher,9,,0.6,10\\n")
+        file.write("system,corpus,label_set,kind,metric,better,seed,fold,value,n\\nclep,demo,7,score,UA,higher,9,,0.5,10\\nclep,demo,7,score,WA,higher,9,,0.6,10\\n")
 if not Path(f"silent_{stage}").exists():
     write_done(folder, command=argv, fingerprint=mark, started=started, outputs=[folder / "best.ckpt"])
 sys.exit(5 if Path(f"skip_{stage}").exists() else 0)

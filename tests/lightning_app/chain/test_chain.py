@@ -248,7 +248,7 @@ def test_dry_run_does_nothing(toy: Any, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_results_are_gathered(done_matrix: Any) -> None:
     rows = list(csv.DictReader(Path("runs/results.csv").read_text().splitlines()))
-    columns = ["system", "corpus", "view", "kind", "metric", "better", "seed", "fold", "value", "n", "loss"]
+    columns = ["system", "corpus", "label_set", "kind", "metric", "better", "seed", "fold", "value", "n", "loss"]
     assert list(rows[0]) == columns
     assert len(rows) == 8
     assert {(row["seed"], row["loss"]) for row in rows} == {

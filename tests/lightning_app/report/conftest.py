@@ -71,8 +71,8 @@ class Author:
 
     def evaluate(self, seed, fold, length, folder):
         tables = []
-        for corpus, view in self.corpora:
-            labels = LABEL_SETS[view]
+        for corpus, label_set in self.corpora:
+            labels = LABEL_SETS[label_set]
             # The clips of a fold are the same whatever the seed.
             truth = np.random.default_rng(fold).choice(labels, self.clips, p=SHARES)
             for system, skill in SKILL.items():
@@ -83,12 +83,18 @@ class Author:
                 scores = scores.astype("float32")
                 label = np.array(labels)[scores.argmax(1)]
                 clips = pd.DataFrame({"id": [f"f{fold}_{i}" for i in range(self.clips)], "truth": truth})
-                clips = clips.assign(corpus=corpus, speaker="", view=view, seed=seed, fold=fold)
+                clips = clips.assign(corpus=corpus, speaker="", label_set=label_set, seed=seed, fold=fold)
                 tables.append(score_rows(clips, system, labels, scores))
                 hit = pd.Series(truth == label)
                 ua, wa = hit.groupby(truth).mean().mean(), hit.mean()
                 for metric, value in {"UA": ua, "WA": wa, "WF1": wa - 0.01, "precision": wa + 0.01}.items():
-                    row = {"system": system, "corpus": corpus, "view": view, "kind": "score", "metric": metric}
+                    row = {
+                        "system": system,
+                        "corpus": corpus,
+                        "label_set": label_set,
+                        "kind": "score",
+                        "metric": metric,
+                    }
                     row |= {"better": "higher", "seed": seed}
                     self.results.append(row | {"fold": fold, "value": value, "n": self.clips, "prompt_length": length})
             if corpus == "EmoDB":
@@ -164,13 +170,13 @@ class ModelAuthor:
             draw.random(self.clips) < 0.25 + 0.5 * skill, truth, draw.choice(FOUR, self.clips, p=[0.1, 0.2, 0.5, 0.2])
         )
         clips = pd.DataFrame({"id": [f"c{i}" for i in range(self.clips)], "corpus": self.corpus, "truth": truth})
-        clips = clips.assign(speaker="", view="iemocap4", seed=seed, fold=None)
+        clips = clips.assign(speaker="", label_set="iemocap4", seed=seed, fold=None)
         scores = (label[:, None] == np.array(FOUR)).astype("float32")
         joined([score_rows(clips, "zero-shot", FOUR, scores)]).to_parquet(folder / "predictions.parquet")
         hit = pd.Series(truth == label)
         trials = self.trials(seed, skill, draw)
         trials.to_csv(folder / "trials.csv", index=False)
-        told = {"corpus": self.corpus, "view": "iemocap4", "seed": seed, "fold": "", "n": self.clips}
+        told = {"corpus": self.corpus, "label_set": "iemocap4", "seed": seed, "fold": "", "n": self.clips}
         rows = [
             {"system": "zero-shot", "kind": "score", "metric": metric, "better": "higher", "value": value} | told
             for metric, value in (("UA", hit.groupby(truth).mean().mean()), ("WA", hit.mean()))
@@ -180,7 +186,7 @@ class ModelAuthor:
             | told
             for metric, value in trials.groupby("metric", sort=False)["value"].mean().items()
         ]
-        columns = ["system", "corpus", "view", "kind", "metric", "better", "seed", "fold", "value", "n"]
+        columns = ["system", "corpus", "label_set", "kind", "metric", "better", "seed", "fold", "value", "n"]
         pd.DataFrame(rows)[columns].to_csv(folder / "results.csv", index=False)
         self.results += [{**{key: row[key] for key in columns}, **axes} for row in rows]
         self.embed(folder, truth, skill, draw)
@@ -258,7 +264,7 @@ def rated_runs(tmp_path_factory) -> Path:
     folder.mkdir()
     draw, n = np.random.default_rng(5), 40
     told = {"id": [f"c{i}" for i in range(n)], "speaker": [f"s{i % 8}" for i in range(n)], "truth": None}
-    clips = pd.DataFrame(told).assign(corpus="X", view="iemocap4", seed=1, fold=None)
+    clips = pd.DataFrame(told).assign(corpus="X", label_set="iemocap4", seed=1, fold=None)
     truth = draw.uniform(1, 7, (n, 2)).astype("float32")
     truth[:4, 1] = np.nan
     rated = (truth + draw.normal(0, 1, (n, 2))).astype("float32")
@@ -273,6 +279,6 @@ def rated_runs(tmp_path_factory) -> Path:
             value = score.of(rated[known, place], truth[known, place])
             rows.append((f"{score.name} {dimension}", score.better, value, known.sum()))
     table = pd.DataFrame(rows, columns=["metric", "better", "value", "n"])
-    table = table.assign(system="dimensional", corpus="X", view="iemocap4", kind="rating", seed=1, fold="")
+    table = table.assign(system="dimensional", corpus="X", label_set="iemocap4", kind="rating", seed=1, fold="")
     table.to_csv(folder / "results.csv", index=False)
     return folder

@@ -21,7 +21,7 @@ SCORES = np.float32([[0.1, 0.3, 0.3], [0.7, 0.1, -0.2]])
 @pytest.fixture
 def clips():
     told = {"id": ["b", "a"], "corpus": "X", "speaker": ["s", ""], "truth": ["fear", None]}
-    return pd.DataFrame(told | {"view": "mine", "seed": 3, "fold": None})
+    return pd.DataFrame(told | {"label_set": "mine", "seed": 3, "fold": None})
 
 
 def test_every_kind_comes_back_as_it_was_written(clips, tmp_path):

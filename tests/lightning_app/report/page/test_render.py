@@ -102,7 +102,7 @@ def test_disagreement_and_missing_and_unfinished_runs_are_warned_of(small_runs):
 def test_printed_numbers_where_corpus_and_classes_agree(small_runs):
     for path in [small_runs / "results.csv", *small_runs.rglob("predictions.parquet")]:
         table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
-        table = table.assign(corpus="TESS", view="seven")
+        table = table.assign(corpus="TESS", label_set="seven")
         table.to_csv(path, index=False) if path.suffix == ".csv" else table.to_parquet(path)
     shutil.rmtree(small_runs / "clep")
     shutil.rmtree(small_runs / "acpt")
@@ -182,7 +182,9 @@ def test_figures_on_every_shade_of_a_confusion_are_readable(full_runs, tmp_path)
 
 def test_markdown_writes_no_page(small_runs, capsys):
     assert report.run(Namespace(runs=small_runs, title=None, out=None, markdown=True, reference=None)) == 0
-    assert capsys.readouterr().out.startswith("| corpus | view | system | prompt_length | UA | WA | WF1 | precision |")
+    assert capsys.readouterr().out.startswith(
+        "| corpus | label_set | system | prompt_length | UA | WA | WF1 | precision |"
+    )
     assert not (small_runs / "report.html").exists()
 
 

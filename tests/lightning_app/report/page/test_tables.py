@@ -6,11 +6,11 @@ import pytest
 from lightning_app.report.page.tables import markdown_table, metrics_of, score, summary
 from lightning_app.report.read.load import load, read_results
 
-SETTING = ["system", "corpus", "view", "loss"]
+SETTING = ["system", "corpus", "label_set", "loss"]
 
 
 def results(tmp_path, *rows):
-    columns = ["system", "corpus", "view", "metric", "seed", "fold", "value", "n", "loss"]
+    columns = ["system", "corpus", "label_set", "metric", "seed", "fold", "value", "n", "loss"]
     pd.DataFrame(rows, columns=columns).assign(kind="score", better="higher").to_csv(
         tmp_path / "results.csv", index=False
     )

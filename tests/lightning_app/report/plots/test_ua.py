@@ -24,7 +24,7 @@ def test_ua_plot_names_settings_and_chance_and_survives_missing_values():
 
 def test_axis_plot_has_a_panel_for_each_corpus_and_orders_numbers():
     rows = [
-        {"corpus": c, "view": "v", "series": "s", "chance": 0.2, "mean": 0.5, "std": 0.1, "length": n}
+        {"corpus": c, "label_set": "v", "series": "s", "chance": 0.2, "mean": 0.5, "std": 0.1, "length": n}
         for c in ("A", "B", "C", "D")
         for n in ("16", "4", "8")
     ]

@@ -17,14 +17,14 @@ def test_everything_is_found(small_runs):
     assert runs.axes == ["prompt_length"]
     assert list(dict.fromkeys(run.stage for run in runs.stages)) == ["clep", "acpt", "evaluation"]
     assert [run.cell for run in runs.stages if run.stage == "clep"] == ["seed=1,fold=0", "seed=1,fold=1"]
-    assert set(runs.predictions["view"]) == {"emodb7"}
+    assert set(runs.predictions["label_set"]) == {"emodb7"}
     assert set(runs.predictions["prompt_length"]) == {"4", "8", "16"}
     assert len(runs.predictions) == 2 * 3 * 4 * 25
 
 
 def test_predictions_of_a_setting(small_runs):
     runs = load(small_runs)
-    setting = {"system": "zero-shot", "corpus": "EmoDB", "view": "emodb7", "prompt_length": "8"}
+    setting = {"system": "zero-shot", "corpus": "EmoDB", "label_set": "emodb7", "prompt_length": "8"}
     rows = runs.predictions_of(setting)
     assert len(rows) == 2 * 25
     assert set(rows["prompt_length"]) == {"8"}
@@ -34,7 +34,7 @@ def test_predictions_of_a_setting(small_runs):
 def test_classes_by_name_by_list_and_by_scores(small_runs):
     path = small_runs / "evaluation" / "seed=1,fold=0,prompt_length=4" / "predictions.parquet"
     clips = pd.DataFrame(
-        {"id": ["a"], "corpus": "X", "speaker": "", "view": "mine", "truth": "fear", "seed": 1, "fold": 0}
+        {"id": ["a"], "corpus": "X", "speaker": "", "label_set": "mine", "truth": "fear", "seed": 1, "fold": 0}
     )
     joined([score_rows(clips, "zero-shot", ["fear", "anger"], np.float32([[0.5, 0.5]]))]).to_parquet(path)
     runs = load(small_runs)
@@ -65,13 +65,16 @@ def test_a_run_that_an_axis_does_not_reach_has_an_empty_value_and_the_cell_names
     [
         (None, r"results\.csv: not found; .*lightning-cli chain --config"),
         ("", r"results\.csv: No columns.*lightning-cli chain"),
-        ("system,corpus,view,kind,metric,better,seed,fold,value,n\n", r"results\.csv: no row .*lightning-cli chain"),
         (
-            "system,corpus,view,kind,metric,better,seed,fold,n\na,X,v,score,UA,higher,1,0,5\n",
+            "system,corpus,label_set,kind,metric,better,seed,fold,value,n\n",
+            r"results\.csv: no row .*lightning-cli chain",
+        ),
+        (
+            "system,corpus,label_set,kind,metric,better,seed,fold,n\na,X,v,score,UA,higher,1,0,5\n",
             "no column value; expected system",
         ),
         (
-            "system,corpus,view,kind,metric,better,seed,fold,value,n\na,X,v,score,UA,higher,1,0,0.5,5\na,X,v,score,UA,higher,1,1,high,5\n",
+            "system,corpus,label_set,kind,metric,better,seed,fold,value,n\na,X,v,score,UA,higher,1,0,0.5,5\na,X,v,score,UA,higher,1,1,high,5\n",
             r"results\.csv:3:value: found 'high', expected a number",
         ),
     ],

@@ -7,7 +7,7 @@ from lightning_app.report.read.reference import metrics_in_print, printed, print
 
 
 @pytest.mark.parametrize(
-    ("corpus", "view", "ua"),
+    ("corpus", "label_set", "ua"),
     [
         ("IEMOCAP", "iemocap4", 0.7443),
         ("MELD", "seven", 0.2328),
@@ -16,8 +16,8 @@ from lightning_app.report.read.reference import metrics_in_print, printed, print
         ("SAVEE", "seven", 0.3453),
     ],
 )
-def test_same_corpus_and_classes(corpus, view, ua):
-    found = [row for row in printed(corpus, LABEL_SETS[view].labels) if row.paper == "CLEP-DG"]
+def test_same_corpus_and_classes(corpus, label_set, ua):
+    found = [row for row in printed(corpus, LABEL_SETS[label_set].labels) if row.paper == "CLEP-DG"]
     rows = {(row.table, row.system): row.scores for row in found}
     assert rows["2", "CLEP-DG"]["UA"] == pytest.approx(ua)
     assert rows["2", "CLEP-DG"]["WA"] == rows["4", "classifier with ArcFace"]["WA"]
@@ -25,10 +25,10 @@ def test_same_corpus_and_classes(corpus, view, ua):
 
 
 @pytest.mark.parametrize(
-    ("corpus", "view"), [("IEMOCAP", "iemocap5"), ("TESS", "six"), ("EmoDB", "emodb7"), ("X", "seven")]
+    ("corpus", "label_set"), [("IEMOCAP", "iemocap5"), ("TESS", "six"), ("EmoDB", "emodb7"), ("X", "seven")]
 )
-def test_nothing_beside_other_corpora_and_classes(corpus, view):
-    assert printed(corpus, LABEL_SETS[view].labels) == []
+def test_nothing_beside_other_corpora_and_classes(corpus, label_set):
+    assert printed(corpus, LABEL_SETS[label_set].labels) == []
 
 
 @pytest.mark.parametrize(
