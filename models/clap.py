@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from models.audio.encoder import AudioEncoder
-from models.projection import MlpProjection
+from models.projection import MlpProjection, unit
 from models.recognition.recogniser import ClipEncoder
 from models.text import TextEncoder
-from models.unit import unit
 
 ProjectionCallable = Callable[[int, int], nn.Module]
 

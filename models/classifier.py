@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.unit import unit
+from models.projection import unit
 
 
 class CosineClassifier(nn.Module):

@@ -9,7 +9,7 @@ from typing import Any, NotRequired, TypedDict, cast
 import torch
 from torch import Tensor, nn
 
-from models.other_versions import CONSTANT, named_as_here
+from models.load_state import CONSTANT, translate_names
 from stages.checkpoint_file import read_content
 from stages.errors import CheckpointError
 from stages.init_from import missing_part, part_config
@@ -174,7 +174,7 @@ class Checkpoint:
         own = into.state_dict()
         stored = self.content["state_dict"]
         found = {name.removeprefix(prefix): stored[name] for name in stored if name.startswith(prefix)}
-        found = named_as_here(found, own)
+        found = translate_names(found, own)
         if problems := _differences(own, found, elsewhere):
             raise CheckpointError(
                 f"{self.path}: part {part!r} does not fit this model: {'; '.join(problems)}; "
@@ -192,7 +192,7 @@ class Checkpoint:
             name = module.removeprefix(part).removeprefix(".")
             require_same_file(record, into, name, part, self.path)
             names |= {f"{name}.{tensor}".removeprefix(".") for tensor in record["tensors"]}
-        return set(named_as_here(dict.fromkeys(names, torch.empty(0)), into.state_dict()))
+        return set(translate_names(dict.fromkeys(names, torch.empty(0)), into.state_dict()))
 
 
 def _differences(own: Mapping[str, Tensor], found: Mapping[str, Tensor], elsewhere: set[str]) -> list[str]:

@@ -11,9 +11,9 @@ from datamodules.batch import PromptBatch
 from losses.arcface import ArcFaceLoss
 from models.clap import Clap
 from models.classifier import CosineClassifier
+from models.projection import unit
 from models.recognition import LearnedPrompts, LinearRecogniser, Recogniser, columns_of, zero_shot
 from models.soft_prompt import SoftPrompt
-from models.unit import unit
 from stages.acpt import PromptCallable
 from stages.stage import Stage
 

@@ -3,9 +3,9 @@
 from models.audio.cnn14 import Cnn14
 from models.audio.encoder import AudioEncoder
 from models.audio.htsat import Htsat
-from models.audio.logmel import LogMel
 from models.audio.pooling import AttentiveStatistics, FirstFrame, MeanPooling, Pooling
 from models.audio.resnet18 import ResNet18
+from models.audio.spectrogram import LogMel
 from models.audio.speech import SpeechEncoder, SpeechTower
 from models.audio.whisper import WhisperSpeechEncoder
 

@@ -7,9 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.audio.encoder import AudioEncoder
-from models.audio.filling import fill
-from models.audio.logmel import LogMel
-from models.audio.spec_augment import SpecAugment
+from models.audio.spectrogram import LogMel, SpecAugment, fill
 
 AUDIOSET_CLASSES = 527
 CHANNELS = (64, 128, 256, 512, 1024, 2048)

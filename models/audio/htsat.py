@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from models.audio.encoder import AudioEncoder
-from models.audio.filling import Padding, fill
-from models.audio.logmel import LogMel
+from models.audio.spectrogram import LogMel, Padding, fill
 from models.pretrained import from_pretrained, loading
 
 LAION_PADDING: Padding = "repeatpad"

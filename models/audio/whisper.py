@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.audio.encoder import AudioEncoder
-from models.audio.logmel import LogMel
 from models.audio.pooling import PoolingName, make_pooling
+from models.audio.spectrogram import LogMel
 from models.pretrained import from_pretrained
 
 RATE, WINDOW, HOP = 16000, 400, 160

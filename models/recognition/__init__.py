@@ -1,12 +1,9 @@
-"""Recognisers: what a trained model says of clips, as small modules that need no stage and no trainer."""
+"""Recognisers of emotion: small modules that turn clips into scores, ratings or texts, without stage or trainer."""
 
-from models.recognition.dimensional import DIMENSIONS, Dimensional, RatingHead
-from models.recognition.linear import LinearRecogniser
-from models.recognition.outputs import Clips, Output, Ratings, Scores, Texts, concatenated, on_cpu
-from models.recognition.prompts import LearnedPrompts
+from models.recognition.heads import DIMENSIONS, Dimensional, LinearRecogniser, RatingHead
+from models.recognition.outputs import Clips, Output, Ratings, Recognition, Scores, Texts, concatenated, on_cpu
 from models.recognition.recogniser import ClipEncoder, Recogniser, columns_of, embed, recognise
-from models.recognition.recognition import Recognition
-from models.recognition.zero_shot import TEMPLATES, ZeroShot, zero_shot
+from models.recognition.zero_shot import TEMPLATES, LearnedPrompts, ZeroShot, zero_shot
 
 __all__ = [
     "DIMENSIONS",

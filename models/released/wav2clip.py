@@ -1,20 +1,17 @@
-"""Wav2CLIP: a ResNet-18 that was trained to hear what CLIP sees."""
+"""Wav2CLIP: a ResNet-18 for audio in the space of CLIP."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import nn
 
 from models.audio.resnet18 import ResNet18
 from models.errors import WeightsError
+from models.load_state import install, rename
 from models.pretrained import from_pretrained
-from models.released.detect import require_kind
-from models.released.files import read_state
-from models.released.load_state import install, rename
+from models.released.files import read_released
 
-ORIGIN = "Wav2CLIP.pt is at https://github.com/descriptinc/lyrebird-wav2clip/releases/tag/v0.1.0-alpha"
-PARTS = ["audio.", "audio_projection.", "text.model.", "text_projection."]
-# Of the training: the classifier of the ResNet that was not used, the images' projection, the temperatures.
+PARTS = ("audio.", "audio_projection.", "text.model.", "text_projection.")
+# Tensors of the training: the unused classifier of the ResNet, the projection of images, the temperatures.
 IGNORED = r"audio_encoder\.(fc|spectrogram)\.|image_transform\.|loss_fn"
 RULES = (
     (r"audio_encoder\.", "audio."),
@@ -24,11 +21,6 @@ RULES = (
 CLIP_RULES = ((r"text_model\.", "text.model."), (r"text_projection\.", "text_projection."))
 
 
-def rename_wav2clip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Give the tensors of the released file the names of a Clap."""
-    return rename(state, RULES, IGNORED)
-
-
 class Wav2Clip:
     """The audio tower and its projection from Wav2CLIP, the text tower and its projection from CLIP.
 
@@ -36,7 +28,7 @@ class Wav2Clip:
     ``text_projection`` without bias. The temperature stays as it is: no text took part in Wav2CLIP's training.
 
     Args:
-        path: ``Wav2CLIP.pt`` from the releases of descriptinc/lyrebird-wav2clip (MIT licence).
+        path: ``Wav2CLIP.pt`` from the releases of descriptinc/lyrebird-wav2clip (MIT license).
         clip: Folder written by ``save_pretrained``, or a hub name: the CLIP whose space Wav2CLIP learned.
         revision: Commit of a hub name.
 
@@ -44,7 +36,9 @@ class Wav2Clip:
     """
 
     def __init__(self, path: Path, clip: str = "openai/clip-vit-base-patch32", revision: str | None = None) -> None:
-        self.path, self.clip, self.revision = path, clip, revision
+        self.path = path
+        self.clip = clip
+        self.revision = revision
 
     def load(self, clap: nn.Module) -> str:
         """Fill both towers and both projections of ``clap`` and return one line about it.
@@ -54,12 +48,12 @@ class Wav2Clip:
         """
         from transformers import CLIPTextModelWithProjection
 
-        state = read_state(self.path, "state_dict", ORIGIN)
-        require_kind(state, "Wav2CLIP", self.path.name)
+        origin = "Wav2CLIP.pt is at https://github.com/descriptinc/lyrebird-wav2clip/releases/tag/v0.1.0-alpha"
+        state = read_released(self.path, "Wav2CLIP", origin)
         if not isinstance(clap.audio, ResNet18):
             raise WeightsError(
                 f"{self.path.name} holds a ResNet-18, the model's audio encoder is a {type(clap.audio).__name__}"
             )
         text = from_pretrained(CLIPTextModelWithProjection, self.clip, self.revision).state_dict()
-        tensors = rename_wav2clip(state) | rename(text, CLIP_RULES, ignored=r"(?!)")
-        return install(clap, tensors, PARTS, f"{self.path.name} and {self.clip}")
+        tensors = rename(state, RULES, IGNORED) | rename(text, CLIP_RULES)
+        return install(clap, tensors, f"{self.path.name} and {self.clip}", PARTS)

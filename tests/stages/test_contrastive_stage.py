@@ -11,8 +11,8 @@ from losses import InfoNCE, SoftTargets
 from losses.batch import ContrastiveBatch, ContrastiveLoss
 from models.audio import AudioEncoder
 from models.clap import Clap
+from models.projection import unit
 from models.text import TextEncoder
-from models.unit import unit
 from stages.clap import ClapTraining
 
 WORDS = ["angry", "happy", "neutral", "sad"]

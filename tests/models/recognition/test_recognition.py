@@ -7,6 +7,7 @@ from torch import Tensor
 from models.audio import AudioEncoder
 from models.classifier import CosineClassifier, LinearClassifier
 from models.errors import LabelError
+from models.projection import unit
 from models.recognition import (
     ClipEncoder,
     Clips,
@@ -21,7 +22,6 @@ from models.recognition import (
     recognise,
     zero_shot,
 )
-from models.unit import unit
 
 LABELS = ("anger", "happiness", "sadness")
 

@@ -13,7 +13,7 @@ from models.audio import AudioEncoder, Cnn14, Htsat
 from models.errors import WeightsError
 from models.projection import MlpProjection, ResidualProjection
 from models.released import LaionCnn14, MsClap2022, Panns
-from models.released.cnn14_front_end import KNOWN, Known, check_front_end
+from models.released.cnn14 import FRONT_ENDS, FrontEnd, check_front_end
 
 LAYERS = [f"conv_block{i}.{layer}" for i in range(1, 7) for layer in ("conv1", "conv2", "bn1", "bn2")]
 TEXT = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
@@ -239,11 +239,11 @@ def test_an_encoder_that_hears_something_else(tmp_path: Path, encoder: Cnn14, me
         Panns(tmp_path / "x.pth").load(target)
 
 
-@pytest.mark.parametrize("known", KNOWN)
-def test_every_known_front_end_is_recognised(known: Known) -> None:
+@pytest.mark.parametrize("known", FRONT_ENDS)
+def test_every_known_front_end_is_recognised(known: FrontEnd) -> None:
     encoder = Cnn14(**known._asdict(), width_multiplier=1 / 64)
     check_front_end(encoder, front_end_tensors(**known._asdict()), "", "x.pth")
-    for other in set(KNOWN) - {known}:
+    for other in set(FRONT_ENDS) - {known}:
         with pytest.raises(WeightsError, match="trained on another spectrogram"):
             check_front_end(encoder, front_end_tensors(**other._asdict()), "", "x.pth")
 

@@ -18,8 +18,7 @@ from transformers import (
 )
 
 from models.audio import SpeechEncoder
-from models.other_versions import named_as_here
-from models.released.load_state import install
+from models.load_state import install, translate_names
 from models.text import TextEncoder
 from stages.checkpoint import Checkpoint
 from stages.errors import CheckpointError
@@ -119,19 +118,20 @@ def test_weights_of_other_versions_fill_every_place(change: str, way: str) -> No
         content = {"state_dict": {f"clap.{name}": tensor for name, tensor in older.items()}, "hyper_parameters": {}}
         Checkpoint(content, Path("old.ckpt")).load("clap", target)
     else:
-        install(target, older, ["audio.", "text.", "norm."], "old.pth")
+        install(target, older, "old.pth", ["audio.", "text.", "norm."])
     for name, tensor in source.state_dict().items():
         assert torch.equal(target.state_dict()[name], tensor), name
 
 
 def test_newer_names_fit_an_older_module() -> None:
     old = torch.nn.utils.weight_norm(nn.Linear(2, 2))
-    assert set(named_as_here(dict(nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)).named_parameters()), [])) == {
+    new = nn.utils.parametrizations.weight_norm(nn.Linear(2, 2))
+    assert set(translate_names(dict(new.named_parameters()), [])) == {
         "bias", "parametrizations.weight.original0", "parametrizations.weight.original1",
     }  # fmt: skip
     layer = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)))
     wanted = set(nn.Sequential(old).state_dict())
-    assert set(named_as_here(layer.state_dict(), wanted)) == wanted == {"0.bias", "0.weight_g", "0.weight_v"}
+    assert set(translate_names(layer.state_dict(), wanted)) == wanted == {"0.bias", "0.weight_g", "0.weight_v"}
 
 
 def test_an_unknown_name_is_still_refused() -> None:

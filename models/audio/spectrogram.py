@@ -1,4 +1,4 @@
-"""Log-mel spectrogram, computed on the model's device."""
+"""Front end of spectrogram encoders: length of clips, log-mel spectrogram, SpecAugment."""
 
 from collections.abc import Callable
 from typing import Literal, Self
@@ -6,6 +6,27 @@ from typing import Literal, Self
 import torch
 from torch import Tensor, nn
 from torchaudio.transforms import MelSpectrogram
+
+Padding = Literal["zero", "repeatpad", "repeat"]
+
+
+def fill(wave_NT: Tensor, length_N: Tensor, samples: int, padding: Padding) -> Tensor:
+    """Cut or fill every clip to one length: [N, T] -> [N, samples].
+
+    Args:
+        wave_NT: Waveforms, padded at the end with anything.
+        length_N: Samples of each clip before padding.
+        samples: Of the result; longer clips lose their end.
+        padding: What follows a shorter clip: ``zero``, silence; ``repeatpad``, the whole clip as often as it fits, and
+            then silence; ``repeat``, the clip again and again, cut at the end.
+    """
+    length_N1 = length_N.clamp(1, samples)[:, None]
+    position_T = torch.arange(samples, device=wave_NT.device)
+    filled_NT = wave_NT.gather(1, position_T % length_N1)
+    if padding == "repeat":
+        return filled_NT
+    repeats = samples // length_N1 if padding == "repeatpad" else 1
+    return filled_NT.where(position_T < length_N1 * repeats, 0.0)
 
 
 class LogMel(nn.Module):
@@ -84,3 +105,43 @@ class LogMel(nn.Module):
         # A model in half precision still hears in float32: follow to the device, keep the type.
         super()._apply(lambda tensor: tensor.to(fn(tensor).device), recurse)  # type: ignore[no-untyped-call]
         return self
+
+
+class SpecAugment(nn.Module):
+    """Sets random stripes of time and of frequency to zero; does nothing in evaluation.
+
+    Separately for every clip, a stripe's width w is uniform on 0 to width - 1 and its start on 0 to length - w - 1,
+    as in the paper, whose stripes never touch the last position. Zero is the mean of a spectrogram that has passed a
+    batch normalisation.
+
+    Args:
+        time_stripes: Stripes along time in each clip.
+        time_width: Frames; a stripe is narrower than this.
+        freq_stripes: Stripes along frequency in each clip.
+        freq_width: Mel bands; a stripe is narrower than this.
+
+    Reference: Park et al., "SpecAugment", Interspeech 2019, without the warping, as in PANNs.
+    """
+
+    def __init__(self, time_stripes: int = 2, time_width: int = 64, freq_stripes: int = 2, freq_width: int = 8) -> None:
+        super().__init__()
+        self.time_stripes, self.time_width = time_stripes, time_width
+        self.freq_stripes, self.freq_width = freq_stripes, freq_width
+
+    def forward(self, mel_NTM: Tensor) -> Tensor:
+        """Blank stripes of N spectrograms of T frames and M bands."""
+        if not self.training:
+            return mel_NTM
+        clips, frames, bands = mel_NTM.shape
+        blank_NT = _stripes(clips, frames, self.time_stripes, self.time_width, mel_NTM.device)
+        blank_NM = _stripes(clips, bands, self.freq_stripes, self.freq_width, mel_NTM.device)
+        return mel_NTM.masked_fill(blank_NT[:, :, None] | blank_NM[:, None, :], 0.0)
+
+
+def _stripes(clips: int, length: int, stripes: int, width: int, device: torch.device) -> Tensor:
+    """Return which of ``length`` positions lie in one of the stripes, for each clip."""
+    shape = (clips, stripes, 1)
+    wide = torch.rand(shape, device=device).mul(min(width, length)).floor()
+    start = torch.rand(shape, device=device).mul(length - wide).floor()
+    position = torch.arange(length, device=device)
+    return ((position >= start) & (position < start + wide)).any(1)

@@ -366,8 +366,7 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path, loader: type, name: str
     own = {"LaionCnn14": "LAION-CLAP with Cnn14", "LaionHtsat": "LAION-CLAP with HTSAT", "MsClap2022": "msclap 2022"}
     own |= {"MsClap2023": "msclap 2023", "Panns": "PANNs Cnn14", "Wav2Clip": "Wav2CLIP"}
     named = f"x.pth looks like {kind}, not like {own[loader.__name__]}" in str(raised.value)
-    # Only LAION's loaders take "module." away; the others know no such name.
-    assert named == (kind != own[loader.__name__] and (not name.startswith("module.") or "Laion" in loader.__name__))
+    assert named == (kind != own[loader.__name__])
 
 
 @pytest.mark.parametrize("first", ["caption_decoder.gpt.wte.weight", "clap_project.0.weight"])

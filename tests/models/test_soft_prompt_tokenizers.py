@@ -7,8 +7,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import GPT2Config, GPT2Model, PreTrainedTokenizerFast, RobertaConfig, RobertaModel
 
-from models.name_place import around_name
-from models.soft_prompt import SoftPrompt
+from models.soft_prompt import SoftPrompt, around_name
 from models.text import TextEncoder
 
 WORDS = "this is a sound of the voice"

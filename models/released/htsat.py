@@ -1,4 +1,4 @@
-"""HTSAT as its authors write it, for transformers' ClapAudioModel: names, and whether the encoder hears alike."""
+"""HTSAT as its authors release it: names for transformers' ClapAudioModel, and a check of the spectrogram."""
 
 import re
 from collections.abc import Mapping
@@ -8,19 +8,19 @@ import torch
 from torch import Tensor, nn
 
 from models.audio.htsat import Htsat, HtsatInput
-from models.audio.logmel import LogMel
+from models.audio.spectrogram import LogMel
 from models.errors import WeightsError
-from models.released.load_state import Rule
+from models.load_state import Rule
 
 TOWER = "audio.model.audio_encoder."
-# The spectrogram follows from numbers, the masks from the size; the rest tags AudioSet.
-UNUSED = r"(spectrogram_extractor|logmel_extractor|tscam_conv|head)\.|layers\.\d+\.blocks\.\d+\.attn_mask$"
+# The spectrogram follows from settings, the masks from the size; the rest tags AudioSet.
+HTSAT_UNUSED = r"(spectrogram_extractor|logmel_extractor|tscam_conv|head)\.|layers\.\d+\.blocks\.\d+\.attn_mask$"
 FILTERS = ((48000, 50, 14000), (44100, 50, 8000), (44100, 50, 14000), (32000, 50, 14000), (32000, 50, 8000))
-"""Rate, fmin and fmax that mel filters are known to have been made for."""
+"""Rate, fmin and fmax of known mel filters."""
 
 
 def htsat_rules(prefix: str) -> tuple[Rule, ...]:
-    """Return how the names of HTSAT become ours, for weights whose names begin with a pattern."""
+    """Return the rules that rename tensors of HTSAT, whose names begin with a pattern."""
     block = rf"{prefix}(layers\.\d+\.blocks\.\d+\.)"
     return (
         (rf"{block}norm1\.", rf"{TOWER}\1layernorm_before."),
@@ -35,7 +35,7 @@ def htsat_rules(prefix: str) -> tuple[Rule, ...]:
 
 
 def split_qkv(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Give queries, keys and values, which HTSAT keeps in one tensor in this order, a tensor each."""
+    """Split queries, keys and values, which HTSAT keeps in one tensor in this order."""
     split = {}
     for name, tensor in state.items():
         if re.search(r"\.attn\.qkv\.(weight|bias)$", name):
@@ -47,28 +47,29 @@ def split_qkv(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def check_htsat(
-    encoder: Tensor | nn.Module, state: Mapping[str, Tensor], prefix: str, file: str, heard: HtsatInput
+    encoder: Tensor | nn.Module, state: Mapping[str, Tensor], prefix: str, file: str, trained: HtsatInput
 ) -> None:
-    """Compare what the encoder hears with what released weights were trained on.
+    """Compare the encoder's spectrogram with that which released weights were trained on.
 
     Args:
         encoder: The model's audio tower.
         state: Tensors as the file names them.
-        prefix: What stands before the names of HTSAT.
+        prefix: Beginning of HTSAT's names.
         file: For messages.
-        heard: What the released code computes. Unless its scale is ``htk``, the mel filters are the file's own.
+        trained: Spectrogram of the released code. Unless its scale is ``htk``, the mel filters are the file's own.
 
     Raises:
-        WeightsError: If the encoder is no Htsat, or hears something else; the message says what to set.
+        WeightsError: If the encoder is no Htsat, or has another spectrogram; the message says what to set.
     """
     if not isinstance(encoder, Htsat):
         raise WeightsError(f"{file} holds an HTSAT, the model's audio encoder is a {type(encoder).__name__}")
-    if heard.scale == "slaney":
-        heard = _with_filters(heard, state.get(f"{prefix}logmel_extractor.melW"), file)
-    ours, wanted = asdict(encoder.spectrogram), asdict(heard)
-    differing = [
-        f"{key}: {_text(wanted[key])} (it has {_text(ours[key])})" for key in wanted if ours[key] != wanted[key]
-    ]
+    if trained.scale == "slaney":
+        trained = _with_filters(trained, state.get(f"{prefix}logmel_extractor.melW"), file)
+    found = asdict(encoder.spectrogram)
+    differing = []
+    for key, expected in asdict(trained).items():
+        if found[key] != expected:
+            differing.append(f"{key}: {_text(expected)} (it has {_text(found[key])})")
     if differing:
         raise WeightsError(
             f"{file} was trained on another spectrogram than the audio encoder computes; set in its "
@@ -76,19 +77,21 @@ def check_htsat(
         )
 
 
-def _with_filters(heard: HtsatInput, filters_FM: Tensor | None, file: str) -> HtsatInput:
-    """Read off the file's filter bank for which rate and band it was made."""
+def _with_filters(trained: HtsatInput, filters_FM: Tensor | None, file: str) -> HtsatInput:
+    """Infer rate and band from the file's filter bank."""
     if filters_FM is None:
         raise WeightsError(f"{file} has no mel filters (logmel_extractor.melW); the spectrogram it needs is unknown")
     for rate, fmin, fmax in FILTERS:
-        bank_FM = LogMel(rate, heard.window, heard.hop, heard.mels, fmin, fmax).filters_FM
+        bank_FM = LogMel(rate, trained.window, trained.hop, trained.mels, fmin, fmax).filters_FM
         if bank_FM.shape == filters_FM.shape and torch.allclose(bank_FM, filters_FM.cpu().float(), 1e-3, 1e-6):
-            filter_rate = None if rate == heard.sample_rate else rate
-            return replace(heard, fmin=float(fmin), fmax=float(fmax), filter_rate=filter_rate)
+            filter_rate = None if rate == trained.sample_rate else rate
+            return replace(trained, fmin=float(fmin), fmax=float(fmax), filter_rate=filter_rate)
     raise WeightsError(
         f"{file} was trained with mel filters that are not known here; its spectrogram cannot be computed"
     )
 
 
 def _text(value: float | str | None) -> str:
-    return "null" if value is None else value if isinstance(value, str) else f"{value:g}"
+    if value is None:
+        return "null"
+    return value if isinstance(value, str) else f"{value:g}"
