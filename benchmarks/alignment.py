@@ -7,8 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.timing import Row, compare
-from stages.metrics.discrepancy import median_bandwidth, mmd2, mmd2_of_samples
-from stages.metrics.wasserstein import sliced_wasserstein
+from stages.metrics.distances import median_bandwidth, mmd2, mmd2_of_samples, sliced_wasserstein
 
 PROJECTIONS = 256
 

@@ -17,12 +17,11 @@ from losses.logits import similarity
 from models.audio.encoder import AudioEncoder
 from models.clap import Clap
 from models.recognition import Recogniser, zero_shot
-from stages.errors import SettingError
+from stages.errors import SettingError, check_template
 from stages.frozen import FrozenTower, frozen_tower
 from stages.metrics import EmotionMetrics
 from stages.optim import ParamGroup, configure, start_schedule
 from stages.stage import Stage
-from stages.templates import require_emotion
 
 
 class ReleasedWeights(Protocol):
@@ -72,7 +71,7 @@ class ClapTraining(Stage):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        require_emotion(template, "model.init_args.template")
+        check_template(template, "model.init_args.template")
         self.clap, self.loss, self.words, self.template = clap, loss, words, template
         if local is not None and local.sample_rate != clap.sample_rate:
             raise SettingError(

@@ -1,6 +1,7 @@
-"""What can be wrong with what a stage is given, and with what is installed."""
+"""Errors of stages, and checks of their settings and of optional packages."""
 
 from importlib import import_module
+from string import Formatter
 from typing import Any
 
 
@@ -23,6 +24,25 @@ class MissingExtra(RuntimeError):
     """An optional package is not installed. Commands end with exit code 4."""
 
     exit_code = 4
+
+
+def check_template(template: str, key: str) -> None:
+    """Refuse a template without ``{emotion}``, or with any other field.
+
+    Args:
+        template: Such as "this is a sound of {emotion}".
+        key: Key of the setting, for the message.
+
+    Raises:
+        SettingError: With the key and the fields that were found.
+    """
+    try:
+        fields = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+    except ValueError as error:
+        raise SettingError(f"{key}: {template!r} is no template ({error}); write a brace as {{{{ or }}}}") from None
+    if fields != {"emotion"}:
+        found = ", ".join(f"{{{name}}}" for name in sorted(fields)) or "no field"
+        raise SettingError(f"{key}: {template!r} has {found}; expected {{emotion}} and nothing else in braces")
 
 
 def optional_module(module: str, name: str, reason: str) -> Any:

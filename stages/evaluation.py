@@ -12,13 +12,13 @@ from models.errors import LabelError
 from models.recognition import TEMPLATES, Output, Recogniser, columns_of, embed, recognise
 from stages.checkpoint import Checkpoint
 from stages.clap import ClapTraining, ReleasedWeights
+from stages.errors import check_template
 from stages.frozen import FrozenTower, frozen_tower
 from stages.init_from import source_files
 from stages.metrics.confusion import SCORES, ClassScore
 from stages.metrics.space_metric import SpaceMetric, Trials
 from stages.space_measurement import SpaceMeasurement
 from stages.stage import Stage
-from stages.templates import require_emotion
 
 
 class ClipOutputs(TypedDict):
@@ -84,7 +84,7 @@ class Evaluation(Stage):
         super().__init__()
         self.save_hyperparameters()
         for index, template in enumerate(templates):
-            require_emotion(template, f"model.init_args.templates[{index}]")
+            check_template(template, f"model.init_args.templates[{index}]")
         self.labels, self.words, self.templates = labels, words, templates
         self.init_from, self.weights = init_from, weights
         self.stage = _evaluated(self, stage, clap)

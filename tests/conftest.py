@@ -7,6 +7,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["EMOCLAP_CACHE"] = tempfile.mkdtemp(prefix="emoclap-tests-")
 
 import csv
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -208,3 +210,21 @@ def ser_checkpoint(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Pa
     ]  # fmt: skip
     assert main(words) == 0
     return folder / "best.ckpt"
+
+
+@pytest.fixture(scope="session")
+def run_ranks() -> Callable[..., None]:
+    """Run a test module as a program, ``python FILE FOLDER``, which forks the processes of a distributed run."""
+
+    def run(file: str, folder: Path, **env: str) -> None:
+        done = subprocess.run(
+            [sys.executable, file, str(folder)],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **env},
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+    return run

@@ -4,6 +4,7 @@ from stages.metrics.alignment import Alignment
 from stages.metrics.confusion import (
     SCORES,
     ClassScore,
+    EmotionMetrics,
     confusion_matrix,
     scores,
     unweighted_accuracy,
@@ -11,15 +12,20 @@ from stages.metrics.confusion import (
     weighted_f1,
     weighted_precision,
 )
-from stages.metrics.discrepancy import centroid_gap, median_bandwidth, mmd2, mmd2_of_samples
-from stages.metrics.emotion import EmotionMetrics
-from stages.metrics.neighbourhood import OrdinalSimilarity
+from stages.metrics.distances import (
+    centroid_gap,
+    dimension_wasserstein,
+    exact_wasserstein,
+    median_bandwidth,
+    mmd2,
+    mmd2_of_samples,
+    sliced_wasserstein,
+)
 from stages.metrics.ordinal import OrdinalConsistency
-from stages.metrics.rank import kendall_tau, spearman_rho
+from stages.metrics.rank import OrdinalSimilarity, kendall_tau, spearman_rho
 from stages.metrics.ratings import RATING_SCORES, concordance, mean_absolute_error
 from stages.metrics.retrieval import Retrieval
 from stages.metrics.space_metric import Better, GatheredMetric, SharedSpace, SpaceMetric, Trials
-from stages.metrics.wasserstein import dimension_wasserstein, exact_wasserstein, sliced_wasserstein
 
 __all__ = [
     "RATING_SCORES",

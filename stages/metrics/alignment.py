@@ -7,9 +7,14 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
 from stages.errors import SettingError
-from stages.metrics.discrepancy import centroid_gap, mmd2_of_samples
+from stages.metrics.distances import (
+    centroid_gap,
+    dimension_wasserstein,
+    exact_wasserstein,
+    mmd2_of_samples,
+    sliced_wasserstein,
+)
 from stages.metrics.space_metric import GatheredMetric, SharedSpace, Trials
-from stages.metrics.wasserstein import dimension_wasserstein, exact_wasserstein, sliced_wasserstein
 
 SHARE = 0.8
 

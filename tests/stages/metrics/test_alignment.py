@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from stages.errors import SettingError
 from stages.metrics import alignment
 from stages.metrics.alignment import Alignment
-from stages.metrics.discrepancy import centroid_gap, median_bandwidth, mmd2
+from stages.metrics.distances import centroid_gap, dimension_wasserstein, median_bandwidth, mmd2, sliced_wasserstein
 from stages.metrics.space_metric import SharedSpace
-from stages.metrics.wasserstein import dimension_wasserstein, sliced_wasserstein
 
 
 def pairs(n=60, gap=0.5):

@@ -1,13 +1,16 @@
+import doctest
 import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, precision_score
 from sklearn.metrics import confusion_matrix as sklearn_confusion_matrix
 
-from stages.metrics.confusion import confusion_matrix, scores, unweighted_accuracy
+from stages.metrics import confusion
+from stages.metrics.confusion import EmotionMetrics, confusion_matrix, scores, unweighted_accuracy
 
 CLASSES = 5
 PAIRS = st.lists(st.tuples(st.integers(0, CLASSES - 1), st.integers(0, CLASSES - 1)), min_size=1, max_size=40)
@@ -74,3 +77,67 @@ def test_without_clips_scores_are_not_a_number():
 def test_what_cannot_be_counted_is_refused(truth, predicted, message):
     with pytest.raises(ValueError, match=message):
         confusion_matrix(truth, predicted, 3)
+
+
+LABELS = ["anger", "happiness", "neutral", "sadness"]
+TRUTH = torch.tensor([0, 0, 1, 1, 2, 2, 0, 1, 0])
+PREDICTED = torch.tensor([0, 0, 1, 3, 2, 3, 1, 1, 2])
+EXPECTED = scores(confusion_matrix(TRUTH, PREDICTED, 4))
+
+
+def values(metrics):
+    return {name: value.item() for name, value in metrics.compute().items()}
+
+
+@pytest.mark.parametrize("size", [1, 4, 9])
+def test_batches_add_up_to_the_whole(size):
+    metrics = EmotionMetrics(LABELS)
+    for predicted, truth in zip(PREDICTED.split(size), TRUTH.split(size), strict=True):
+        metrics.update(predicted, truth)
+    assert values(metrics) == pytest.approx(EXPECTED)
+    assert metrics.confusion.tolist() == confusion_matrix(TRUTH, PREDICTED, 4).tolist()
+
+
+def test_ranks_add_up_to_the_whole():
+    """Merging states applies the reduction that synchronisation over ranks applies."""
+    first, second = EmotionMetrics(LABELS), EmotionMetrics(LABELS)
+    first.update(PREDICTED[:2], TRUTH[:2])
+    second.update(PREDICTED[2:], TRUTH[2:])
+    first.merge_state(second)
+    assert values(first) == pytest.approx(EXPECTED)
+
+
+def test_reset_forgets():
+    metrics = EmotionMetrics(LABELS)
+    metrics.update(PREDICTED, TRUTH)
+    metrics.reset()
+    metrics.update(TRUTH, TRUTH)
+    assert values(metrics) == {"WA": 1, "UA": 1, "WF1": 1, "precision": 1, "n": 9, "classes": 3}
+
+
+def test_calling_it_scores_the_batch_and_keeps_the_whole():
+    metrics = EmotionMetrics(LABELS)
+    metrics(PREDICTED[:2], TRUTH[:2])
+    assert metrics(TRUTH[2:], TRUTH[2:])["WA"] == 1
+    assert metrics.compute()["n"] == 9
+
+
+@pytest.mark.filterwarnings("ignore:The ``compute`` method of metric EmotionMetrics was called before")
+def test_without_clips_accumulated_scores_are_not_a_number():
+    assert values(EmotionMetrics(LABELS))["UA"] != values(EmotionMetrics(LABELS))["UA"]
+
+
+def test_an_index_without_label_is_refused():
+    with pytest.raises(ValueError, match="a predicted label has index 4; expected 0 to 3"):
+        EmotionMetrics(LABELS).update(torch.tensor([4]), torch.tensor([0]))
+
+
+@pytest.mark.parametrize("labels", [[], ["anger", "fear", "anger"]])
+def test_labels_are_distinct_and_there_is_one(labels):
+    with pytest.raises(ValueError, match="expected at least one, and each only once"):
+        EmotionMetrics(labels)
+
+
+def test_example_in_the_docstring():
+    assert doctest.testmod(confusion).failed == 0
+    assert doctest.testmod(confusion).attempted > 0

@@ -9,8 +9,8 @@ from scipy.stats import kendalltau
 
 from stages.errors import SettingError
 from stages.metrics import ordinal
-from stages.metrics.neighbourhood import OrdinalSimilarity
 from stages.metrics.ordinal import VALUES, OrdinalConsistency
+from stages.metrics.rank import OrdinalSimilarity
 from stages.metrics.space_metric import SharedSpace
 
 
