@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 from jsonargparse import ArgumentParser
 
 from lightning_app.chain.launch import Local, Slurm, Torchrun
+from lightning_app.chain.reading import Answer, Question
 from lightning_app.commands.chain import add_arguments
 from lightning_app.commands.chain import run as run_chain
+from lightning_app.config.command_line import said
 from lightning_app.config.files import ConfigError
 
 FIT = ["fit", "--config", "stages/acpt.yaml"]
@@ -72,10 +75,15 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def _as_said(questions: Sequence[Question]) -> list[Answer]:
+    return [Answer(settings=said(question.words[1:])) for question in questions]
+
+
 def _chain(*words: str) -> int:
+    """Run the chain, whose stages are of no class that there is."""
     parser = ArgumentParser(exit_on_error=False)
     add_arguments(parser)
-    return run_chain(parser.parse_args(["--config", "chain.yaml", *words]))
+    return run_chain(parser.parse_args(["--config", "chain.yaml", *words]), reader=_as_said)
 
 
 def test_jobs_wait_for_each_other(cluster: Path) -> None:
