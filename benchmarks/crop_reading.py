@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 
 from benchmarks.timing import Row, compare
-from datamodules.audio.reading import AudioFormat, Recording, Wave, read_crop
+from datamodules.audio.reading import AudioFormat, AudioSegment, Wave, read_crop
 
 RATE = 16000
 # A decoder that starts inside an mp3 lacks the bits that earlier frames keep for it, so its first frames differ.
@@ -28,10 +28,10 @@ def require_equal(ours: Wave, theirs: Wave, tolerance: float) -> None:
 
 
 def _compare(path: Path, seconds: float, rounds: int) -> Row:
-    recording, form = Recording(str(path)), AudioFormat(RATE, seconds)
+    recording, form = AudioSegment(str(path)), AudioFormat(RATE, seconds)
 
     def crop() -> Wave:
-        return read_crop(recording, form, place=0.5)[0]
+        return read_crop(recording, form, position=0.5)[0]
 
     def whole() -> Wave:
         wave, _ = soundfile.read(path, dtype="float32")

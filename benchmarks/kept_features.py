@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.timing import Row, compare
-from datamodules.audio.reading import AudioFormat, Recording, read_crop
+from datamodules.audio.reading import AudioFormat, AudioSegment, read_crop
 from datamodules.clips.dataset import Clip
 from lightning_app.features.keeper import FeatureKeeper
 from lightning_app.features.keys import clip_key
@@ -101,4 +101,4 @@ def _write_clips(folder: Path, clips: int, form: AudioFormat) -> Iterator[Clip]:
         pitch = 100 * 2 ** (number % CLASSES) * np.arange(form.samples) / form.sample_rate
         soundfile.write(file, 0.1 * np.sin(2 * np.pi * pitch) + 0.02 * draw.standard_normal(form.samples), 16000)
         unrated = (float("nan"),) * 3
-        yield Clip(str(number), "noise", f"row {number}", number % CLASSES, unrated, Recording(str(file)), "")
+        yield Clip(str(number), "noise", f"row {number}", number % CLASSES, unrated, AudioSegment(str(file)), "")

@@ -9,7 +9,7 @@ import torch
 import torchaudio.functional
 
 from benchmarks.timing import Row, compare
-from datamodules.audio.reading import AudioFormat, Recording, Wave, read_crop
+from datamodules.audio.reading import AudioFormat, AudioSegment, Wave, read_crop
 
 SOURCE, TARGET = 24414, 16000
 # Up to here both filters pass everything; above it the transition bands differ by design.
@@ -22,7 +22,7 @@ def run(seconds: float = 5.0, rounds: int = 6) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.wav"
         soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal(round(seconds * SOURCE)), SOURCE)
-        recording, form = Recording(str(path)), AudioFormat(TARGET, seconds)
+        recording, form = AudioSegment(str(path)), AudioFormat(TARGET, seconds)
 
         def soxr_way() -> Wave:
             return read_crop(recording, form)[0]

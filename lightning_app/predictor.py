@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from datamodules.audio.reading import AudioFormat, Recording, Wave, crop_samples, read_crop
+from datamodules.audio.reading import AudioFormat, AudioSegment, Wave, crop_samples, read_crop
 from datamodules.errors import DataError
 from datamodules.labels import EMOTIONS
 from lightning_app.runs.trained_stage import open_trained_stage
@@ -128,7 +128,7 @@ class Predictor:
 
     def _read(self, recording: str | Path | tuple[ArrayLike, int], index: int) -> tuple[Wave, int]:
         if isinstance(recording, str | Path):
-            return read_crop(Recording(str(recording)), self.audio)
+            return read_crop(AudioSegment(str(recording)), self.audio)
         samples, rate = recording
         return crop_samples(samples, rate, self.audio, f"recording {index}")
 

@@ -15,7 +15,7 @@ import soundfile
 
 from datamodules import stop_signals
 from datamodules.acoustics.base import Acoustics
-from datamodules.audio.reading import AudioFormat, Recording, read_crop
+from datamodules.audio.reading import AudioFormat, AudioSegment, read_crop
 from datamodules.cache import cache_folder, key_of
 from datamodules.errors import DataError
 from datamodules.kept_rows import KeptRows
@@ -129,9 +129,9 @@ def _measure_chunk(acoustics: Acoustics, clips: Sequence[Clip]) -> list[dict[str
 
 def _measure_one(acoustics: Acoustics, file: str, start: float, end: float) -> dict[str, float] | str:
     seconds = min(end - start, LONGEST)
-    recording = Recording(file, start, None if math.isinf(end) else end)
+    segment = AudioSegment(file, start, None if math.isinf(end) else end)
     try:
-        wave, length = read_crop(recording, AudioFormat(SAMPLE_RATE, seconds), place=0.0)
+        wave, length = read_crop(segment, AudioFormat(SAMPLE_RATE, seconds), position=0.0)
     except DataError as error:
         return str(error)
     return acoustics.measure(wave[:length], SAMPLE_RATE)

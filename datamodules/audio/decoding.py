@@ -1,6 +1,10 @@
-"""A recording decoded from beginning to end: its true length, and what is odd about its sound."""
+"""A recording decoded from beginning to end: its true length, and what is odd about it."""
 
 import math
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,14 +13,15 @@ from numpy.typing import NDArray
 
 from datamodules.errors import DataError
 
-LOUDEST = 10.0
-"""Largest sample that is taken for sound. Files of floats may pass 1, full scale, by a few dB and no more."""
+MAX_SAMPLE = 10.0
+"""Largest valid sample. Files of floats may pass 1, full scale, by a few dB and no more."""
 
 TOLERANCE_SECONDS = 0.06
 """Headers and manifests round to whole samples, and lossy codecs add or drop part of a frame."""
 
 _BLOCK = 1 << 18  # samples of all channels that are decoded at once
 _FLAT = 1e-4  # between the lowest and the highest sample: 3 steps of 16 bits
+_FULL_SCALE = 0.999
 _CLIPPED = 0.2  # share of samples at full scale; loud speech has some hundredths there
 _CANCELLED = 0.1  # of the power that channels without any relation would leave in their mean: 10 dB less
 
@@ -30,8 +35,8 @@ ODDITIES: dict[str, str] = {
 
 
 @dataclass
-class _Sums:
-    """What is gathered over the blocks of a file."""
+class _Statistics:
+    """Statistics of the samples of a file, over its blocks."""
 
     frames: int = 0
     lowest: float = math.inf
@@ -39,70 +44,99 @@ class _Sums:
     at_full_scale: int = 0
     power: float = 0.0
     mixed_power: float = 0.0
-    unsound: bool = False
+    finite: bool = True
+
+    @property
+    def peak(self) -> float:
+        return max(-self.lowest, self.highest)
 
     def add(self, block: NDArray[np.float32]) -> None:
-        lowest, highest = float(block.min()), float(block.max())
+        """Add a block, [T, channels]."""
+        lowest = float(block.min())
+        highest = float(block.max())
         if not math.isfinite(lowest + highest):  # NaN spreads through both
-            self.unsound = True
+            self.finite = False
             return
         self.frames += len(block)
-        self.lowest, self.highest = min(self.lowest, lowest), max(self.highest, highest)
-        if max(-lowest, highest) > LOUDEST:  # refused, and its squares may overflow
+        self.lowest = min(self.lowest, lowest)
+        self.highest = max(self.highest, highest)
+        block_peak = max(-lowest, highest)
+        if block_peak > MAX_SAMPLE:  # refused, and its squares may overflow
             return
-        if max(-lowest, highest) >= 0.999:
-            self.at_full_scale += int((np.abs(block) >= 0.999).sum())
+        if block_peak >= _FULL_SCALE:
+            self.at_full_scale += int((np.abs(block) >= _FULL_SCALE).sum())
         if block.shape[1] > 1:
-            every, mixed = block.reshape(-1), block.mean(axis=1)
-            self.power += float(np.dot(every, every))
+            samples = block.reshape(-1)
+            mixed = block.mean(axis=1)
+            self.power += float(np.dot(samples, samples))
             self.mixed_power += float(np.dot(mixed, mixed))
 
+    def oddity(self, channels: int) -> str:
+        """Name what is odd, one of ``ODDITIES`` or ""."""
+        if self.highest - self.lowest <= _FLAT:
+            return "silent" if self.peak <= _FLAT else "constant"
+        if self.at_full_scale >= _CLIPPED * self.frames * channels:
+            return "clipped"
+        # Unrelated channels of power p / channels each have a mean of power p / channels ** 2.
+        if channels > 1 and self.mixed_power < _CANCELLED * self.power / channels**2:
+            return "cancelled"
+        return ""
 
-def hear(file: soundfile.SoundFile, path: str) -> tuple[int, str]:
+
+def decode_all(file: soundfile.SoundFile, path: str) -> tuple[int, str]:
     """Decode an open file to its end, a block at a time.
 
     Returns:
-        How many frames there are, and the file's oddity, one of `ODDITIES` or "".
+        How many frames there are, and the file's oddity, one of ``ODDITIES`` or "".
 
     Raises:
-        DataError: Fewer frames than the header promises, or samples that are no sound: NaN, infinite, or beyond
-            `LOUDEST`.
-        soundfile.LibsndfileError: It cannot be decoded.
+        DataError: If there are fewer frames than the header promises, or samples are NaN, infinite, or beyond
+            ``MAX_SAMPLE``.
+        soundfile.LibsndfileError: If it cannot be decoded.
     """
-    sums = _Sums()
+    statistics = _Statistics()
     frames = max(1, _BLOCK // file.channels)
-    block = np.empty((frames, file.channels), np.float32)
-    while len(heard := file.read(frames, dtype="float32", always_2d=True, out=block)) and not sums.unsound:
-        sums.add(heard)
-    if sums.unsound:
-        raise DataError(not_finite(path))
-    if sums.frames < max(1, file.frames - TOLERANCE_SECONDS * file.samplerate):
+    buffer = np.empty((frames, file.channels), np.float32)
+    while len(block := file.read(frames, dtype="float32", always_2d=True, out=buffer)):
+        statistics.add(block)
+        if not statistics.finite:
+            raise DataError(not_finite(path))
+    if statistics.frames < max(1, file.frames - TOLERANCE_SECONDS * file.samplerate):
         raise DataError(
-            f"{path}: truncated or damaged, {sums.frames} of {file.frames} frames decode "
-            f"({sums.frames / file.frames:.0%}); copy the file again, or convert what plays to wav"
+            f"{path}: truncated or damaged, {statistics.frames} of {file.frames} frames decode "
+            f"({statistics.frames / file.frames:.0%}); copy the file again, or convert what plays to wav"
         )
-    if (peak := max(-sums.lowest, sums.highest)) > LOUDEST:
-        raise DataError(too_loud(path, peak))
-    return sums.frames, _oddity(sums, file.channels)
+    if statistics.peak > MAX_SAMPLE:
+        raise DataError(too_loud(path, statistics.peak))
+    return statistics.frames, statistics.oddity(file.channels)
 
 
 def not_finite(path: str) -> str:
-    """The message about samples that are no numbers."""
+    """Compose the message about samples that are no numbers."""
     return f"{path}: holds samples that are NaN or infinite; write the file again, or remove its row"
 
 
 def too_loud(path: str, peak: float) -> str:
-    """The message about samples on another scale."""
+    """Compose the message about samples on another scale."""
     remedy = "divide them by 32768" if peak > 1000 else "bring them to full scale"
-    return f"{path}: samples reach {peak:.4g}, expected [-1, 1], and at most {LOUDEST:g}; {remedy}"
+    return f"{path}: samples reach {peak:.4g}, expected [-1, 1], and at most {MAX_SAMPLE:g}; {remedy}"
 
 
-def _oddity(sums: _Sums, channels: int) -> str:
-    if sums.highest - sums.lowest <= _FLAT:
-        return "silent" if max(-sums.lowest, sums.highest) <= _FLAT else "constant"
-    if sums.at_full_scale >= _CLIPPED * sums.frames * channels:
-        return "clipped"
-    # Unrelated channels of power p / channels each have a mean of power p / channels ** 2.
-    if channels > 1 and sums.mixed_power < _CANCELLED * sums.power / channels**2:
-        return "cancelled"
-    return ""
+@contextmanager
+def captured_stderr() -> Iterator[list[str]]:
+    """Collect what C code writes to the standard error stream; the lines are in the list when the context ends.
+
+    libmpg123 tells of damaged frames in this way alone. The stream belongs to the whole process: use it where no other
+    thread writes there.
+    """
+    lines: list[str] = []
+    with tempfile.TemporaryFile() as written:
+        terminal = os.dup(2)
+        os.dup2(written.fileno(), 2)
+        try:
+            yield lines
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            written.seek(0)
+            lines += written.read(100_000).decode(errors="replace").splitlines()

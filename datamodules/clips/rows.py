@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from datamodules.audio.reading import Recording
+from datamodules.audio.reading import AudioSegment
 from datamodules.errors import DataError
 from datamodules.manifest.columns import RATINGS
 
@@ -21,7 +21,7 @@ class Clip:
     place: str
     label: int
     rating: tuple[float, float, float]
-    recording: Recording
+    recording: AudioSegment
     sha256: str
     texts: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, float] = field(default_factory=dict)
@@ -48,7 +48,7 @@ def clips_of(
             place=f"{manifest}:{line}",
             label=row["target"],
             rating=tuple(_number(row.get(name), math.nan) for name in RATINGS),
-            recording=Recording(
+            recording=AudioSegment(
                 row["file"],
                 _number(row.get("start"), 0.0),
                 _number(row.get("end")),

@@ -13,8 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from datamodules.audio.decoding import ODDITIES
-from datamodules.audio.opening import HIGHEST_RATE
-from datamodules.audio.patience import patiently
+from datamodules.audio.opening import HIGHEST_RATE, retry
 from datamodules.labels import EMOTIONS, did_you_mean, nearest, nearest_emotion
 from datamodules.manifest.columns import RATINGS, SPLITS, fold_columns
 
@@ -180,6 +179,6 @@ def _list_files(folder: str) -> frozenset[str]:
             return frozenset(entry.name for entry in entries if entry.is_file())
 
     try:
-        return patiently(names)
+        return retry(names)
     except (OSError, ValueError):
         return frozenset()

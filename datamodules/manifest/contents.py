@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from datamodules.audio.patience import patiently
+from datamodules.audio.opening import retry
 from datamodules.files import sha256
 from datamodules.manifest.tables import write_table
 
@@ -94,7 +94,7 @@ class Contents:
 def stamp_of(file: str) -> Stamp | None:
     """The stamp of a file; None where it is not there, or cannot be looked at."""
     try:
-        found = patiently(lambda: os.stat(file))
+        found = retry(lambda: os.stat(file))
     except (OSError, ValueError):
         return None
     return os.path.abspath(file), found.st_size, found.st_mtime_ns
@@ -105,7 +105,7 @@ def _hashed(stamps: Sequence[Stamp]) -> dict[Stamp, str]:
 
     def digest(stamp: Stamp) -> str:
         try:
-            return patiently(lambda: sha256(Path(stamp[0])))
+            return retry(lambda: sha256(Path(stamp[0])))
         except OSError:
             return ""
 

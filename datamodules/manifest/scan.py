@@ -12,7 +12,7 @@ import pandas as pd
 
 from datamodules import stop_signals
 from datamodules.audio.decoding import TOLERANCE_SECONDS
-from datamodules.audio.header import Recording, describe_all
+from datamodules.audio.inspection import AudioInfo, inspect_all
 from datamodules.errors import DataError
 from datamodules.manifest.contents import Contents, stamp_of
 
@@ -44,7 +44,7 @@ def measure(
         datamodules.stop_signals.Stopped: This process was asked to stop (see `datamodules.stop_signals.noted`).
     """
     files = list(dict.fromkeys(rows["file"]))
-    found: dict[str, Recording | str] = {}
+    found: dict[str, AudioInfo | str] = {}
     stamps = {file: stamp_of(file) for file in files}
     size = sum(stamp[1] for stamp in stamps.values() if stamp)
     # Closed, so that no process outlives an error or a Ctrl-C here.
@@ -58,7 +58,7 @@ def measure(
             {
                 stamp: recording.sha256
                 for file, recording in found.items()
-                if isinstance(recording, Recording) and recording.sha256 and (stamp := stamps[file]) is not None
+                if isinstance(recording, AudioInfo) and recording.sha256 and (stamp := stamps[file]) is not None
             }
         )
     filled: dict[int, dict[str, object]] = {}
@@ -79,7 +79,7 @@ def measure(
     return (good if good.get("oddity", pd.Series("")).any() else good.drop(columns="oddity", errors="ignore")), bad
 
 
-def _outcomes(files: Sequence[str], hashed: bool, size: int) -> Generator[Recording | str, None, None]:
+def _outcomes(files: Sequence[str], hashed: bool, size: int) -> Generator[AudioInfo | str, None, None]:
     """What is in each file of this many bytes in all, or what is wrong with it, in order.
 
     Processes, not threads: a decoder that complains writes to the error stream of its whole process.
@@ -88,13 +88,13 @@ def _outcomes(files: Sequence[str], hashed: bool, size: int) -> Generator[Record
     if size < _WORTH_PROCESSES and len(files) <= _MANY_FILES:
         for chunk in chunks:
             stop_signals.stop_if_asked()
-            yield from describe_all(chunk, hashed)
+            yield from inspect_all(chunk, hashed)
         return
     processes = _processes(len(chunks))
     with _pool(processes) as pool:
         try:
             with stop_signals.held():
-                pending = [pool.submit(describe_all, chunk, hashed) for chunk in chunks]
+                pending = [pool.submit(inspect_all, chunk, hashed) for chunk in chunks]
             for number, future in enumerate(pending):
                 stop_signals.stop_if_asked()
                 try:
@@ -114,7 +114,7 @@ def _crash(files: Sequence[str], hashed: bool) -> str:
         for file in files:
             try:
                 with stop_signals.held():
-                    attempt = pool.submit(describe_all, [file], hashed)
+                    attempt = pool.submit(inspect_all, [file], hashed)
                 attempt.result()
             except BrokenProcessPool:
                 return f"{file}: its decoder crashes, or needs more memory than there is; leave this file out"
@@ -134,7 +134,7 @@ def _processes(chunks: int) -> int:
     return min(cores, chunks)
 
 
-def _contradiction(row: Mapping[Hashable, Any], recording: Recording) -> str:
+def _contradiction(row: Mapping[Hashable, Any], recording: AudioInfo) -> str:
     """What the table says of the file that is not so, or nothing."""
     duration = recording.duration
     start, end = _number(row, "start", 0.0), _number(row, "end", duration)

@@ -6,14 +6,14 @@ from importlib.metadata import version
 
 import soundfile
 
-from datamodules.audio.reading import AudioFormat, Recording
+from datamodules.audio.reading import AudioFormat, AudioSegment
 from datamodules.cache import key_of
 
 # To be raised whenever `read_crop` or the form of a shard changes: features of before are then left alone.
 READING = 1
 
 
-def clip_key(recording: Recording, sha256: str = "") -> bytes:
+def clip_key(recording: AudioSegment, sha256: str = "") -> bytes:
     """Name the sound of a clip, 32 bytes.
 
     Args:

@@ -65,7 +65,9 @@ def test_crop_reading() -> None:
 
 def test_a_crop_from_another_place_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     read_crop = crop_reading.read_crop
-    monkeypatch.setattr(crop_reading, "read_crop", lambda recording, form, place: read_crop(recording, form, 0.5001))
+    monkeypatch.setattr(
+        crop_reading, "read_crop", lambda segment, audio_format, position: read_crop(segment, audio_format, 0.5001)
+    )
     with pytest.raises(AssertionError, match="apart"):
         crop_reading.run(minutes=0.2, seconds=1.0, rounds=1)
 

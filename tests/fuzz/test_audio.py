@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from datamodules.audio.header import SHORTEST_SECONDS, describe
-from datamodules.audio.reading import AudioFormat, Recording, read_crop
+from datamodules.audio.inspection import SHORTEST_SECONDS, inspect_audio
+from datamodules.audio.reading import AudioFormat, AudioSegment, read_crop
 
 KINDS = [
     *(("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAVEX", "PCM_24"), ("WAV", "IMA_ADPCM"), ("AIFF", "PCM_16")),
@@ -68,10 +68,10 @@ def test_damaged_recordings(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     path, described, heard = tmp_path / "a.wav", 0, 0
-    recording = Recording(str(path), duration=0.5)
+    recording = AudioSegment(str(path), duration=0.5)
     for case in range(cases):
         path.write_bytes(damaged(sound[case % len(sound)], np.random.default_rng([SEED, case])))
-        found = outcome(f"case {case}, describe", path, lambda: describe(path))
+        found = outcome(f"case {case}, describe", path, lambda: inspect_audio(path))
         assert capfd.readouterr().err == "", f"case {case}"
         if found is not None:
             described += 1

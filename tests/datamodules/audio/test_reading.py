@@ -8,16 +8,16 @@ import pytest
 import soundfile
 import soxr
 
-from datamodules.audio.reading import AudioFormat, Recording, read_crop
+from datamodules.audio.reading import AudioFormat, AudioSegment, read_crop
 from datamodules.errors import DataError
 
 CORPORA = Path(__file__).parents[3].parent / "shared" / "corpora"
 FORM = AudioFormat(16000, seconds=0.5)
 
 
-def write(path: Path, wave: np.ndarray, rate: int = 16000, **how: str) -> Recording:
+def write(path: Path, wave: np.ndarray, rate: int = 16000, **how: str) -> AudioSegment:
     soundfile.write(path, wave, rate, **how)
-    return Recording(str(path), duration=len(wave) / rate, sample_rate=rate)
+    return AudioSegment(str(path), duration=len(wave) / rate, sample_rate=rate)
 
 
 def tone(seconds: float, rate: int = 16000, pitch: float = 440.0) -> np.ndarray:
@@ -57,7 +57,7 @@ def test_a_short_recording_is_padded_and_its_length_told(tmp_path: Path) -> None
 def test_start_and_end_are_seconds_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     soundfile.write(path, np.arange(16000) / 32768, 16000)
-    wave, length = read_crop(Recording(str(path), start=0.25, end=0.5, duration=0.25), FORM)
+    wave, length = read_crop(AudioSegment(str(path), start=0.25, end=0.5, duration=0.25), FORM)
     assert length == 4000
     assert wave[0] == pytest.approx(4000 / 32768)
 
@@ -93,7 +93,7 @@ def test_resampling_through_a_lower_rate_limits_the_band(tmp_path: Path) -> None
     assert np.abs(limited[5000:-5000]).max() < 0.01
 
 
-def broken(path: Path, kind: str) -> Recording:
+def broken(path: Path, kind: str) -> AudioSegment:
     wave = tone(1.0)
     soundfile.write(path, wave, 16000, subtype="FLOAT")
     if kind == "missing":
@@ -117,12 +117,12 @@ def broken(path: Path, kind: str) -> Recording:
         soundfile.write(path, wave * 90, 16000, subtype="FLOAT")
     elif kind == "too short":
         soundfile.write(path, wave[:399], 16000)
-        return Recording(str(path))
+        return AudioSegment(str(path))
     elif kind == "pipe":
         path.unlink()
         os.mkfifo(path)
     rate = 44100 if kind == "rate" else 16000
-    return Recording(
+    return AudioSegment(
         str(path), start=2.0 if kind == "beyond" else 0.0, duration=None if kind == "beyond" else 1.0, sample_rate=rate
     )
 
@@ -168,7 +168,7 @@ def test_the_oddities_of_tess_are_read() -> None:
         (path,) = (CORPORA / "tess").rglob(f"{name}.wav")
         info = soundfile.info(path)
         assert rate is None or info.samplerate == rate
-        wave, length = read_crop(Recording(str(path), duration=info.duration), AudioFormat(16000, 5.0))
+        wave, length = read_crop(AudioSegment(str(path), duration=info.duration), AudioFormat(16000, 5.0))
         whole, own = soundfile.read(path, dtype="float32", always_2d=True)
         expected = soxr.resample(whole.mean(1), own, 16000)
         assert abs(length - len(expected)) <= 1

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from datamodules.audio.header import describe
+from datamodules.audio.inspection import inspect_audio
 from datamodules.corpora import corpus_names, find_corpus
 from datamodules.errors import DataError
 from datamodules.labels import EMOTIONS
@@ -57,7 +57,7 @@ def test_tess_with_its_oddities():
     assert rows["OAF_back_ps"]["emotion"] == "surprise"
     assert rows["YAF_germ_angry"]["transcript"] == "Say the word germ"
     for name, rate in (("YAF_germ_angry", 24414), ("YAF_neat_fear", 24414), ("OAF_food_fear", 96000)):
-        recording = describe(Path(str(rows[name]["file"])))
+        recording = inspect_audio(Path(str(rows[name]["file"])))
         assert recording.sample_rate == rate
         assert 1.0 < recording.duration < 4.0
     assert soundfile.info(rows["YAF_germ_angry"]["file"]).format == "AIFF"

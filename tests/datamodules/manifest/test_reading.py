@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datamodules.audio.header import describe
-from datamodules.audio.reading import AudioFormat, Recording, read_crop
+from datamodules.audio.inspection import inspect_audio
+from datamodules.audio.reading import AudioFormat, AudioSegment, read_crop
 from datamodules.errors import DataError
 from datamodules.labels import EMOTIONS
 from datamodules.manifest import parquet_table
@@ -159,9 +159,9 @@ def test_paths_are_the_users_own_and_nothing_of_a_foreign_file_is_shown(folder):
         file = read_manifest(write(folder, f"path\n{path}\n"))["file"].iloc[0]
         assert file == str(secret)
         with pytest.raises(DataError, match=f"{secret}: cannot be read as audio") as described:
-            describe(file)
+            inspect_audio(file)
         with pytest.raises(DataError, match=f"{secret}: cannot be read as audio") as read:
-            read_crop(Recording(file), AudioFormat(16000))
+            read_crop(AudioSegment(file), AudioFormat(16000))
         assert "root:x" not in str(described.value) + str(read.value)
     for path in ("/dev/zero", "/dev/stdin", "pipe.wav", "/proc/self/environ"):
         try:
@@ -171,7 +171,7 @@ def test_paths_are_the_users_own_and_nothing_of_a_foreign_file_is_shown(folder):
         else:
             assert path == "/proc/self/environ"
             with pytest.raises(DataError) as unread:
-                describe(file)
+                inspect_audio(file)
             refused = str(unread.value)
         assert path.rpartition("/")[2] in refused
         assert os.environ["PATH"] not in refused

@@ -11,7 +11,7 @@ import soundfile
 import torch
 from torch import Tensor
 
-from datamodules.audio.reading import AudioFormat, Recording, read_crop
+from datamodules.audio.reading import AudioFormat, AudioSegment, read_crop
 from datamodules.clips.dataset import Clip
 from datamodules.errors import DataError
 from lightning_app.features import keeper as keeper_module
@@ -46,7 +46,7 @@ class Counting:
 def make_clip(path: Path) -> Clip:
     """A row of a manifest of which nothing is known but where its sound is."""
     unrated = (float("nan"),) * 3
-    return Clip(path.stem, "", f"m.csv:{path.stem}", -1, unrated, Recording(str(path)), sha256="")
+    return Clip(path.stem, "", f"m.csv:{path.stem}", -1, unrated, AudioSegment(str(path)), sha256="")
 
 
 @pytest.fixture

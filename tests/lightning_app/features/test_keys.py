@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.audio.reading import AudioFormat, Recording
+from datamodules.audio.reading import AudioFormat, AudioSegment
 from datamodules.cache import cache_folder
 from lightning_app.features import keys
 from lightning_app.features.keys import clip_key, text_key, transform_key
@@ -16,12 +16,12 @@ HASH = "ab" * 32
 
 
 def test_keys_are_32_bytes_and_the_same_in_every_run() -> None:
-    assert len(clip_key(Recording("/a.wav"), HASH)) == len(text_key("")) == 32
+    assert len(clip_key(AudioSegment("/a.wav"), HASH)) == len(text_key("")) == 32
     assert text_key("ärgerlich").hex() == "a2098d9e7d29485abe5c0d1193867643488d93ca4ab3ee79d0fa1efa8a576850"
 
 
 def test_a_hash_follows_the_sound_wherever_it_lies() -> None:
-    here, there = Recording("/here/a.wav"), Recording("/there/b.wav", duration=2.0, sample_rate=16000)
+    here, there = AudioSegment("/here/a.wav"), AudioSegment("/there/b.wav", duration=2.0, sample_rate=16000)
     assert clip_key(here, HASH) == clip_key(there, HASH.upper()) != clip_key(here, "cd" * 32)
 
 
@@ -29,7 +29,7 @@ def test_a_hash_follows_the_sound_wherever_it_lies() -> None:
 @pytest.mark.parametrize("change", [{"start": 0.5}, {"end": 1.0}, {"end": 1.0000000001}])
 def test_a_clip_is_a_stretch_of_its_file(tmp_path: Path, sha256: str, change: dict[str, float]) -> None:
     (tmp_path / "a.wav").write_bytes(b"sound")
-    recording = Recording(str(tmp_path / "a.wav"))
+    recording = AudioSegment(str(tmp_path / "a.wav"))
     assert clip_key(recording, sha256) != clip_key(replace(recording, **change), sha256)
 
 
@@ -38,15 +38,15 @@ def test_without_a_hash_a_file_is_its_path_size_and_time(tmp_path: Path) -> None
     for file in (first, second):
         file.write_bytes(b"sound")
         os.utime(file, ns=(0, 10**18))
-    before = clip_key(Recording(str(first)))
-    assert before == clip_key(Recording(str(first))) != clip_key(Recording(str(second)))
+    before = clip_key(AudioSegment(str(first)))
+    assert before == clip_key(AudioSegment(str(first))) != clip_key(AudioSegment(str(second)))
     os.utime(first, ns=(0, 10**18 + 1))
-    later = clip_key(Recording(str(first)))
+    later = clip_key(AudioSegment(str(first)))
     first.write_bytes(b"sounds")
     os.utime(first, ns=(0, 10**18))
-    longer = clip_key(Recording(str(first)))
+    longer = clip_key(AudioSegment(str(first)))
     first.unlink()
-    gone = clip_key(Recording(str(first)))
+    gone = clip_key(AudioSegment(str(first)))
     assert len({before, later, longer, gone}) == 4
 
 

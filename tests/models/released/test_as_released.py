@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import ClapAudioConfig, ClapAudioModel, ClapFeatureExtractor
 
-from datamodules.audio.reading import Recording, read_crop
+from datamodules.audio.reading import AudioSegment, read_crop
 from datamodules.clips.dataset import AudioReading
 from lightning_app.config.files import resolve
 
@@ -55,7 +55,7 @@ def heard(rate: int, folder: Path) -> tuple[Tensor, Tensor, np.ndarray]:
     """Two seconds of noise as the data of a test hand them on, their length, and the noise itself."""
     noise = np.random.default_rng(0).uniform(-0.3, 0.3, 2 * rate).astype(np.float32)
     soundfile.write(folder / "noise.wav", noise, rate, subtype="FLOAT")
-    wave, length = read_crop(Recording(str(folder / "noise.wav")), AudioReading().at(rate))
+    wave, length = read_crop(AudioSegment(str(folder / "noise.wav")), AudioReading().at(rate))
     assert len(wave) == 5 * rate
     return torch.from_numpy(wave)[None], torch.tensor([length]), noise
 
