@@ -1,4 +1,4 @@
-"""`lightning-cli report`: the results of a chain as tables, plots and one HTML file."""
+"""``lightning-cli report``: the results of a chain as tables, plots and one HTML file."""
 
 import sys
 from importlib.util import find_spec
@@ -17,7 +17,7 @@ _NEEDS = ("jinja2", "matplotlib", "scipy", "sklearn")
 
 
 def add_arguments(parser: "ArgumentParser") -> None:
-    """Add the options of `lightning-cli report` to `parser`."""
+    """Add the options of ``lightning-cli report`` to ``parser``."""
     parser.add_argument(
         "--runs", type=Path, required=True, help="a chain's folder, one run folder, or a folder of run folders"
     )
@@ -33,9 +33,9 @@ def run(config: "Namespace") -> int:
     """Write the page and print its path, or print the tables; gives the exit code.
 
     Raises:
-        DataError: `runs` has no usable results.csv, or one of its files cannot be read.
-        MissingExtra: the `report` extra is not installed.
-        ConfigError: `reference` is none of the compared models.
+        DataError: ``runs`` has no usable results.csv, or one of its files cannot be read.
+        MissingExtra: The ``report`` extra is not installed.
+        ConfigError: ``reference`` is none of the compared models.
     """
     from lightning_app.report.read.load import load
 
@@ -55,11 +55,9 @@ def run(config: "Namespace") -> int:
 
 
 def _markdown(runs: "Runs", reference: str | None) -> str:
-    from lightning_app.report.page.comparison_markdown import comparisons_markdown
-    from lightning_app.report.page.ratings_section import ratings_markdown
-    from lightning_app.report.page.tables import markdown_table
+    from lightning_app.report.page.markdown import comparisons_markdown, ratings_markdown, results_markdown
     from lightning_app.report.statistics.compare import comparisons
 
     tests = find_spec("scipy") is not None
-    parts = (markdown_table(runs), ratings_markdown(runs), comparisons_markdown(comparisons(runs, reference, tests)))
+    parts = (results_markdown(runs), ratings_markdown(runs), comparisons_markdown(comparisons(runs, reference, tests)))
     return "\n\n".join(part for part in parts if part)

@@ -1,21 +1,27 @@
-"""The part of the page that sets models side by side: tables, tests and plots."""
+"""Section of the page with models side by side: tables, tests, plots and numbers in print."""
 
 from dataclasses import dataclass
 from typing import Any, TextIO
 
 from markupsafe import Markup
 
-from lightning_app.report.page.comparison_markdown import TEST_HEADER, contrast_cells
-from lightning_app.report.page.sections import Group
-from lightning_app.report.page.tables import NOTHING, metrics_of, score, summary, varying
-from lightning_app.report.plots.clouds import clouds_plot
-from lightning_app.report.plots.confusion_pair import confusion_pair_plot, confusion_pairs
-from lightning_app.report.plots.heat import grids, heat_plot
-from lightning_app.report.plots.similarity import similarity_plot
+from lightning_app.report.page.markdown import TEST_HEADER, contrast_cells
+from lightning_app.report.plots.matrices import confusion_pair_plot, heat_plot
+from lightning_app.report.plots.space import clouds_plot, similarity_plot
 from lightning_app.report.read.load import Runs
-from lightning_app.report.read.reference import Printed, metrics_in_print, printed, printed_of_space
+from lightning_app.report.read.reference import (
+    Printed,
+    comparable_in_space,
+    metrics_in_print,
+    printed,
+    printed_of_space,
+)
 from lightning_app.report.read.space import spaces
+from lightning_app.report.statistics.axes import grids
 from lightning_app.report.statistics.compare import Comparison, comparisons
+from lightning_app.report.statistics.confusion import confusion_pairs
+from lightning_app.report.statistics.scores import NOTHING, metrics_of, score_cell, setting_name, summary
+from lightning_app.report.statistics.settings import Group
 
 OPEN = 4  # comparisons shown at once; the further ones unfold
 
@@ -31,11 +37,11 @@ class PrintedPart:
 
 
 def models_context(runs: Runs, groups: list[Group], reference: str | None, progress: TextIO) -> dict[str, Any]:
-    """What the template needs of this part; plots only where their data exist.
+    """Values for the template; plots only where their data exist.
 
     Raises:
-        ConfigError: `reference` is the value of no compared axis.
-        DataError: embeddings or trials cannot be read.
+        ConfigError: ``reference`` is the value of no compared axis.
+        DataError: Embeddings or trials cannot be read.
     """
     print("report: comparison of models", file=progress, flush=True)
     made = comparisons(runs, reference)
@@ -79,24 +85,20 @@ def _recognition_in_print(groups: list[Group]) -> list[PrintedPart]:
 
 
 def _space_in_print(runs: Runs) -> list[PrintedPart]:
-    """Every model's shared space beside the printed ones, in the printed metrics and our kinds of Wasserstein."""
+    """Every model's shared space beside the printed ones, in the printed metrics and those comparable with them."""
     parts = []
     for (system, corpus), part in runs.shared.groupby(["system", "corpus"], sort=False):
         rows = printed_of_space(str(corpus))
         if not rows:
             continue
-        known = metrics_of(part)
         metrics = metrics_in_print(rows)
-        metrics += [metric for metric in ("sliced W2", "dimension W1") if metric in known]
+        metrics += [metric for metric in metrics_of(part) if metric in comparable_in_space()]
         ours = []
         for setting, means in summary(part, runs.setting).groupby(runs.setting, sort=False):
             at = dict(zip(runs.setting, map(str, setting), strict=True))
-            name = " · ".join(f"{axis} {at[axis]}" for axis in varying(runs) if at[axis]) or str(system)
+            name = setting_name(at, "", runs.varying) or str(system)
             by_metric = means.set_index("metric")
-            cells = [
-                score(*by_metric.loc[metric, ["mean", "std", "missing"]]) if metric in by_metric.index else NOTHING
-                for metric in metrics
-            ]
+            cells = [score_cell(by_metric, metric) for metric in metrics]
             ours.append((name, cells, f"{means['runs'].max()} runs"))
         parts.append(_part(f"{corpus} · {system}", metrics, ours, rows))
     return parts
@@ -110,4 +112,6 @@ def _cell(row: Printed, metric: str) -> str:
     if metric not in row.scores:
         return NOTHING
     value = f"{row.scores[metric]:.4f}"
-    return f"{value.removesuffix('0')} ± {row.deviations[metric]:g}" if metric in row.deviations else value
+    if metric not in row.deviations:
+        return value
+    return f"{value.removesuffix('0')} ± {row.deviations[metric]:g}"

@@ -1,12 +1,12 @@
-"""The parts of the page about ratings of dimensions, and about answers in words."""
+"""Sections of the page about ratings of dimensions and about answers in words."""
 
 from dataclasses import dataclass
 
 import pandas as pd
 
-from lightning_app.report.page.tables import NOTHING, lower_is_better, markdown_row, metrics_of, score, summary, varying
 from lightning_app.report.read.load import Runs
 from lightning_app.report.statistics.bootstrap import rating_intervals
+from lightning_app.report.statistics.scores import lower_is_better, metrics_of, score_cell, setting_name, summary
 
 EXAMPLES = 5
 
@@ -23,7 +23,7 @@ class RatingLine:
 
 @dataclass(frozen=True)
 class RatingTable:
-    """The settings that rated the clips of one corpus; `metrics` carry an arrow to where they are better."""
+    """The settings that rated the clips of one corpus; ``metrics`` carry an arrow to where they are better."""
 
     title: str
     metrics: list[str]
@@ -32,7 +32,7 @@ class RatingTable:
 
 @dataclass(frozen=True)
 class TextExamples:
-    """What one system answered in words: how many answers there are, and the first ones as clip and text."""
+    """The answers in words of one system: their number, and the first ones as clip and text."""
 
     title: str
     count: int
@@ -43,7 +43,8 @@ def rating_tables(runs: Runs) -> list[RatingTable]:
     """One table for each corpus and label set, in the order of results.csv."""
     tables = []
     for (corpus, label_set), measured in runs.rated.groupby(["corpus", "label_set"], sort=False):
-        metrics, lower = metrics_of(measured), lower_is_better(measured)
+        metrics = metrics_of(measured)
+        lower = lower_is_better(measured)
         means = summary(measured, runs.setting)
         lines = [_line(runs, rows, metrics) for _, rows in means.groupby(runs.setting, sort=False)]
         arrows = [f"{metric} {'↓' if metric in lower else '↑'}" for metric in metrics]
@@ -53,18 +54,16 @@ def rating_tables(runs: Runs) -> list[RatingTable]:
 
 def _line(runs: Runs, rows: pd.DataFrame, metrics: list[str]) -> RatingLine:
     setting = {key: str(rows.iloc[0][key]) for key in runs.setting}
-    shown = [f"{axis} {setting[axis]}" for axis in varying(runs) if setting[axis]]
     intervals = rating_intervals(runs.ratings_of(setting))
     by_metric = rows.set_index("metric")
     cells = []
     for metric in metrics:
-        if metric not in by_metric.index:
-            cells.append((NOTHING, ""))
-            continue
         low, high = intervals.get(metric, (float("nan"), float("nan")))
-        interval = "" if pd.isna(low) else f"{low:.3f} to {high:.3f}"
-        cells.append((score(*by_metric.loc[metric, ["mean", "std", "missing"]]), interval))
-    name = " · ".join([setting["system"], *shown])
+        interval = ""
+        if metric in by_metric.index and not pd.isna(low):
+            interval = f"{low:.3f} to {high:.3f}"
+        cells.append((score_cell(by_metric, metric), interval))
+    name = setting_name(setting, setting["system"], runs.varying)
     return RatingLine(name, cells, int(rows["runs"].max()), str(rows["clips"].iloc[0]))
 
 
@@ -78,19 +77,3 @@ def text_examples(runs: Runs) -> list[TextExamples]:
         )
         for (corpus, system), rows in runs.texts.groupby(["corpus", "system"], sort=False)
     ]
-
-
-def ratings_markdown(runs: Runs) -> str:
-    """The tables of ratings for GitHub; empty without any."""
-    return "\n\n".join(_markdown(table) for table in rating_tables(runs))
-
-
-def _markdown(table: RatingTable) -> str:
-    lines = [
-        markdown_row([table.title, *table.metrics, "runs", "clips"]),
-        markdown_row(["---", *["---:"] * (len(table.metrics) + 2)]),
-    ]
-    for line in table.lines:
-        cells = [f"{value} [{interval}]" if interval else value for value, interval in line.cells]
-        lines.append(markdown_row([line.name, *cells, str(line.runs), line.clips]))
-    return "\n".join(lines)

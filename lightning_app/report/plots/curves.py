@@ -7,22 +7,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from lightning_app.report.plots.colors import MUTED, series_style
-from lightning_app.report.plots.svg import WIDTH, page_style, to_svg
+from lightning_app.report.plots.style import MUTED, WIDTH, page_style, series_style, to_svg
 
 
 def learning_curves(curves: Sequence[pd.DataFrame], name: str) -> str | None:
     """Mean and range over the runs of one stage: losses, scores (-1 to 1), other values; None where nothing was logged.
 
     Args:
-        curves: each run's metrics.csv: columns epoch, step, and sparse columns such as train/loss and val/ua.
-        name: unique on the page.
+        curves: Each run's metrics.csv: columns epoch, step, and sparse columns such as train/loss and val/ua.
+        name: Unique on the page.
     """
     rows = pd.concat(curves, ignore_index=True)
-    logged = [
-        column for column in map(str, rows.columns) if "/" in column and pd.api.types.is_numeric_dtype(rows[column])
-    ]
-    logged = [column for column in logged if rows[column].notna().any() and not column.endswith("_step")]
+    named = [column for column in map(str, rows.columns) if "/" in column and not column.endswith("_step")]
+    numeric = [column for column in named if pd.api.types.is_numeric_dtype(rows[column])]
+    logged = [column for column in numeric if rows[column].notna().any()]
     # Drawn, they would squeeze the others into the upper part of the panel.
     zeros = [column for column in logged if rows[column].fillna(0).eq(0).all()]
     logged = [column for column in logged if column not in zeros]
@@ -41,9 +39,9 @@ def learning_curves(curves: Sequence[pd.DataFrame], name: str) -> str | None:
         for spare in grid[0, len(panels) :]:
             spare.set_visible(False)
         for axes, (title, columns) in zip(grid[0], panels, strict=False):
-            for place, (column, (color, _)) in enumerate(series_style(columns).items()):
+            for number, (column, (color, _)) in enumerate(series_style(columns).items()):
                 # Dashes let a curve shine through that runs below them, as WA and UA do where classes are balanced.
-                _curve(axes, curves, column, clock, color, "--" if place % 2 else "-")
+                _curve(axes, curves, column, clock, color, "--" if number % 2 else "-")
             axes.set_title(title)
             axes.set_xlabel(clock)
             axes.legend(
@@ -53,10 +51,7 @@ def learning_curves(curves: Sequence[pd.DataFrame], name: str) -> str | None:
                 axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         if zeros:
             figure.supxlabel(f"0 throughout: {', '.join(zeros)}", x=0, ha="left", fontsize=8, color=MUTED)
-        try:
-            return to_svg(figure, name, f"Learning curves: {', '.join(logged)}")
-        finally:
-            plt.close(figure)
+        return to_svg(figure, name, f"Learning curves: {', '.join(logged)}")
 
 
 def _curve(axes: Axes, curves: Sequence[pd.DataFrame], column: str, clock: str, color: str, dashes: str) -> None:

@@ -2,22 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from datamodules.errors import DataError
-from lightning_app.report.plots.colors import INK, PAPER, emotion_color
-from lightning_app.report.plots.svg import WIDTH, page_style, to_svg
+from lightning_app.report.plots.style import INK, PAPER, WIDTH, emotion_color, page_style, to_svg
+from lightning_app.report.read.space import Floats, read_embeddings, unit
 
 POINTS = 1500
-_ARRAYS = ("audio", "audio_id", "audio_label", "audio_corpus", "text", "text_label", "text_kind")
 _TEXT_MARKERS = "*DPX"
-Floats = NDArray[np.floating]
 Strings = NDArray[np.str_]
 
 
@@ -26,11 +21,11 @@ class EmbeddingMap:
     """The map, and what stands below it.
 
     Args:
-        svg: the plot.
-        shown: audio clips on it.
-        clips: audio clips that were embedded.
-        texts: texts on it, all of those embedded.
-        gap: distance between the mean audio and the mean text embedding (unit vectors; 0 to 2); not on the map.
+        svg: The plot.
+        shown: Audio clips on it.
+        clips: Audio clips that were embedded.
+        texts: Texts on it, all of those embedded.
+        gap: Distance between the mean audio and the mean text embedding (unit vectors; 0 to 2); not on the map.
     """
 
     svg: str
@@ -41,51 +36,29 @@ class EmbeddingMap:
 
 
 def embedding_map(path: Path, name: str, seed: int = 0) -> EmbeddingMap | None:
-    """t-SNE of audio and text together, each centred on its own mean; None for fewer than four points.
+    """t-SNE of audio and text together, each centered on its own mean; None for fewer than four points.
 
     Centring removes the modality gap: without it audio and text lie apart as two islands, whatever they mean.
 
     Args:
         path: embeddings.npz of one run.
-        name: unique on the page.
-        seed: of the choice of clips (at most `POINTS`) and of t-SNE.
+        name: Unique on the page.
+        seed: Of the choice of clips (at most ``POINTS``) and of t-SNE.
 
     Raises:
-        DataError: the file cannot be read or lacks an array.
+        DataError: The file cannot be read or lacks an array.
     """
     arrays = read_embeddings(path)
     audio_NE, text_ME = unit(arrays["audio"]), unit(arrays["text"])
     chosen = np.sort(np.random.default_rng(seed).permutation(len(audio_NE))[:POINTS])
     if len(chosen) + len(text_ME) < 4:
         return None
-    centres = [part.mean(0) if len(part) else np.zeros(part.shape[1]) for part in (audio_NE, text_ME)]
-    points = _tsne(np.concatenate([audio_NE[chosen] - centres[0], text_ME - centres[1]]), seed)
+    centers = [part.mean(0) if len(part) else np.zeros(part.shape[1]) for part in (audio_NE, text_ME)]
+    points = _tsne(np.concatenate([audio_NE[chosen] - centers[0], text_ME - centers[1]]), seed)
     audio, text = points[: len(chosen)], points[len(chosen) :]
     svg = _draw(audio, arrays["audio_label"][chosen], text, arrays["text_label"], arrays["text_kind"], name)
-    gap = float(np.linalg.norm(centres[0] - centres[1])) if len(audio_NE) and len(text_ME) else float("nan")
+    gap = float(np.linalg.norm(centers[0] - centers[1])) if len(audio_NE) and len(text_ME) else float("nan")
     return EmbeddingMap(svg, len(chosen), len(audio_NE), len(text_ME), gap)
-
-
-def read_embeddings(path: Path) -> dict[str, Any]:
-    """The arrays of an embeddings.npz.
-
-    Raises:
-        DataError: the file cannot be read or lacks an array.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = dict(stored)
-    except (OSError, ValueError, BadZipFile) as error:
-        raise DataError(f"{path}: {error}; delete the folder and run the chain again") from error
-    absent = [name for name in _ARRAYS if name not in arrays]
-    if absent:
-        raise DataError(f"{path}: no array {', '.join(absent)}; expected {', '.join(_ARRAYS)}")
-    return arrays
-
-
-def unit(vectors: Floats) -> Floats:
-    """Every row at length one."""
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
 
 
 def _tsne(points: Floats, seed: int) -> Floats:
@@ -128,10 +101,7 @@ def _draw(audio: Floats, audio_label: Strings, text: Floats, text_label: Strings
                 axes.text(x, y, label, ha="center", va="center", fontsize=8.5, bbox=box, zorder=4)
         _legend(axes, sorted(set(audio_label) | set(text_label)), kinds)
         axes.set_axis_off()
-        try:
-            return to_svg(figure, name, "Map of audio and text embeddings, coloured by emotion")
-        finally:
-            plt.close(figure)
+        return to_svg(figure, name, "Map of audio and text embeddings, coloured by emotion")
 
 
 def _legend(axes: Axes, labels: list[str], kinds: list[str]) -> None:

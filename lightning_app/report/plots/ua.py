@@ -6,27 +6,24 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from lightning_app.report.plots.colors import INK, MUTED, PAPER, series_style
-from lightning_app.report.plots.svg import WIDTH, page_style, to_svg
+from lightning_app.report.plots.style import INK, MUTED, PAPER, WIDTH, page_style, series_style, to_svg
 
 
 def ua_plot(settings: pd.DataFrame, name: str) -> str:
     """Mean, 95 % interval and single runs of the UA, a line for each setting of one corpus and label set.
 
     Args:
-        settings: columns label, system, values (the runs' UA), mean, low, high (NaN: no interval) and chance.
-        name: unique on the page.
+        settings: Columns label, system, values (the runs' UA), mean, low, high (NaN: no interval) and chance.
+        name: Unique on the page.
     """
     style = series_style(list(settings["system"].unique()))
     with page_style():
         figure, axes = plt.subplots(figsize=(WIDTH, 0.7 + 0.33 * len(settings)))
-        for place, row in enumerate(settings.to_dict("records")):
+        for y, row in enumerate(settings.to_dict("records")):
             color, marker = style[row["system"]]
-            axes.scatter(row["values"], [place] * len(row["values"]), s=14, color=color, alpha=0.35, linewidths=0)
-            axes.plot([row["low"], row["high"]], [place, place], color=color, linewidth=2.2, solid_capstyle="round")
-            axes.scatter(
-                row["mean"], place, s=46, color=color, marker=marker, edgecolors=PAPER, linewidths=0.9, zorder=3
-            )
+            axes.scatter(row["values"], [y] * len(row["values"]), s=14, color=color, alpha=0.35, linewidths=0)
+            axes.plot([row["low"], row["high"]], [y, y], color=color, linewidth=2.2, solid_capstyle="round")
+            axes.scatter(row["mean"], y, s=46, color=color, marker=marker, edgecolors=PAPER, linewidths=0.9, zorder=3)
         _chance_line(axes.axvline, settings["chance"].iloc[0])
         axes.set_yticks(range(len(settings)), settings["label"], color=INK)
         axes.set_ylim(len(settings) - 0.5, -0.5)
@@ -35,19 +32,19 @@ def ua_plot(settings: pd.DataFrame, name: str) -> str:
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        return _finish(figure, name, "UA of every setting: " + _spoken(settings))
+        return to_svg(figure, name, "UA of every setting: " + _spoken(settings))
 
 
 def axis_plot(settings: pd.DataFrame, axis: str, name: str) -> str:
     """UA against a numeric axis, error bars of one standard deviation over runs, a panel for each corpus and label set.
 
     Args:
-        settings: columns corpus, label_set, series, chance, mean, std and `axis`; one row for each point.
-        axis: the column along which to plot.
-        name: unique on the page.
+        settings: Columns corpus, label_set, series, chance, mean, std and ``axis``; one row for each point.
+        axis: The column along which to plot.
+        name: Unique on the page.
     """
     panels = list(settings.groupby(["corpus", "label_set"], sort=False))
-    places = {value: place for place, value in enumerate(sorted(settings[axis].unique(), key=float))}
+    positions = {value: x for x, value in enumerate(sorted(settings[axis].unique(), key=float))}
     style = series_style(list(settings["series"].unique()))
     rows = -(-len(panels) // 3)
     with page_style():
@@ -61,7 +58,7 @@ def axis_plot(settings: pd.DataFrame, axis: str, name: str) -> str:
                 color, marker = style[str(series)]
                 # A small sideways step keeps error bars of different series from covering each other.
                 x = [
-                    places[value] + 0.02 * len(panels) * (number - (panel["series"].nunique() - 1) / 2)
+                    positions[value] + 0.02 * len(panels) * (number - (panel["series"].nunique() - 1) / 2)
                     for value in points[axis]
                 ]
                 axes.errorbar(
@@ -69,7 +66,7 @@ def axis_plot(settings: pd.DataFrame, axis: str, name: str) -> str:
                     linewidth=1.5, elinewidth=1, label=series,
                 )  # fmt: skip
             _chance_line(axes.axhline, panel["chance"].iloc[0], named=False)
-            axes.set_xticks(range(len(places)), list(places))
+            axes.set_xticks(range(len(positions)), list(positions))
             axes.set_xlabel(axis)
             axes.set_title(f"{corpus} · {label_set}")
         grid[0, 0].set_ylabel("UA")
@@ -77,7 +74,7 @@ def axis_plot(settings: pd.DataFrame, axis: str, name: str) -> str:
         figure.legend(
             handles, names, loc="outside lower center", ncols=max(1, min(4, 120 // (8 + max(map(len, names)))))
         )
-        return _finish(figure, name, f"UA against {axis}")
+        return to_svg(figure, name, f"UA against {axis}")
 
 
 def _chance_line(draw: Any, level: float, named: bool = True) -> None:
@@ -93,10 +90,3 @@ def _chance_line(draw: Any, level: float, named: bool = True) -> None:
 
 def _spoken(settings: pd.DataFrame) -> str:
     return "; ".join(f"{row['label']} {row['mean']:.3f}" for row in settings.to_dict("records"))
-
-
-def _finish(figure: Any, name: str, alt: str) -> str:
-    try:
-        return to_svg(figure, name, alt)
-    finally:
-        plt.close(figure)

@@ -29,10 +29,10 @@ class ResultRun:
     """One run folder: a stage, or one cell of a stage's matrix.
 
     Args:
-        stage: the stage's name in the chain.
-        cell: the cell's name, such as `seed=1,fold=0`; empty where the stage has no matrix.
-        folder: where its files are.
-        done: contents of done.json; empty while the run is unfinished.
+        stage: The stage's name in the chain.
+        cell: The cell's name, such as ``seed=1,fold=0``; empty where the stage has no matrix.
+        folder: Where its files are.
+        done: Contents of done.json; empty while the run is unfinished.
     """
 
     stage: str
@@ -42,7 +42,7 @@ class ResultRun:
 
     @property
     def axes(self) -> dict[str, str]:
-        """What the cell says of seed, fold and the matrix axes."""
+        """Seed, fold and the matrix axes, as the cell's name gives them."""
         return dict(part.split("=", 1) for part in self.cell.split(",") if "=" in part)
 
 
@@ -50,11 +50,11 @@ def find_runs(folder: Path) -> tuple[list[Path], list[ResultRun]]:
     """The files with results, and the runs, by cell within the order in which the stages first ended.
 
     - A chain's folder has one results.csv, of all the runs inside it.
-    - A run folder has its own; the runs that it started from, by `init_from`, belong to it.
-    - A folder of run folders has those of its evaluations, told apart by an axis `run` where there are several.
+    - A run folder has its own; the runs that it started from, by ``init_from``, belong to it.
+    - A folder of run folders has those of its evaluations, distinguished by an axis ``run`` where there are several.
 
     Raises:
-        DataError: nothing has been evaluated there; says what to do.
+        DataError: Nothing has been evaluated there.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; name a chain's folder, a run folder or a folder of run folders")
@@ -64,11 +64,15 @@ def find_runs(folder: Path) -> tuple[list[Path], list[ResultRun]]:
             raise DataError(f"{folder}: a run without results; test it: `{_TEST} {folder / BEST_CKPT}`")
         return [results], _ordered(_with_predecessors([_run(folder)]))
     if results.is_file():
-        places = [(stage, place) for stage in _folders(folder) for place in [stage, *_folders(stage)]]
-        inside = [ResultRun(s.name, "" if p == s else p.name, p, _read_done(p)) for s, p in places if _is_run(p)]
-        return [results], _ordered(inside)
+        runs = []
+        for stage in _folders(folder):
+            if _is_run(stage):
+                runs.append(ResultRun(stage.name, "", stage, _read_done(stage)))
+            cells = [cell for cell in _folders(stage) if _is_run(cell)]
+            runs += [ResultRun(stage.name, cell.name, cell, _read_done(cell)) for cell in cells]
+        return [results], _ordered(runs)
     # Predictions of recordings without labels, from `predict`, have no results.
-    runs = [_run(place) for place in _folders(folder) if _is_run(place) and not _only_predicts(place)]
+    runs = [_run(inside) for inside in _folders(folder) if _is_run(inside) and not _only_predicts(inside)]
     evaluated = [run for run in runs if (run.folder / RESULTS_CSV).is_file()]
     if not evaluated:
         raise DataError(_nothing_in(folder, runs))
@@ -78,7 +82,7 @@ def find_runs(folder: Path) -> tuple[list[Path], list[ResultRun]]:
 
 
 def _nothing_in(folder: Path, runs: Sequence[ResultRun]) -> str:
-    chains = [str(place) for place in _folders(folder) if (place / RESULTS_CSV).is_file()]
+    chains = [str(inside) for inside in _folders(folder) if (inside / RESULTS_CSV).is_file()]
     if chains:
         return f"{folder}: holds several chains; report one of them: `lightning-cli report --runs {chains[0]}`" + (
             f", or {', '.join(chains[1:])}" if chains[1:] else ""
@@ -124,10 +128,11 @@ def _started_from(run: ResultRun) -> Iterator[Path]:
 
 
 def _run(folder: Path) -> ResultRun:
-    """A run folder by itself: a cell's name holds `=`, and its folder lies in the stage's."""
-    place = folder.resolve()
-    stage, cell = (place.parent.name, place.name) if "=" in place.name else (place.name, "")
-    return ResultRun(stage, cell, folder, _read_done(folder))
+    """A run that was found by its folder: the name of a cell has a ``=``, and its folder lies in the stage's."""
+    path = folder.resolve()
+    if "=" in path.name:
+        return ResultRun(path.parent.name, path.name, folder, _read_done(folder))
+    return ResultRun(path.name, "", folder, _read_done(folder))
 
 
 def _is_run(folder: Path) -> bool:
@@ -147,7 +152,7 @@ def _ordered(runs: Sequence[ResultRun]) -> list[ResultRun]:
 
 
 def _folders(parent: Path) -> list[Path]:
-    """Folders inside `parent`, with fold=2 before fold=10."""
+    """Folders inside ``parent``, with fold=2 before fold=10."""
     inside = [path for path in parent.iterdir() if path.is_dir()]
     return sorted(inside, key=lambda path: [int(t) if t.isdigit() else t for t in re.split(r"(\d+)", path.name)])
 

@@ -1,4 +1,4 @@
-"""How a chain was run: settings, hashes and durations of every stage."""
+"""Settings, hashes, durations and learning curves of every stage."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from lightning_app.runs.records import duration
 
 @dataclass(frozen=True)
 class CellRecord:
-    """One run, as its done.json tells it; "not finished" where there is none."""
+    """One run, as its done.json records it; "not finished" where there is none."""
 
     cell: str
     finished: str
@@ -39,7 +39,7 @@ class StageRecord:
 
 
 def stage_records(runs: list[ResultRun]) -> list[StageRecord]:
-    """One record for each stage, in the order of `runs`."""
+    """One record for each stage, in the order of ``runs``."""
     by_stage: dict[str, list[ResultRun]] = {}
     for run in runs:
         by_stage.setdefault(run.stage, []).append(run)
@@ -62,7 +62,8 @@ def _stage(name: str, runs: list[ResultRun]) -> StageRecord:
 def _cell(run: ResultRun) -> CellRecord:
     done = run.done
     fingerprint = done.get("fingerprint") or {}
-    seconds, command = done.get("seconds"), done.get("command", "")
+    seconds = done.get("seconds")
+    command = done.get("command", "")
     return CellRecord(
         cell=run.cell or "(single run)",
         finished=str(done.get("finished", ""))[:19].replace("T", " "),
@@ -76,17 +77,23 @@ def _cell(run: ResultRun) -> CellRecord:
 
 
 def _pairs(values: Any) -> list[tuple[str, str]]:
-    """A mapping, a list or a single value as pairs of name and text."""
+    """Turn a mapping, a list or a single value into pairs of name and text."""
     if isinstance(values, Mapping):
-        return [(str(key), f"{value:.4f}" if isinstance(value, float) else str(value)) for key, value in values.items()]
-    return [("", str(value)) for value in (values if isinstance(values, list) else [values])]
+        return [(str(key), _text(value)) for key, value in values.items()]
+    if isinstance(values, list):
+        return [("", str(value)) for value in values]
+    return [("", str(values))]
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def curves(runs: list[ResultRun]) -> dict[str, list[pd.DataFrame]]:
     """The metrics.csv of every run, by stage.
 
     Raises:
-        DataError: one of them is no table.
+        DataError: One of them is no table.
     """
     found: dict[str, list[pd.DataFrame]] = {}
     for run in runs:

@@ -1,18 +1,16 @@
-"""Read what a chain, or the stages one by one, left in their run folders: results, predictions, records."""
+"""Results and predictions of a chain, or of stages that were run one by one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from datamodules.errors import DataError
 from datamodules.labels import LABEL_SETS
-from datamodules.manifest.spreadsheet import unescaped_table
-from lightning_app.report.read.folders import CHAIN, ResultRun, find_runs
-from lightning_app.runs.files import PREDICTIONS_PARQUET, RESULTS_CSV
+from lightning_app.report.read.folders import ResultRun, find_runs
+from lightning_app.report.read.tables import TRIAL_COLUMNS, as_text, read_results, run_trials
+from lightning_app.runs.files import PREDICTIONS_PARQUET, RESULTS_CSV, TRIALS_CSV
 from lightning_app.runs.predictions import COLUMNS as PREDICTION_COLUMNS
 from lightning_app.runs.predictions import RATING, SCORE, TEXT, answers, read_predictions
 from lightning_app.runs.results import COLUMNS as RESULT_COLUMNS
@@ -21,17 +19,17 @@ from lightning_app.runs.results import SPACE
 
 @dataclass(frozen=True)
 class Runs:
-    """A runs folder, read.
+    """The contents of a runs folder.
 
     Args:
-        folder: the folder, as it was named.
-        measured: results.csv; `value` and `n` (clips) are numbers, the other columns text (missing = empty).
-        predictions: what systems answered, a row per clip and system, one run below the other, with `stage` and the
-            axes as columns.
-        ratings: likewise what systems rated, a row per clip, system and dimension.
-        texts: likewise what systems answered in words.
-        scored: by label set, the classes that its predictions score, in the order of the logits.
-        stages: every run, in order of cell within the order in which the stages first ended.
+        folder: The folder, as it was named.
+        measured: results.csv; ``value`` and ``n`` (clips) are numbers, the other columns text (missing = empty).
+        predictions: The classes that systems gave, a row per clip and system, of all runs; ``stage`` and the axes are
+            further columns.
+        ratings: Likewise their ratings, a row per clip, system and dimension.
+        texts: Likewise their answers in words.
+        scored: By label set, the classes that its predictions score, in the order of the logits.
+        stages: Every run, ordered by the first end of its stage, then by cell.
     """
 
     folder: Path
@@ -49,12 +47,12 @@ class Runs:
 
     @cached_property
     def rated(self) -> pd.DataFrame:
-        """Its rows about ratings."""
+        """The rows of results.csv about ratings."""
         return self._of_kind(RATING)
 
     @cached_property
     def shared(self) -> pd.DataFrame:
-        """Its rows about the shared space: they have no predictions, and their values know no bounds."""
+        """The rows of results.csv about the shared space: they have no predictions, and their values have no bounds."""
         return self._of_kind(SPACE)
 
     def _of_kind(self, kind: str) -> pd.DataFrame:
@@ -65,32 +63,76 @@ class Runs:
         """Names of the further matrix axes: the columns of results.csv that every results.csv does not have."""
         return [column for column in self.measured.columns if column not in RESULT_COLUMNS]
 
+    @cached_property
+    def varying(self) -> list[str]:
+        """The axes that have more than one value, apart from "not applicable" (empty)."""
+        return [axis for axis in self.axes if len(self.axis_values(axis)) > 1]
+
+    @cached_property
+    def compared_axes(self) -> list[str]:
+        """The axes with words among their values; without any, the systems if there are several."""
+        worded = [axis for axis in self.varying if not all(map(is_number, self.axis_values(axis)))]
+        several = max(table["system"].nunique() for table in (self.results, self.rated)) > 1
+        return worded or (["system"] if several else [])
+
+    def axis_values(self, axis: str) -> list[str]:
+        """The values of an axis in the order of results.csv; for the systems, those that recognize something."""
+        table = self.measured
+        if axis == "system":
+            table = table[table["kind"] != SPACE]
+        return [str(value) for value in table[axis].unique() if value]
+
     def classes(self, label_set: str) -> list[str]:
         """The classes of a label set: by its name, by its list of labels, else those that its predictions score."""
         if label_set in LABEL_SETS:
             return list(LABEL_SETS[label_set].labels)
-        return label_set.split("+") if "+" in label_set else list(self.scored.get(label_set, []))
+        if "+" in label_set:
+            return label_set.split("+")
+        return list(self.scored.get(label_set, []))
 
     @property
     def setting(self) -> list[str]:
-        """The columns that tell one setting from another; what differs within a setting is seed and fold."""
+        """The columns that tell one setting from another; only seed and fold differ within a setting."""
         return ["system", "corpus", "label_set", *self.axes]
 
+    def predictions_on(self, corpus: str, label_set: str) -> pd.DataFrame:
+        """The predictions on one corpus with one label set, of all settings."""
+        return self.predictions[(self.predictions["corpus"] == corpus) & (self.predictions["label_set"] == label_set)]
+
     def predictions_of(self, setting: Mapping[str, str]) -> pd.DataFrame:
-        """The predictions behind one setting; none where they do not record the axis that tells it from another."""
-        return self._behind(self.predictions, self.results, setting)
+        """The predictions of one setting; none where they do not record the axis that tells it from another."""
+        return self._of_setting(self.predictions, self.results, setting)
 
     def ratings_of(self, setting: Mapping[str, str]) -> pd.DataFrame:
-        """The ratings behind one setting; likewise."""
-        return self._behind(self.ratings, self.rated, setting)
+        """The ratings of one setting; likewise."""
+        return self._of_setting(self.ratings, self.rated, setting)
 
-    def _behind(self, predicted: pd.DataFrame, results: pd.DataFrame, setting: Mapping[str, str]) -> pd.DataFrame:
+    def _of_setting(self, predicted: pd.DataFrame, results: pd.DataFrame, setting: Mapping[str, str]) -> pd.DataFrame:
         keys = [key for key in self.setting if key in predicted]
         values = [setting[key] for key in keys]
         alike = results[(results[keys] == values).all(axis=1)]
-        if alike[self.setting].drop_duplicates().shape[0] != 1:
+        if len(alike[self.setting].drop_duplicates()) != 1:
             return predicted[:0]
         return predicted[(predicted[keys] == values).all(axis=1)]
+
+    def trials(self) -> pd.DataFrame:
+        """The trials of all runs behind the metrics of the shared space; ``value`` is NaN where it is not measurable.
+
+        Returns:
+            Columns of ``setting``, seed, fold, metric, trial (text) and value.
+
+        Raises:
+            DataError: A file cannot be read, or lacks a column.
+        """
+        columns = [*self.setting, "seed", "fold", *TRIAL_COLUMNS]
+        tables = [run_trials(run) for run in self.stages if (run.folder / TRIALS_CSV).is_file()]
+        tables = [table for table in tables if not table.empty]
+        if not tables:
+            return pd.DataFrame(columns=columns).astype({"value": float})
+        joined = pd.concat(tables, ignore_index=True).reindex(columns=columns)
+        trials = as_text(joined, [column for column in columns if column != "value"])
+        # Folders of cells that have left the chain stay on disk; results.csv knows which runs count.
+        return trials.merge(self.shared[columns[:-2]].drop_duplicates())
 
 
 def load(folder: Path) -> Runs:
@@ -111,9 +153,9 @@ def load(folder: Path) -> Runs:
     return Runs(
         folder=folder,
         measured=measured,
-        predictions=_below_each_other([answers(table) for table in tables]),
-        ratings=_below_each_other([table[table["kind"] == RATING] for table in tables]),
-        texts=_below_each_other([table[table["kind"] == TEXT] for table in tables]),
+        predictions=_joined([answers(table) for table in tables]),
+        ratings=_joined([table[table["kind"] == RATING] for table in tables]),
+        texts=_joined([table[table["kind"] == TEXT] for table in tables]),
         scored=scored,
         stages=stages,
     )
@@ -124,47 +166,17 @@ def _predictions(run: ResultRun) -> pd.DataFrame:
     return read_predictions(run.folder / PREDICTIONS_PARQUET).assign(stage=run.stage, **run.axes)
 
 
-def _below_each_other(tables: list[pd.DataFrame]) -> pd.DataFrame:
+def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
     joined = pd.concat([pd.DataFrame(columns=[*PREDICTION_COLUMNS, "stage"]), *tables], ignore_index=True)
     # A run that an axis does not reach has no value for it.
     joined = as_text(joined, list(joined.columns.drop(["value", "true_value"])))
     return joined.astype({"value": float, "true_value": float})
 
 
-def read_results(path: Path) -> pd.DataFrame:
-    """Read results.csv; keys become text (`8.0` and `8` are one key, missing is empty), `value` and `n` numbers.
-
-    Raises:
-        DataError: missing, empty, without a column, or with a value that is no number.
-    """
-    if not path.is_file():
-        raise DataError(f"{path}: not found; a chain writes it, for example `{CHAIN}`")
+def is_number(value: str) -> bool:
+    """Whether the value of an axis is a number."""
     try:
-        table = unescaped_table(pd.read_csv(path, dtype=str))
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: {error}; a chain writes it anew: `{CHAIN} --force`") from error
-    absent = [column for column in RESULT_COLUMNS if column not in table]
-    if absent:
-        raise DataError(f"{path}: no column {', '.join(absent)}; expected {', '.join(RESULT_COLUMNS)}, then the axes")
-    if table.empty:
-        raise DataError(f"{path}: no row below the header; a chain's evaluation stages fill it: `{CHAIN}`")
-    for column in ("value", "n"):
-        number = pd.to_numeric(table[column], errors="coerce")
-        wrong = table.index[number.isna() & table[column].notna()]
-        if len(wrong):
-            found = table.loc[wrong[0], column]
-            raise DataError(f"{path}:{wrong[0] + 2}:{column}: found {found!r}, expected a number")
-        table[column] = number
-    return as_text(table, list(table.columns.drop(["value", "n"])))
-
-
-def as_text(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """The table with `columns` as text: `8.0` and `8` are one key, missing is empty."""
-    return table.assign(**{name: _text(table[name]) for name in columns})
-
-
-def _text(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    # Each value once: a column of a corpus has few that differ.
-    codes, found = pd.factorize(values)
-    words = pd.Series([*found, ""], dtype=object).astype("string").str.replace(r"\.0+$", "", regex=True)
-    return pd.Series(words.to_numpy(object)[codes], index=values.index, dtype=object)
+        float(value)
+    except ValueError:
+        return False
+    return True

@@ -13,15 +13,15 @@ from datamodules.labels import LABEL_SETS
 
 @dataclass(frozen=True)
 class Printed:
-    """What a system scored in print.
+    """Printed scores of a system.
 
     Args:
-        paper: the paper's short name.
-        table: number of the paper's table.
-        system: as the paper names it, or what its row says in words.
-        note: how it was tested.
-        scores: metric to value; accuracies are 0 to 1.
-        deviations: metric to standard deviation, where the paper prints one.
+        paper: The paper's short name.
+        table: Number of the paper's table.
+        system: As the paper names it, or in words.
+        note: How it was tested.
+        scores: Metric to value; accuracies are 0 to 1.
+        deviations: Metric to standard deviation, where the paper prints one.
     """
 
     paper: str
@@ -37,18 +37,23 @@ def printed(corpus: str, labels: Sequence[str]) -> list[Printed]:
 
     Data sets whose classes are not emotions are compared by the number of classes.
     """
-    return _rows([name for name, told in _of_corpus(corpus) if _same_classes(told, labels)])
+    return _rows([name for name, data in _of_corpus(corpus) if _same_classes(data, labels)])
 
 
 def printed_of_space(corpus: str) -> list[Printed]:
     """The papers' rows about the shared space for a corpus, whose classes do not matter there."""
-    return _rows([name for name, told in _of_corpus(corpus) if not {"label_set", "classes"} & told.keys()])
+    return _rows([name for name, data in _of_corpus(corpus) if not {"label_set", "classes"} & data.keys()])
 
 
 def metrics_in_print(rows: Sequence[Printed]) -> list[str]:
     """The metrics that any row has: UA and WA first."""
     found = dict.fromkeys(metric for row in rows for metric in row.scores)
-    return [*(metric for metric in ("UA", "WA") if metric in found), *(m for m in found if m not in ("UA", "WA"))]
+    return sorted(found, key=lambda metric: {"UA": 0, "WA": 1}.get(metric, 2))
+
+
+def comparable_in_space() -> set[str]:
+    """Our metrics to show beside the printed ones of the shared space, whose exact kind the papers leave open."""
+    return set(_stored()["comparable_in_space"])
 
 
 @cache
@@ -58,18 +63,18 @@ def _stored() -> dict[str, Any]:
 
 
 def _of_corpus(corpus: str) -> list[tuple[str, dict[str, Any]]]:
-    return [(name, told) for name, told in _stored()["corpora"].items() if _plain(told["corpus"]) == _plain(corpus)]
+    return [(name, data) for name, data in _stored()["corpora"].items() if _plain(data["corpus"]) == _plain(corpus)]
 
 
 def _plain(name: str) -> str:
-    """`CREMA-D` and `cremad` are one corpus."""
+    """Letters and digits of a name: ``CREMA-D`` and ``cremad`` are one corpus."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
-def _same_classes(told: dict[str, Any], labels: Sequence[str]) -> bool:
-    if "label_set" in told:
-        return set(LABEL_SETS[told["label_set"]].labels) == set(labels)
-    return told.get("classes") == len(labels)
+def _same_classes(data: dict[str, Any], labels: Sequence[str]) -> bool:
+    if "label_set" in data:
+        return set(LABEL_SETS[data["label_set"]].labels) == set(labels)
+    return data.get("classes") == len(labels)
 
 
 def _rows(datasets: Sequence[str]) -> list[Printed]:

@@ -1,19 +1,43 @@
-"""The shared space of each model: embeddings of clips and of their captions, as the runs stored them."""
+"""Embeddings that the runs stored: of clips and texts, and the shared space of clips and their captions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datamodules.errors import DataError
-from lightning_app.report.plots.embedding import Floats, read_embeddings, unit
 from lightning_app.report.read.folders import ResultRun
 from lightning_app.report.read.load import Runs
-from lightning_app.report.statistics.compare import axis_values, compared_axes
 from lightning_app.runs.files import EMBEDDINGS_NPZ
 
-_REPEATS = ("seed", "fold")
+_ARRAYS = ("audio", "audio_id", "audio_label", "audio_corpus", "text", "text_label", "text_kind")
+Floats = NDArray[np.floating]
+
+
+def read_embeddings(path: Path) -> dict[str, Any]:
+    """Read the arrays of an embeddings.npz.
+
+    Raises:
+        DataError: The file cannot be read or lacks an array.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = dict(stored)
+    except (OSError, ValueError, BadZipFile) as error:
+        raise DataError(f"{path}: {error}; delete the folder and run the chain again") from error
+    absent = [name for name in _ARRAYS if name not in arrays]
+    if absent:
+        raise DataError(f"{path}: no array {', '.join(absent)}; expected {', '.join(_ARRAYS)}")
+    return arrays
+
+
+def unit(vectors: Floats) -> Floats:
+    """Scale every row to length one."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
 
 
 @dataclass(frozen=True)
@@ -21,9 +45,9 @@ class Space:
     """N clips of one run.
 
     Args:
-        audio_NE: unit embeddings of the clips.
-        caption_NE: unit embeddings of each clip's caption.
-        rating_N3: valence, arousal and dominance on 1 to 7; NaN where not rated.
+        audio_NE: Unit embeddings of the clips.
+        caption_NE: Unit embeddings of each clip's caption.
+        rating_N3: Valence, arousal and dominance on 1 to 7; NaN where not rated.
     """
 
     audio_NE: Floats
@@ -33,8 +57,8 @@ class Space:
     def __len__(self) -> int:
         return len(self.audio_NE)
 
-    def some(self, most: int, seed: int = 0) -> "Space":
-        """At most `most` clips, drawn without replacement: the same ones for every model of as many clips."""
+    def sample(self, most: int, seed: int = 0) -> "Space":
+        """Draw at most ``most`` clips without replacement: the same ones for every model of as many clips."""
         chosen = np.sort(np.random.default_rng(seed).permutation(len(self))[:most])
         return Space(self.audio_NE[chosen], self.caption_NE[chosen], self.rating_N3[chosen])
 
@@ -52,43 +76,36 @@ class StageSpaces:
 
 
 def spaces(runs: Runs) -> list[StageSpaces]:
-    """For each stage that stored captions' embeddings: the models of the first compared axis, untrained ones first.
+    """The stages that stored embeddings of captions, with the models of the first compared axis, untrained ones first.
 
     Where further axes vary, a model is shown at the setting of its first run.
     """
-    axis = next((axis for axis in compared_axes(runs) if axis != "system"), None)
-    order = axis_values(runs, axis) if axis else []
+    axis = next((axis for axis in runs.compared_axes if axis != "system"), None)
+    order = ["untrained", *(runs.axis_values(axis) if axis else [])]
     found: dict[str, dict[str, list[ResultRun]]] = {}
     for run in runs.stages:
         path = run.folder / EMBEDDINGS_NPZ
-        if path.is_file() and _has_captions(path):
-            found.setdefault(run.stage, {}).setdefault(run.axes.get(axis or "", run.stage), []).append(run)
-    return [
-        StageSpaces(stage, {model: _repeats(models[model]) for model in sorted(models, key=lambda m: _place(m, order))})
-        for stage, models in found.items()
-    ]
+        if path.is_file() and "caption" in read_embeddings(path):
+            model = run.axes.get(axis or "", run.stage)
+            found.setdefault(run.stage, {}).setdefault(model, []).append(run)
+    stages = []
+    for stage, models in found.items():
+        ordered = sorted(models, key=lambda model: order.index(model) if model in order else len(order))
+        stages.append(StageSpaces(stage, {model: _repeats(models[model]) for model in ordered}))
+    return stages
 
 
-def _has_captions(path: Path) -> bool:
-    return "caption" in read_embeddings(path)
-
-
-def _repeats(of_model: list[ResultRun]) -> list[Path]:
-    def setting(run: ResultRun) -> dict[str, str]:
-        return {axis: value for axis, value in run.axes.items() if axis not in _REPEATS}
-
-    return [run.folder / EMBEDDINGS_NPZ for run in of_model if setting(run) == setting(of_model[0])]
-
-
-def _place(model: str, order: list[str]) -> tuple[bool, int]:
-    return model != "untrained", order.index(model) if model in order else len(order)
+def _repeats(runs: list[ResultRun]) -> list[Path]:
+    """Embeddings of the runs that differ from the first one in seed and fold alone."""
+    settings = [{axis: value for axis, value in run.axes.items() if axis not in ("seed", "fold")} for run in runs]
+    return [run.folder / EMBEDDINGS_NPZ for run, setting in zip(runs, settings, strict=True) if setting == settings[0]]
 
 
 def read_space(path: Path) -> Space:
-    """The space that an embeddings.npz with the array `caption` holds.
+    """Read the shared space from an embeddings.npz with the array ``caption``.
 
     Raises:
-        DataError: the file cannot be read, or its arrays do not fit each other.
+        DataError: The file cannot be read, or its arrays do not fit each other.
     """
     arrays = read_embeddings(path)
     audio, caption = arrays["audio"], arrays["caption"]

@@ -21,16 +21,16 @@ def ua_interval(
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of the UA averaged over runs.
 
-    What is drawn, with replacement, is speakers, and of those that are not known (an empty `speaker`, or no such
-    column) each clip by itself (`id`): every prediction of a unit travels with it, each run's UA is taken over the
+    What is drawn, with replacement, is speakers, and of those that are not known (an empty ``speaker``, or no such
+    column) each clip by itself (``id``): every prediction of a unit travels with it, each run's UA is taken over the
     classes it still has, and runs left without a clip are passed over.
 
     Args:
-        predictions: rows of one setting, with truth, label and the columns of `runs`.
-        runs: columns that tell the runs of a setting apart.
-        samples: number of resamples.
-        seed: seed of the draws.
-        level: share of the resamples between the two ends.
+        predictions: Rows of one setting, with truth, label and the columns of ``runs``.
+        runs: Columns that tell the runs of a setting apart.
+        samples: Number of resamples.
+        seed: Seed of the draws.
+        level: Share of the resamples between the two ends.
 
     Returns:
         Lower and upper end, 0 to 1; NaN without predictions.
@@ -48,16 +48,16 @@ def rating_intervals(
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, tuple[float, float]]:
-    """Percentile bootstrap intervals of CCC and MAE averaged over runs, by metric and dimension: `CCC valence`.
+    """Percentile bootstrap intervals of CCC and MAE averaged over runs, by metric and dimension: ``CCC valence``.
 
-    Drawn as for `ua_interval`; clips that were not rated on a dimension take no part in its intervals.
+    Drawn as for ``ua_interval``; clips that were not rated on a dimension take no part in its intervals.
 
     Args:
-        ratings: rows of one setting, with label (the dimension), value, true_value and the columns of `runs`.
-        runs: columns that tell the runs of a setting apart.
-        samples: number of resamples.
-        seed: seed of the draws.
-        level: share of the resamples between the two ends.
+        ratings: Rows of one setting, with label (the dimension), value, true_value and the columns of ``runs``.
+        runs: Columns that tell the runs of a setting apart.
+        samples: Number of resamples.
+        seed: Seed of the draws.
+        level: Share of the resamples between the two ends.
     """
     found = {}
     for dimension, rows in ratings.dropna(subset=["value", "true_value"]).groupby("label", sort=False):
@@ -137,7 +137,7 @@ def _units(predictions: pd.DataFrame) -> "pd.Series[str]":
 
 
 def _weights(units: int, samples: int, seed: int) -> list[Array]:
-    """How often each unit is drawn: arrays [B resamples, U units] that hold `samples` resamples in all."""
+    """Counts of the draws of each unit: arrays [B resamples, U units] with ``samples`` resamples in all."""
     draws = np.random.default_rng(seed)
     weights = []
     for start in range(0, samples, _CHUNK):

@@ -14,13 +14,13 @@ class Paired:
     """The differences between two systems, first minus second.
 
     Args:
-        difference: their mean; NaN without a pair.
-        low: lower end of the 95 % bootstrap interval of the mean; NaN for fewer than two pairs.
-        high: upper end.
-        n: pairs in which both systems have a finite value.
-        p_t: two-sided p of the paired t-test. NaN for fewer than two pairs, and for differences that are all alike but
+        difference: Their mean; NaN without a pair.
+        low: Lower end of the 95 % bootstrap interval of the mean; NaN for fewer than two pairs.
+        high: Upper end.
+        n: Pairs in which both systems have a finite value.
+        p_t: Two-sided p of the paired t-test. NaN for fewer than two pairs, and for differences that are all alike but
             not zero, which leave no spread to measure them by; 1 where all are zero.
-        p_wilcoxon: two-sided p of the signed-rank test; pairs without a difference are left out of the ranks. NaN for
+        p_wilcoxon: Two-sided p of the signed-rank test; pairs without a difference are left out of the ranks. NaN for
             fewer than two pairs; 1 where all are zero.
     """
 
@@ -39,10 +39,10 @@ def paired(first: ArrayLike, second: ArrayLike, samples: int = 2000, seed: int =
     their p-values are too small, and say only that the difference is no accident of the drawing.
 
     Args:
-        first: values of one system, [N].
-        second: values of the other in the same order, [N].
-        samples: resamples of the interval.
-        seed: seed of the resamples.
+        first: Values of one system, [N].
+        second: Values of the other in the same order, [N].
+        samples: Resamples of the interval.
+        seed: Seed of the resamples.
     """
     a_N, b_N = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     both = np.isfinite(a_N) & np.isfinite(b_N)
@@ -75,7 +75,7 @@ def holm(p: Sequence[float]) -> list[float]:
     """Holm's step-down correction: the chance of one false alarm or more in the family stays below the level.
 
     Args:
-        p: the family's p-values; NaN stands for a test that could not be made, stays NaN and does not count.
+        p: The family's p-values; NaN stands for a test that could not be made, stays NaN and does not count.
 
     Reference: Holm, "A simple sequentially rejective multiple test procedure", 1979.
     """

@@ -13,7 +13,7 @@ from datamodules.clips.data import ClipData
 from datamodules.manifest.spreadsheet import escaped, escaped_table, unescaped, unescaped_table
 from lightning_app.callbacks.clip_lists import WriteCaptions
 from lightning_app.chain.results import gather
-from lightning_app.report.read.load import read_results
+from lightning_app.report.read.tables import read_results
 
 FORMULAS = ["=cmd|calc!A0", "+1+1", "-2+3", "@SUM(1)", "\t=1", "'=1"]
 HARMLESS = ["-0.5", "+1", "1e-3", "anger", "a=b", "", "'tis", 3, -2.5, None]

@@ -5,7 +5,8 @@ from argparse import Namespace
 import pandas as pd
 
 from lightning_app.commands import report
-from lightning_app.report.page.ratings_section import rating_tables, ratings_markdown, text_examples
+from lightning_app.report.page.markdown import ratings_markdown
+from lightning_app.report.page.ratings_section import rating_tables, text_examples
 from lightning_app.report.read.load import load
 
 

@@ -13,8 +13,8 @@ from jsonargparse import ArgumentParser
 
 from datamodules.errors import MissingExtra
 from lightning_app.commands import report
-from lightning_app.report.page import sections
 from lightning_app.report.read.load import load
+from lightning_app.report.statistics.settings import settings_by_data
 
 VOID = {"meta", "link", "br", "hr", "img"}
 
@@ -147,7 +147,7 @@ def test_a_run_in_which_a_class_has_no_clips_is_told_from_those_of_other_axes(sm
     table = pd.read_parquet(path).astype({"truth": str})
     table.loc[table["truth"] == "fear", "truth"] = "anger"
     table.to_parquet(path)
-    (group,) = sections.groups(load(small_runs))
+    (group,) = settings_by_data(load(small_runs))
     # Of so few clips others lack happiness by chance.
     assert [said for said in group.without if "fear" in said] == [
         "seed 1, fold 1, prompt_length 8 has no fear, happiness"

@@ -10,11 +10,8 @@ from scipy import stats
 
 from datamodules.errors import DataError
 from lightning_app.errors import ConfigError
-from lightning_app.report.page.comparison_markdown import comparisons_markdown, p_text
 from lightning_app.report.read.load import load
-from lightning_app.report.read.trials import read_trials
 from lightning_app.report.statistics.compare import (
-    compared_axes,
     comparisons,
     decimals,
 )
@@ -38,7 +35,7 @@ def by_name(runs, name, **options):
 
 
 def test_trials_are_read_with_their_setting(model_runs):
-    trials = read_trials(load(model_runs))
+    trials = load(model_runs).trials()
     assert len(trials) == 9 * (3 * 30 + 2 * 100 + 1)
     assert set(trials["model"]) == {"untrained", "clap_sce", "emotionrankclap"}
     assert set(trials["seed"]) == {"1", "2", "3"}
@@ -106,8 +103,8 @@ def test_without_trials_the_runs_are_paired(changed):
 
 
 def test_without_words_the_systems_are_compared(small_runs, model_runs, grid_runs):
-    assert compared_axes(load(small_runs)) == ["system"]
-    assert compared_axes(load(model_runs)) == compared_axes(load(grid_runs)) == ["model"]
+    assert load(small_runs).compared_axes == ["system"]
+    assert load(model_runs).compared_axes == load(grid_runs).compared_axes == ["model"]
     found = comparisons(load(small_runs))
     assert [made.name for made in found] == ["prompt_length 4", "prompt_length 8", "prompt_length 16"]
     assert found[0].contrasts[0].units.n == 2
@@ -125,7 +122,7 @@ def test_broken_trials_are_named(changed):
         pd.read_csv(path).drop(columns="value").to_csv(path, index=False)
 
     with pytest.raises(DataError, match=r"clap_sce/trials\.csv: no column value"):
-        read_trials(changed(no_values))
+        changed(no_values).trials()
 
 
 def test_a_metric_of_ones_own_is_marked_as_results_csv_says(changed):
@@ -143,18 +140,3 @@ def test_a_metric_of_ones_own_is_marked_as_results_csv_says(changed):
 def test_digits():
     nan = float("nan")
     assert [decimals(pd.Series(v)) for v in ([0.5, 0.01], [0.0019], [12.0], [nan], [0.0])] == [3, 5, 1, 3, 3]
-
-
-def test_markdown(model_runs):
-    lines = comparisons_markdown(comparisons(load(model_runs))).splitlines()
-    assert "| model | untrained | clap_sce | emotionrankclap |" in lines
-    row = next(line for line in lines if line.startswith("| MMD ↓"))
-    assert row.count("**") == 2
-    assert "\\*" in row
-    assert any(line.startswith("| metric | against untrained | difference") for line in lines)
-    assert any(line.startswith("| VOC | clap_sce | +0.3") for line in lines)
-    untested = comparisons_markdown(comparisons(load(model_runs), tests=False))
-    assert "against" not in untested
-    assert "emoclap[report]" in untested
-    assert comparisons_markdown([]) == ""
-    assert (p_text(0.0004), p_text(0.0123), p_text(float("nan"))) == ("< 0.001", "0.012", "\N{EN DASH}")

@@ -1,11 +1,13 @@
-"""Figures take their colours from the page and do not borrow from each other."""
+"""Figures take their colors from the page and do not borrow from each other; no two emotions share a color."""
 
 import xml.etree.ElementTree as ET
 
 import matplotlib.pyplot as plt
 import pytest
 
-from lightning_app.report.plots.svg import page_style, to_svg
+from datamodules.labels import EMOTIONS
+from lightning_app.report.plots import style
+from lightning_app.report.plots.style import page_style, to_svg
 
 
 @pytest.fixture
@@ -40,3 +42,15 @@ def test_identifiers_carry_the_name_and_every_reference_is_met(svg):
     assert used
     assert used <= known
     assert all(name.startswith("one-") for name in known)
+
+
+def test_no_two_emotions_share_a_color() -> None:
+    assert set(style.EMOTION_COLORS) <= set(EMOTIONS)
+    assert len(set(style.EMOTION_COLORS.values())) == len(style.EMOTION_COLORS)
+
+
+def test_a_label_that_has_none_takes_one_of_the_series_always_the_same() -> None:
+    found = {label: style.emotion_color(label) for label in ("pride", "relief", "envy", "awe")}
+    assert found == {label: style.emotion_color(label) for label in reversed(found)}
+    assert set(found.values()) <= set(style._SERIES)
+    assert len(set(found.values())) > 1

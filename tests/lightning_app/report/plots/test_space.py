@@ -8,8 +8,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from datamodules.errors import DataError
-from lightning_app.report.plots.clouds import clouds_plot, plane
-from lightning_app.report.plots.similarity import curve, similarity_plot
+from lightning_app.report.plots.space import clouds_plot, curve, plane, similarity_plot
 from lightning_app.report.read.load import load
 from lightning_app.report.read.space import Space, StageSpaces, read_space, spaces
 
