@@ -9,7 +9,7 @@ import pytest
 import yaml
 from safetensors import safe_open
 
-from datamodules.texts.descriptions import SOUNDSCAPES
+from datamodules.texts.text_data import SOUNDSCAPES
 from lightning_app.config.files import flatten, load_yaml, resolve
 
 ROOT = Path(__file__).parents[1]

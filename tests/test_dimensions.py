@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from datamodules.captions.quantities import SPOKEN_RATINGS
+from datamodules.captions.levels import SPOKEN_RATINGS
 from datamodules.manifest.columns import RATINGS
 from losses.rank_n_contrast import Attribute
 from models.recognition import DIMENSIONS

@@ -64,6 +64,17 @@ def test_our_own_verbs_answer_without_torch(words: list[str]) -> None:
     assert "usage" in done.stdout or "emoclap" in done.stdout
 
 
+def test_captions_import_neither_torch_nor_lightning() -> None:
+    program = (
+        "import sys\n"
+        "from datamodules.captions import LanguageModel, Tags\n"
+        "heavy = {'torch', 'transformers', 'lightning'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 LOADERS = """
 import importlib.abc, sys
 from pathlib import Path

@@ -1,9 +1,9 @@
-"""Texts about speech, made from labels, from ratings, by a language model, or read from a file."""
+"""Captions and tags of speech: from labels, ratings, acoustics, a language model, or a file."""
 
-from datamodules.captions.file import CaptionFile
+from datamodules.captions.caption_file import CaptionFile
 from datamodules.captions.language_model import LanguageModel
 from datamodules.captions.lexicon import LexiconCaptions
-from datamodules.captions.phrases import ParaClapCaptions
+from datamodules.captions.paraclap import ParaClapCaptions
 from datamodules.captions.source import CaptionSource
 from datamodules.captions.tags import Tags
 from datamodules.captions.template import Template

@@ -7,15 +7,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import torch
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from datamodules.cache import kept_json, key_of
-from datamodules.captions.choice import number_of
-from datamodules.captions.ratings import require_ratings
+from datamodules.captions.caption_validation import CaptionRules, caption_problem, count_kinds, require_valid
 from datamodules.captions.source import CaptionSource
-from datamodules.captions.valence_arousal import ValenceArousalCaptions
-from datamodules.captions.validation import CaptionRules, caption_problem, count_kinds, require_sound
+from datamodules.captions.stable_choice import number_of
+from datamodules.captions.valence_arousal import ValenceArousalCaptions, require_ratings
 from datamodules.errors import LanguageModelError
 from datamodules.manifest.contents import stamp_of
 
@@ -27,7 +24,7 @@ PROMPT = (
 )
 QUOTES = "\"'*\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}"
 SENTENCE = re.compile(rf".+?[.!?](?=[\s{QUOTES}]|$)")
-# Of a second try, where the first was greedy and would say the same again.
+# Of further tries: a greedy one would repeat its answer.
 RETRY_TEMPERATURE = 0.8
 
 Point = tuple[float, float]
@@ -36,7 +33,7 @@ Point = tuple[float, float]
 class LanguageModel(CaptionSource):
     """One sentence for each distinct pair of valence and arousal, by any causal language model of transformers.
 
-    It writes once, when the data are prepared; what it wrote is kept and read again while model, prompt, settings and
+    Sentences are generated once, when the data are prepared, and read from the cache while model, prompt, settings and
     ratings are the same. ``lightning-cli caption --out captions.csv`` writes a table for `CaptionFile`, which needs no
     model.
 
@@ -82,9 +79,17 @@ class LanguageModel(CaptionSource):
             raise ValueError("batch_size and max_new_tokens must be 1 or more, retries and decimals 0 or more")
         if temperature is not None and temperature <= 0:
             raise ValueError(f"temperature must be positive, or null for the most probable token; got {temperature:g}")
-        self.source, self.revision, self.prompt, self.prefix = source, revision, prompt, prefix
-        self.max_new_tokens, self.decimals, self.seed, self.batch_size = max_new_tokens, decimals, seed, batch_size
-        self.temperature, self.retries, self.on_bad = temperature, retries, on_bad
+        self.source = source
+        self.revision = revision
+        self.prompt = prompt
+        self.prefix = prefix
+        self.max_new_tokens = max_new_tokens
+        self.decimals = decimals
+        self.seed = seed
+        self.batch_size = batch_size
+        self.temperature = temperature
+        self.retries = retries
+        self.on_bad = on_bad
         self.rules = CaptionRules(prefix, forbid_digits=True, whole_sentence=True)
 
     @property
@@ -101,7 +106,9 @@ class LanguageModel(CaptionSource):
         return [sentences[point] for point in points]
 
     def _key(self, points: Sequence[Point]) -> str:
-        """The name of what is written: all that decides it, the files of a model in a folder included."""
+        """Return the cache key of the sentences: all that decides them, including the files of a local model."""
+        import torch
+
         settings = {name: value for name, value in vars(self).items() if name != "rules"}
         folder = sorted(Path(self.source).rglob("*")) if Path(self.source).is_dir() else []
         files = [stamp_of(str(file)) for file in folder if file.is_file()]
@@ -109,7 +116,9 @@ class LanguageModel(CaptionSource):
         return key_of("sentences", settings, files, points, libraries, torch.cuda.is_available()).hex()
 
     def _sentences(self, points: Sequence[Point]) -> dict[Point, str]:
-        """A sentence for each point, asked for until it can be used, at most ``retries`` times more."""
+        """Generate a sentence for each point, and again where it is invalid, at most ``retries`` times."""
+        from lightning.pytorch.utilities import rank_zero_info
+
         rank_zero_info(f"{self.source} writes {len(points)} captions")
         writer = _Writer(self.source, self.revision)
         sentences: dict[Point, str] = {}
@@ -136,10 +145,13 @@ class LanguageModel(CaptionSource):
         return self.prompt.replace("{valence}", valence).replace("{arousal}", arousal)
 
     def _replaced(self, sentences: dict[Point, str], bad: Sequence[Point]) -> dict[Point, str]:
-        """The grammar's sentences for points without a usable one, or an error that counts them."""
+        """Write the points without a valid sentence by the grammar, or refuse them with their number."""
+        from lightning.pytorch.utilities import rank_zero_warn
+
         if self.on_bad == "raise":
-            require_sound(
-                {f"valence {valence:g}, arousal {arousal:g}": text for (valence, arousal), text in sentences.items()},
+            by_name = {f"valence {point[0]:g}, arousal {point[1]:g}": text for point, text in sentences.items()}
+            require_valid(
+                by_name,
                 self.rules,
                 f"{self.source} wrote them in {1 + self.retries} tries; choose a larger model, more retries, or "
                 "on_bad: grammar (data.texts.caption.init_args)",
@@ -156,6 +168,7 @@ class _Writer:
     """A language model with its tokenizer."""
 
     def __init__(self, source: str, revision: str | None) -> None:
+        import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -177,17 +190,18 @@ class _Writer:
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
 
-    @torch.no_grad()
     def go_on(
         self, prompts: Sequence[str], prefix: str, max_new_tokens: int, temperature: float | None, seed: int
     ) -> list[str]:
-        """An answer for each prompt; one that had to be begun for the model starts with the prefix."""
+        """Generate an answer for each prompt; without a chat template it continues the prompt and the prefix."""
+        import torch
+
         chats = self.tokenizer.chat_template is not None
         asked = [self._as_chat(prompt) if chats else f"{prompt}\n\n{prefix}" for prompt in prompts]
         tokens = self.tokenizer(asked, return_tensors="pt", padding=True, add_special_tokens=not chats)
         tokens = tokens.to(self.model.device)
         devices = [self.model.device] if self.model.device.type == "cuda" else []
-        with torch.random.fork_rng(devices):
+        with torch.no_grad(), torch.random.fork_rng(devices):
             torch.manual_seed(seed)
             output_NL = self.model.generate(
                 **{name: tokens[name] for name in ("input_ids", "attention_mask")},
@@ -206,7 +220,7 @@ class _Writer:
 
 
 def _first_sentence(answer: str) -> str:
-    """What an answer says first, without what was thought before it, and without quotes around it."""
+    """Cut an answer to its first sentence, without the model's thoughts before it and quotes around it."""
     text = answer.rpartition("</think>")[2].strip().lstrip(QUOTES)
     paragraph = " ".join(text.partition("\n\n")[0].split())
     whole = SENTENCE.match(paragraph)

@@ -46,20 +46,20 @@ def fill_template(template: str, label: str, row: Mapping[str, object]) -> str:
     >>> fill_template("A {noun} voice, {soundscape}", "fear", {"soundscape": "street noise"})
     'A fear voice, street noise'
     """
-    place = f"data.texts.caption: {template!r}"
+    setting = f"data.texts.caption: {template!r}"
     try:
         names = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
     except ValueError as error:
-        raise DataError(f"{place} is no template ({error})") from None
+        raise DataError(f"{setting} is no template ({error})") from None
     if not names:
         raise DataError(
-            f"{place} has no field; expected one such as {{emotion}}, or the path of a class and its settings"
+            f"{setting} has no field; expected one such as {{emotion}}, or the path of a class and its settings"
         )
     words = {**row, "emotion": EMOTIONS[label].adjective if label else "", "noun": label}
     for name in names:
         if name not in words:
             raise DataError(
-                f"{place} names {{{name}}}; expected {{emotion}}, {{noun}} or a column of the manifest "
+                f"{setting} names {{{name}}}; expected {{emotion}}, {{noun}} or a column of the manifest "
                 f"({', '.join(map(str, row))})"
             )
         if words[name] in ("", None) or words[name] != words[name]:
@@ -67,4 +67,4 @@ def fill_template(template: str, label: str, row: Mapping[str, object]) -> str:
     try:
         return template.format(**{name: words[name] for name in names})
     except (ValueError, LookupError) as error:
-        raise DataError(f"{place} cannot be filled in for {row.get('id', '?')} ({error})") from None
+        raise DataError(f"{setting} cannot be filled in for {row.get('id', '?')} ({error})") from None

@@ -4,9 +4,9 @@ import math
 
 import pandas as pd
 
-from datamodules.captions.choice import number_of
-from datamodules.captions.ratings import require_ratings
 from datamodules.captions.source import CaptionSource
+from datamodules.captions.stable_choice import number_of
+from datamodules.errors import DataError
 
 # Two scales for each attribute, from 1 to 7. They change in turn, half a point apart, so that a description shares most
 # of its words with its neighbours, some with those a little further away, and none with the far end.
@@ -81,15 +81,16 @@ class ValenceArousalCaptions(CaptionSource):
         """Describe one point of the plane.
 
         Args:
-            valence: 1 (very negative) to 7 (very positive); what lies beyond either end reads as that end.
+            valence: 1 (very negative) to 7 (very positive); numbers beyond either end count as that end.
             arousal: 1 (very calm) to 7 (very active), likewise.
-            variant: Which paraphrase; counted around.
+            variant: Number of the paraphrase, modulo ``paraphrases``.
 
         >>> ValenceArousalCaptions().describe(6.5, 6.5)
         'The person is speaking in an ecstatic voice, sounding overjoyed and affectionate, with explosive energy \
 and a fast, forceful delivery.'
         """
-        v, a = _level(valence), _level(arousal)
+        v = _level(valence)
+        a = _level(arousal)
         return FRAMES[variant % self.paraphrases].format(
             style=_with_article(STYLES[_coarse(a)][_coarse(v)]),
             mood=MOODS[(v + 1) // 2],
@@ -103,14 +104,37 @@ and a fast, forceful delivery.'
 
 
 def _level(rating: float) -> int:
-    """The nearest of the half points from 1 to 7, as 0 to 12; halves go up, wherever they lie."""
+    """Return the nearest of the half points from 1 to 7, as 0 to 12; halves are rounded up."""
     return min(max(math.floor(2 * (round(rating, 2) - 1) + 0.5), 0), LEVELS)
 
 
 def _coarse(level: int) -> int:
-    """Which of five: two levels at either end and three in between."""
+    """Return one of five levels: two of thirteen at either end and three in between."""
     return (level + 1) // 3
 
 
 def _with_article(words: str) -> str:
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+
+
+def require_ratings(rows: pd.DataFrame, names: tuple[str, ...] = ("valence", "arousal")) -> None:
+    """Refuse rows that are not rated from 1 to 7.
+
+    Raises:
+        DataError: With the first five rows, how many there are, and the remedy.
+    """
+    for name in names:
+        if name not in rows:
+            raise DataError(
+                f"column {name!r} is missing in the manifest, and the captions are made of it; rate the clips from 1 "
+                "to 7, or choose another source of captions (data.texts.caption)"
+            )
+        wrong = rows.loc[~rows[name].between(1, 7), ["id", name]]
+        if len(wrong):
+            first = [f"line {line} ({row['id']}): {row[name]:g}" for line, row in wrong.head(5).iterrows()]
+            listed = "; ".join(first).replace(": nan", ": empty")
+            raise DataError(
+                f"column {name!r}: {len(wrong)} of {len(rows)} clips are not rated from 1 to 7, and their captions are "
+                f"made of it: {listed}{'; ...' if len(wrong) > 5 else ''}. Rate them, leave them out of the manifest, "
+                "or choose another source of captions (data.texts.caption)"
+            )

@@ -1,4 +1,4 @@
-"""Learned prompts as training examples of a classifier: no recording is read, none is named."""
+"""Learned prompts as the training examples of a classifier."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ class PromptData(EmotionDataModule):
             default those of the checkpoint that the stage starts from.
         batch_size: Prompts per step; the last batch of an epoch may be smaller.
         seed: Of the order.
-        contexts: Number of contexts; who knows the learned prompts sets it where it is null.
+        contexts: Number of contexts; null takes that of the stage's learned prompts.
     """
 
     def __init__(
@@ -30,7 +30,9 @@ class PromptData(EmotionDataModule):
         if batch_size < 1:
             raise DataError(f"data: batch_size {batch_size} must be positive")
         self._label_set = resolve_label_set(labels)
-        self.batch_size, self.seed, self.contexts = batch_size, seed, contexts
+        self.batch_size = batch_size
+        self.seed = seed
+        self.contexts = contexts
 
     @property
     def label_set(self) -> LabelSet:
@@ -43,7 +45,7 @@ class PromptData(EmotionDataModule):
         """Load the pairs.
 
         Raises:
-            DataError: If nobody has said how many contexts there are.
+            DataError: If the number of contexts is unknown.
         """
         if self.contexts is None:
             raise DataError("data.contexts: without a stage nobody knows how many contexts its prompts have; set it")

@@ -1,6 +1,7 @@
-"""Texts about emotional speech, for prompt tuning."""
+"""Sentences about emotional speech, for prompt tuning."""
 
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -10,19 +11,40 @@ from torch.utils.data import DataLoader
 from datamodules.batch import TextBatch
 from datamodules.emotion_data import EmotionDataModule
 from datamodules.errors import DataError
-from datamodules.labels import LabelSet, nearest_emotion, resolve_label_set
+from datamodules.labels import EMOTIONS, LabelSet, nearest_emotion, resolve_label_set
 from datamodules.manifest.identity import digest_of
 from datamodules.manifest.tables import read_table
-from datamodules.texts.descriptions import describe_emotions
+
+TEMPLATES = (
+    "{emotion} speech recorded in {soundscape}",
+    "a person sounds {emotion}, and there is {soundscape} around",
+    "the voice of a {emotion} speaker, heard through {soundscape}",
+)
+
+# Twelve surroundings of everyday recordings. The paper has "12 soundscapes" and names none: these are ours.
+SOUNDSCAPES = (
+    "a quiet studio",
+    "a small room",
+    "a large hall",
+    "street traffic",
+    "a crowd of people talking",
+    "background music",
+    "a television show",
+    "a telephone line",
+    "a moving car",
+    "wind and rain",
+    "an office with humming machines",
+    "a distant microphone",
+)
 
 
 class TextData(EmotionDataModule):
-    """The text set {t_m, y_m}: one batch that holds all of it, an epoch an iteration.
+    """The text set {t_m, y_m} as a single batch: an epoch is an iteration.
 
     Args:
         labels: The classes: a label set by its name, a list of emotions in logit order, or a label set in full; by
             default those of the checkpoint that the stage starts from. Texts of other emotions are left out.
-        texts: CSV or Parquet with the columns ``text`` and ``emotion``; null for our own, see ``describe_emotions``.
+        texts: CSV or Parquet with the columns ``text`` and ``emotion``; null for `describe_emotions`.
 
     Raises:
         DataError: If the file cannot be read, a text is empty or twice, an emotion is unknown, or a class has no text.
@@ -65,3 +87,17 @@ class TextData(EmotionDataModule):
         targets = [self._label_set.labels.index(label) for label in self.rows["label"]]
         batch = TextBatch(text=list(self.rows["text"]), label=torch.tensor(targets))
         return DataLoader([batch], batch_size=None)  # type: ignore[arg-type]  # a list is a data set
+
+
+def describe_emotions() -> list[tuple[str, str]]:
+    """List the (text, emotion) pairs of the default set: templates x words of the emotion x soundscapes.
+
+    >>> describe_emotions()[0]
+    ('angry speech recorded in a quiet studio', 'anger')
+    """
+    pairs = []
+    for emotion in EMOTIONS.values():
+        words = (emotion.adjective, *emotion.synonyms[:2])
+        for template, word, soundscape in product(TEMPLATES, words, SOUNDSCAPES):
+            pairs.append((template.format(emotion=word, soundscape=soundscape), emotion.noun))
+    return pairs

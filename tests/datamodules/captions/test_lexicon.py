@@ -5,8 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from datamodules.captions.lexicon import DEGREES, FRAMES, LexiconCaptions
-from datamodules.captions.lexicons import NRC_NAMES, nrc_words, own_words
+from datamodules.captions.lexicon import DEGREES, FRAMES, NRC_NAMES, LexiconCaptions, nrc_words, own_words
 from datamodules.errors import DataError
 from datamodules.labels import EMOTIONS, Emotion
 

@@ -5,29 +5,10 @@ import pandas as pd
 import pytest
 import soundfile
 
-from datamodules.acoustics import Acoustics, AutocorrelationAcoustics
-from datamodules.captions.bins import Bins
+from datamodules.acoustics import AutocorrelationAcoustics
+from datamodules.captions.levels import Thresholds
 from datamodules.captions.tags import Tags
 from datamodules.errors import DataError
-
-
-class Full(Acoustics):
-    """Reads every quantity off the sound's peak."""
-
-    name = "full"
-    columns = (
-        "pitch_mean", "pitch_std", "intensity_mean", "intensity_std",
-        "jitter_mean", "jitter_std", "shimmer_mean", "shimmer_std", "duration",
-    )  # fmt: skip
-    version = "1"
-
-    def measure(self, wave, sample_rate):
-        return dict.fromkeys(self.columns, float(np.abs(wave).max()))
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("EMOCLAP_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -51,8 +32,8 @@ def rows(tmp_path) -> pd.DataFrame:
     )
 
 
-def test_tags_stand_in_a_fixed_order(rows):
-    texts = Tags(Full(), workers=0).write(rows, rows)
+def test_tags_stand_in_a_fixed_order(rows, full):
+    texts = Tags(full, workers=0).write(rows, rows)
     assert texts[0] == (
         "sad, low arousal, high valence, mid dominance, female, low pitch, low pitch variation, low intensity, "
         "low intensity variation, low jitter, low jitter variation, low shimmer, low shimmer variation, short duration"
@@ -79,16 +60,16 @@ def test_bounds_come_from_the_training_clips_alone(rows):
     assert list(tags.bins(rows)) == ["arousal", "valence", "dominance"]
 
 
-def test_a_text_does_not_depend_on_the_rows_around_it(rows):
-    tags = Tags(Full(), workers=0)
+def test_a_text_does_not_depend_on_the_rows_around_it(rows, full):
+    tags = Tags(full, workers=0)
     together = tags.write(rows, rows.iloc[:6])
     assert [tags.write(rows.iloc[[place]], rows.iloc[:6])[0] for place in range(10)] == together
 
 
-def test_labels_and_measurements_can_be_left_out(rows):
-    assert Tags(Full(), labels=False, workers=0).write(rows, rows)[0].startswith("low pitch, low pitch variation")
+def test_labels_and_measurements_can_be_left_out(rows, full):
+    assert Tags(full, labels=False, workers=0).write(rows, rows)[0].startswith("low pitch, low pitch variation")
     assert Tags(measured=False).write(rows, rows)[0] == "sad, low arousal, high valence, mid dominance, female"
-    assert not any(name in Tags(Full(), labels=False, workers=0).bins(rows) for name in ("arousal", "valence"))
+    assert not any(name in Tags(full, labels=False, workers=0).bins(rows) for name in ("arousal", "valence"))
 
 
 def test_what_is_not_known_is_left_out(rows):
@@ -107,16 +88,16 @@ def test_a_row_without_any_tag_is_an_error(rows):
         Tags(measured=False).write(bare, bare)
 
 
-def test_saved_bounds_replace_the_training_clips(rows, tmp_path):
-    tags = Tags(Full(), workers=0)
-    Bins(tags.bins(rows)).save(tmp_path / "bins.json")
-    later = Tags(Full(), bins=tmp_path / "bins.json", workers=0)
+def test_saved_bounds_replace_the_training_clips(rows, tmp_path, full):
+    tags = Tags(full, workers=0)
+    Thresholds(tags.bins(rows)).save(tmp_path / "bins.json")
+    later = Tags(full, bins=tmp_path / "bins.json", workers=0)
     assert later.write(rows, rows.iloc[:0]) == tags.write(rows, rows)
     assert later.bins(rows.iloc[:2]) == tags.bins(rows)
 
 
-def test_bounds_of_another_measurement_are_refused(rows, tmp_path):
-    Bins(Tags(Full(), workers=0).bins(rows)).save(tmp_path / "bins.json")
+def test_bounds_of_another_measurement_are_refused(rows, tmp_path, full):
+    Thresholds(Tags(full, workers=0).bins(rows)).save(tmp_path / "bins.json")
     with pytest.raises(DataError, match=r"bins.json: holds bounds of .*full.pitch_mean.*, none of own"):
         Tags(AutocorrelationAcoustics(), bins=tmp_path / "bins.json", workers=0).write(rows, rows)
 
@@ -144,4 +125,4 @@ def test_a_configuration_makes_it(tmp_path: Path):
         )
     )
     assert isinstance(made.captions, Tags)
-    assert made.captions.quantities.acoustics.name == "own"
+    assert made.captions.levels.acoustics.name == "own"

@@ -1,12 +1,14 @@
 """The text set as one batch, and what is refused in it."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
 
 from datamodules.errors import DataError
-from datamodules.texts.text_data import TextData
+from datamodules.labels import EMOTIONS
+from datamodules.texts.text_data import SOUNDSCAPES, TEMPLATES, TextData, describe_emotions
 
 
 def table(folder: Path, *lines: str) -> Path:
@@ -54,3 +56,13 @@ def test_a_text_set_that_is_not_sound_is_refused(tmp_path: Path, lines: list[str
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.csv"):
         TextData("six", tmp_path / "none.csv")
+
+
+def test_every_emotion_is_described_in_each_template_by_three_words_in_every_soundscape() -> None:
+    counts = Counter(emotion for _, emotion in describe_emotions())
+    assert counts == dict.fromkeys(EMOTIONS, len(TEMPLATES) * 3 * len(SOUNDSCAPES))
+
+
+def test_no_text_stands_twice() -> None:
+    texts = [text for text, _ in describe_emotions()]
+    assert len(set(texts)) == len(texts)

@@ -1,12 +1,13 @@
-"""What can be wrong with captions that somebody else wrote: a language model, or a person with a table."""
+"""Validation of captions that a language model wrote, or a person in a table."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from datamodules.errors import DataError
 
-# What language models say of themselves in place of the matter. "I'm sorry" on its own may be what a clip says.
+# Answers of language models about themselves. "I'm sorry" on its own may be what a speaker says.
 REFUSALS = re.compile(
     r"\bas an? (ai|artificial intelligence|(large )?language model)\b"
     r"|\b(i'm|i am) (sorry|unable)\b.{0,20}\b(i|to) (can|am|assist|help|provide|write|generate|create|fulfil)"
@@ -18,7 +19,7 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class CaptionRules:
-    """What captions have to keep to.
+    """Rules for captions.
 
     Args:
         prefix: How every caption begins; "" for any beginning.
@@ -34,7 +35,7 @@ class CaptionRules:
 
 
 def caption_problem(text: str | None, rules: CaptionRules) -> str | None:
-    r"""The first thing that is wrong with a caption, as a kind such as ``contains digits``; None where nothing is.
+    r"""Return the first fault of a caption, a kind such as ``contains digits``; None for a valid one.
 
     >>> caption_problem("Spoken at level \N{ARABIC-INDIC DIGIT SEVEN}.", CaptionRules(forbid_digits=True))
     'contains digits'
@@ -58,52 +59,51 @@ def caption_problem(text: str | None, rules: CaptionRules) -> str | None:
 
 
 def caption_problems(captions: Mapping[str, str | None], rules: CaptionRules) -> dict[str, list[str]]:
-    """The places of every mistake, by its kind.
+    """List the locations of all faults, by kind.
 
     Args:
-        captions: What was written, by place, such as ``captions.csv:7`` or the clip's id; None where nothing was.
-        rules: What captions have to keep to.
+        captions: Captions by location, such as ``captions.csv:7`` or the clip's id; None for a missing one.
+        rules: The rules that they have to follow.
     """
     found: dict[str, list[str]] = {}
-    for place, text in captions.items():
-        if kind := caption_problem(text, rules):
-            found.setdefault(kind, []).append(place)
+    for location, text in captions.items():
+        kind = caption_problem(text, rules)
+        if kind is not None:
+            found.setdefault(kind, []).append(location)
     return found
 
 
-def require_sound(captions: Mapping[str, str | None], rules: CaptionRules, remedy: str) -> None:
-    """Refuse captions with any mistake.
+def require_valid(captions: Mapping[str, str | None], rules: CaptionRules, remedy: str) -> None:
+    """Refuse captions with any fault.
 
     Raises:
-        DataError: How many there are of each kind, the first five places of each with the text, and the remedy.
+        DataError: How many there are of each kind, the first five locations of each with the text, and the remedy.
     """
     found = caption_problems(captions, rules)
     if found:
         wrong = sum(map(len, found.values()))
-        lines = [f"{len(places)} {kind}: {_listed(places, captions)}" for kind, places in found.items()]
+        lines = [f"{len(locations)} {kind}: {_listed(locations, captions)}" for kind, locations in found.items()]
         raise DataError(f"{wrong} of {len(captions)} captions cannot be used; {remedy}\n  " + "\n  ".join(lines))
 
 
 def count_kinds(kinds: Iterable[str]) -> str:
-    """Kinds with their number, the most frequent first.
+    """Count kinds of faults, the most frequent first, then in alphabetical order.
 
     >>> count_kinds(["empty", "contains digits", "empty"])
     '2 empty, 1 contains digits'
     """
-    counted: dict[str, int] = {}
-    for kind in kinds:
-        counted[kind] = counted.get(kind, 0) + 1
-    return ", ".join(f"{counted[kind]} {kind}" for kind in sorted(counted, key=lambda kind: (-counted[kind], kind)))
+    return ", ".join(f"{count} {kind}" for kind, count in Counter(sorted(kinds)).most_common())
 
 
 def _is_word(letter: str) -> bool:
-    """Chinese and Japanese numerals are words among words, as "one" is."""
+    """Whether a numeral is a word among words, as Chinese and Japanese numerals are."""
     return letter.isalpha()
 
 
-def _listed(places: Sequence[str], captions: Mapping[str, str | None]) -> str:
+def _listed(locations: Sequence[str], captions: Mapping[str, str | None]) -> str:
     shown = []
-    for place in places[:SHOWN]:
-        text = " ".join((captions[place] or "").split())
-        shown.append(f"{place} ({text[:60]}{'...' if len(text) > 60 else ''})" if text else place)
-    return "; ".join(shown) + ("; ..." if len(places) > SHOWN else "")
+    for location in locations[:SHOWN]:
+        text = " ".join((captions[location] or "").split())
+        cut = f"{text[:60]}..." if len(text) > 60 else text
+        shown.append(f"{location} ({cut})" if text else location)
+    return "; ".join(shown) + ("; ..." if len(locations) > SHOWN else "")

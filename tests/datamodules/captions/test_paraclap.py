@@ -6,26 +6,10 @@ import pytest
 import soundfile
 
 from datamodules.acoustics import Acoustics
-from datamodules.captions import wording
-from datamodules.captions.phrases import ParaClapCaptions
+from datamodules.captions import phrasebook
+from datamodules.captions.paraclap import ParaClapCaptions
 from datamodules.errors import DataError
 from datamodules.labels import EMOTIONS
-
-
-class Full(Acoustics):
-    """Reads every quantity off the sound's peak."""
-
-    name = "full"
-    columns = tuple(wording.ACOUSTIC)
-    version = "1"
-
-    def measure(self, wave, sample_rate):
-        return dict.fromkeys(self.columns, float(np.abs(wave).max()))
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("EMOCLAP_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -49,16 +33,16 @@ def rows(tmp_path) -> pd.DataFrame:
     )
 
 
-def test_the_plain_caption_word_by_word(rows):
-    soft, medium, loud = ParaClapCaptions(Full(), preset="code", workers=0).write(rows, rows)
-    [volume] = [words for words in wording.ACOUSTIC["intensity_mean"]["low"] if words in soft]
+def test_the_plain_caption_word_by_word(rows, full):
+    soft, medium, loud = ParaClapCaptions(full, preset="code", workers=0).write(rows, rows)
+    [volume] = [words for words in phrasebook.ACOUSTIC["intensity_mean"]["low"] if words in soft]
     opening = f"speaker has a low-pitched voice and hardly varies the pitch and {volume} and "
     ending = (
         " and has a steady voice and has a clear voice and sounds sad and is only slightly sad and has little energy"
         " and comes across as submissive and feels bad and is female"
     )
     length = soft.removeprefix(opening).removesuffix(ending)
-    assert length in wording.ACOUSTIC["duration"]["low"]
+    assert length in phrasebook.ACOUSTIC["duration"]["low"]
     assert "slightly happy" not in medium
     assert "very happy" not in medium
     assert medium.endswith("feels neither good nor bad")
@@ -69,13 +53,14 @@ def test_the_plain_caption_word_by_word(rows):
 @pytest.mark.parametrize(
     ("preset", "left_out"), [("paper", ()), ("code", ("intensity_std", "jitter_std", "shimmer_std"))]
 )
-def test_phrases_stand_in_the_order_of_the_paper(rows, preset, left_out):
-    text = ParaClapCaptions(Full(), preset=preset, workers=0).write(rows, rows)[2]
-    expected = [words["high"] for quantity, words in wording.ACOUSTIC.items() if quantity not in left_out]
+def test_phrases_stand_in_the_order_of_the_paper(rows, preset, left_out, full):
+    text = ParaClapCaptions(full, preset=preset, workers=0).write(rows, rows)[2]
+    expected = [words["high"] for quantity, words in phrasebook.ACOUSTIC.items() if quantity not in left_out]
     expected += [
-        [phrase.format(emotion="angry") for phrase in phrases] for phrases in (wording.EMOTION, wording.DEGREE["high"])
+        [phrase.format(emotion="angry") for phrase in phrases]
+        for phrases in (phrasebook.EMOTION, phrasebook.DEGREE["high"])
     ]
-    expected += [words["high"] for words in wording.RATING.values()] + [wording.GENDER["male"]]
+    expected += [words["high"] for words in phrasebook.RATING.values()] + [phrasebook.GENDER["male"]]
     said = text.removeprefix("speaker ").split(" and ")
     assert len(said) == len(expected)
     for phrase, allowed in zip(said, expected, strict=True):
@@ -83,40 +68,40 @@ def test_phrases_stand_in_the_order_of_the_paper(rows, preset, left_out):
 
 
 def test_the_quantities_stand_in_the_order_of_the_paper():
-    assert list(wording.ACOUSTIC) == [
+    assert list(phrasebook.ACOUSTIC) == [
         "pitch_mean", "pitch_std", "intensity_mean", "intensity_std", "duration",
         "jitter_mean", "jitter_std", "shimmer_mean", "shimmer_std",
     ]  # fmt: skip
-    assert list(wording.RATING) == ["arousal", "dominance", "valence"]
-    for words in (*wording.ACOUSTIC.values(), *wording.RATING.values()):
+    assert list(phrasebook.RATING) == ["arousal", "dominance", "valence"]
+    for words in (*phrasebook.ACOUSTIC.values(), *phrasebook.RATING.values()):
         assert list(words) == ["low", "middle", "high"]
 
 
 def test_no_two_levels_share_a_wording():
     phrases = [
         phrase
-        for words in (*wording.ACOUSTIC.values(), *wording.RATING.values(), wording.GENDER, wording.DEGREE)
+        for words in (*phrasebook.ACOUSTIC.values(), *phrasebook.RATING.values(), phrasebook.GENDER, phrasebook.DEGREE)
         for level in words.values()
         for phrase in level
     ]
     assert len(set(phrases)) == len(phrases)
 
 
-def test_every_emotion_can_be_said(rows):
+def test_every_emotion_can_be_said(rows, full):
     many = pd.concat([rows] * 5).iloc[:14].assign(label=list(EMOTIONS), id=list(EMOTIONS), gender="", arousal=7.0)
-    texts = ParaClapCaptions(Full(), workers=0).write(many, pd.concat([rows, many]))
+    texts = ParaClapCaptions(full, workers=0).write(many, pd.concat([rows, many]))
     assert all(EMOTIONS[noun].adjective in text for noun, text in zip(EMOTIONS, texts, strict=True))
     assert " a a" not in "".join(texts)
 
 
-def test_arousal_does_not_intensify_what_has_no_degrees(rows):
-    [text] = ParaClapCaptions(Full(), workers=0).write(rows.iloc[[2]].assign(label="neutral"), rows)
+def test_arousal_does_not_intensify_what_has_no_degrees(rows, full):
+    [text] = ParaClapCaptions(full, workers=0).write(rows.iloc[[2]].assign(label="neutral"), rows)
     assert text.count("neutral") == 1
 
 
-def test_the_wording_depends_on_seed_and_id_alone(rows):
+def test_the_wording_depends_on_seed_and_id_alone(rows, full):
     def write(seed: int, table: pd.DataFrame) -> list[str]:
-        return ParaClapCaptions(Full(), seed=seed, workers=0).write(table, rows)
+        return ParaClapCaptions(full, seed=seed, workers=0).write(table, rows)
 
     assert write(1, rows) == write(1, rows)
     assert write(1, rows.iloc[::-1])[::-1] == write(1, rows)
@@ -126,9 +111,9 @@ def test_the_wording_depends_on_seed_and_id_alone(rows):
     assert 70 < counts[True] < 130
 
 
-def test_a_sample_holds_the_emotion_and_falls_linearly(rows):
+def test_a_sample_holds_the_emotion_and_falls_linearly(rows, full):
     copies = pd.concat([rows.iloc[[2]]] * 3000).assign(id=range(3000), gender="")
-    texts = ParaClapCaptions(Full(), preset="code", sample=3, workers=0).write(copies, rows)
+    texts = ParaClapCaptions(full, preset="code", sample=3, workers=0).write(copies, rows)
     sizes = Counter(text.count(" and ") for text in texts)  # the emotion's phrase and as many more
     assert all(" sounds angry" in text for text in texts)
     assert set(sizes) == {1, 2, 3}
@@ -138,18 +123,18 @@ def test_a_sample_holds_the_emotion_and_falls_linearly(rows):
     assert openings[True] / 3000 == pytest.approx((1 + 2 / 3) / 10, abs=0.03)  # 10 others, 5/3 drawn on average
 
 
-def test_a_sample_keeps_the_order(rows):
+def test_a_sample_keeps_the_order(rows, full):
     for seed in range(20):
-        text = ParaClapCaptions(Full(), preset="code", sample=20, seed=seed, workers=0).write(rows, rows)[2]
-        full = ParaClapCaptions(Full(), preset="code", seed=seed, workers=0).write(rows, rows)[2]
-        places = [full.index(phrase) for phrase in text.removeprefix("speaker ").split(" and ")]
+        text = ParaClapCaptions(full, preset="code", sample=20, seed=seed, workers=0).write(rows, rows)[2]
+        everything = ParaClapCaptions(full, preset="code", seed=seed, workers=0).write(rows, rows)[2]
+        places = [everything.index(phrase) for phrase in text.removeprefix("speaker ").split(" and ")]
         assert places == sorted(places)
 
 
-def test_what_is_not_known_is_left_out_and_nothing_at_all_is_an_error(rows):
+def test_what_is_not_known_is_left_out_and_nothing_at_all_is_an_error(rows, full):
     soundfile.write(rows["file"].iloc[0], np.zeros(800), 16_000)
 
-    class Nothing(Full):
+    class Nothing(type(full)):
         def measure(self, wave, sample_rate):
             return dict.fromkeys(self.columns, float("nan"))
 
@@ -164,8 +149,8 @@ def test_what_is_not_known_is_left_out_and_nothing_at_all_is_an_error(rows):
     )
 
 
-def test_its_bounds_are_named_by_who_measured(rows):
-    bounds = ParaClapCaptions(Full(), workers=0).bins(rows)
+def test_its_bounds_are_named_by_who_measured(rows, full):
+    bounds = ParaClapCaptions(full, workers=0).bins(rows)
     assert list(bounds)[:3] == ["arousal", "valence", "dominance"]
     assert bounds["full.pitch_mean"] == pytest.approx((0.32, 0.48), abs=1e-3)
 
@@ -196,7 +181,7 @@ def test_the_code_calls_loud_what_is_so_by_level_or_by_loudness(tmp_path, preset
     rows = pd.DataFrame({"id": files, "file": files, "label": "", "gender": ""})
     texts = ParaClapCaptions(LevelAndLoudness(), preset=preset, workers=0).write(rows, rows)
     said = {
-        pair: next(level for level, words in wording.ACOUSTIC["intensity_mean"].items() if text[8:] in words)
+        pair: next(level for level, words in phrasebook.ACOUSTIC["intensity_mean"].items() if text[8:] in words)
         for pair, text in zip(pairs, texts, strict=True)
     }
     for level, loudness in pairs:

@@ -1,4 +1,4 @@
-"""Captions that describe how a clip sounds, phrase by phrase."""
+"""Captions of computational paralinguistics, phrase by phrase: ParaCLAP."""
 
 import hashlib
 import random
@@ -11,12 +11,12 @@ import pandas as pd
 
 from datamodules.acoustics.autocorrelation import AutocorrelationAcoustics
 from datamodules.acoustics.base import Acoustics
-from datamodules.captions.quantities import Quantities, require_texts
-from datamodules.captions.source import CaptionSource
-from datamodules.captions.wording import ACOUSTIC, DEGREE, EMOTION, GENDER, RATING
+from datamodules.captions.levels import ClipLevels
+from datamodules.captions.phrasebook import ACOUSTIC, DEGREE, EMOTION, GENDER, RATING
+from datamodules.captions.source import CaptionSource, require_texts
 from datamodules.labels import EMOTIONS
 
-# ParaCLAP's code says nothing of these, and words everything else in one way only, but for length and loudness.
+# ParaCLAP's code leaves these out, and has one wording for everything else but length and loudness.
 _NOT_IN_CODE = ("intensity_std", "jitter_std", "shimmer_std")
 _VARIED_IN_CODE = ("duration", "intensity_mean")
 _WITHOUT_DEGREE = ("neutral", "other")
@@ -26,22 +26,22 @@ class ParaClapCaptions(CaptionSource):
     """Captions such as "speaker has a high-pitched voice and speaks loudly and sounds angry and is full of energy".
 
     The phrases stand in a fixed order: pitch and its variation, intensity, duration, jitter, shimmer, emotion, arousal,
-    dominance, valence, gender. What is not known is left out. High arousal adds a phrase that intensifies the emotion,
+    dominance, valence, gender. What is unknown is left out. High arousal adds a phrase that intensifies the emotion,
     low arousal one that attenuates it. Low, middle and high are the bottom 30, middle 40 and top 30 percent of the
     training clips. A phrase with several wordings takes one by a hash of the seed and the clip's id.
 
     Args:
-        acoustics: Who measures; None: our own estimate, which knows neither jitter nor shimmer.
+        acoustics: Measures the clips; None for our own estimate, which has neither jitter nor shimmer.
         preset: ``paper``: mean and variation of pitch, intensity, jitter and shimmer, in varied wording; ``code``: as
-            ParaCLAP's published code, variation of pitch alone, and mostly one wording; a clip speaks loudly where its
-            level or its loudness (Egemaps) is high, or else softly where either is low.
+            ParaCLAP's published code, variation of pitch alone, and mostly one wording; a clip is loud
+            where its level or its loudness (Egemaps) is high, or else soft where either is low.
         sample: At most that many phrases beside the emotion's: their number n is drawn with a probability that falls
-            linearly, in proportion to ``sample + 1 - n``; None says all.
-        bins: File of the bounds that a training run wrote; None takes them from the training clips.
+            linearly, in proportion to ``sample + 1 - n``; None keeps all.
+        bins: File of the thresholds that a training run wrote; None takes them from the training clips.
         seed: Of wording and sampling.
         workers: Processes that measure; None takes one per core, 0 measures in this process.
 
-    Source: Jing et al., "ParaCLAP: Towards a general language-audio model for computational paralinguistic tasks",
+    Reference: Jing et al., "ParaCLAP: Towards a general language-audio model for computational paralinguistic tasks",
     2024, for the structure; the words are ours.
     """
 
@@ -56,15 +56,17 @@ class ParaClapCaptions(CaptionSource):
     ) -> None:
         if sample is not None and sample < 1:
             raise ValueError(f"sample must be at least 1, or null for all phrases; got {sample}")
-        self.preset, self.sample, self.seed = preset, sample, seed
-        self.quantities = Quantities(acoustics or AutocorrelationAcoustics(), True, bins, workers)
+        self.preset = preset
+        self.sample = sample
+        self.seed = seed
+        self.levels = ClipLevels(acoustics or AutocorrelationAcoustics(), True, bins, workers)
 
     @property
     def slow(self) -> bool:
-        return self.quantities.acoustics is not None
+        return self.levels.acoustics is not None
 
     def write(self, rows: pd.DataFrame, train: pd.DataFrame) -> list[str]:
-        levels = self.quantities.levels(rows, train)
+        levels = self.levels.levels(rows, train)
         captions = [
             self._caption(str(row["id"]), str(row.get("label") or ""), str(row.get("gender") or ""), level)
             for row, level in zip(rows.to_dict("records"), levels, strict=True)
@@ -72,14 +74,15 @@ class ParaClapCaptions(CaptionSource):
         return require_texts(captions, rows, "nothing that could be said of them")
 
     def bins(self, train: pd.DataFrame) -> dict[str, tuple[float, float]]:
-        return self.quantities.bins(train).bounds
+        return self.levels.thresholds(train).bounds
 
     def _caption(self, clip: str, label: str, gender: str, level: dict[str, str]) -> str:
         phrases: dict[str, str] = {}
         if self.preset == "code":
             level = {**level, "intensity_mean": _either(level.get("intensity_mean"), level.get("loudness_mean"))}
         for quantity, words in ACOUSTIC.items():
-            if level.get(quantity) and not (self.preset == "code" and quantity in _NOT_IN_CODE):
+            left_out = self.preset == "code" and quantity in _NOT_IN_CODE
+            if level.get(quantity) and not left_out:
                 phrases[quantity] = self._choose(clip, quantity, words[level[quantity]])
         if label:
             adjective = EMOTIONS[label].adjective
@@ -92,18 +95,19 @@ class ParaClapCaptions(CaptionSource):
                 phrases[quantity] = self._choose(clip, quantity, words[level[quantity]])
         if gender in GENDER:
             phrases["gender"] = self._choose(clip, "gender", GENDER[gender])
-        kept = self._kept(clip, list(phrases))
-        said = [phrase for quantity, phrase in phrases.items() if quantity in kept]
-        return f"speaker {' and '.join(said)}" if said else ""
+        kept = self._sampled(clip, list(phrases))
+        chosen = [phrase for quantity, phrase in phrases.items() if quantity in kept]
+        return f"speaker {' and '.join(chosen)}" if chosen else ""
 
-    def _kept(self, clip: str, quantities: list[str]) -> set[str]:
-        """The quantities of which something is said."""
+    def _sampled(self, clip: str, quantities: list[str]) -> set[str]:
+        """Sample the quantities that the caption describes."""
         if self.sample is None:
             return set(quantities)
-        draw = random.Random(self._hash(clip, "sample")).random  # the one draw that every Python repeats
+        draw = random.Random(self._hash(clip, "sample")).random  # the one method whose numbers every Python repeats
         shares = list(accumulate(range(self.sample, 0, -1)))
         count = 1 + bisect(shares, draw() * shares[-1])
-        others = sorted((quantity for quantity in quantities if quantity != "emotion"), key=lambda _: draw())
+        others = [quantity for quantity in quantities if quantity != "emotion"]
+        others.sort(key=lambda _: draw())
         return {"emotion", *others[:count]}
 
     def _choose(self, clip: str, quantity: str, wordings: tuple[str, ...]) -> str:
@@ -117,5 +121,5 @@ class ParaClapCaptions(CaptionSource):
 
 
 def _either(*levels: str | None) -> str:
-    """The level that ParaCLAP's code takes from several measurements of one thing; "" where none is known."""
+    """Return the level that ParaCLAP's code takes of several measurements of one thing; "" where none is known."""
     return next((level for level in ("high", "low", "middle") if level in levels), "")

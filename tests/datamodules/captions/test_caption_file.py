@@ -4,7 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from datamodules.captions.file import CaptionFile
+from datamodules.captions.caption_file import CaptionFile
 from datamodules.errors import DataError
 
 ROWS = pd.DataFrame({"id": ["b", "a"]})

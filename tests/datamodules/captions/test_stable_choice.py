@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamodules.captions.choice import draw, number_of
+from datamodules.captions.stable_choice import draw, number_of
 
 
 def test_a_number_is_the_same_everywhere():

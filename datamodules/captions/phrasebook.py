@@ -1,4 +1,4 @@
-"""The words of acoustic captions: by quantity and level, each phrase completes "speaker ..."."""
+"""Phrases of ParaCLAP captions by quantity and level; each completes "speaker ..."."""
 
 Wording = dict[str, tuple[str, ...]]
 

@@ -1,4 +1,4 @@
-"""Captions from a file that is there already."""
+"""Captions from a file."""
 
 import json
 from collections.abc import Hashable
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from datamodules.captions.caption_validation import CaptionRules, require_valid
 from datamodules.captions.source import CaptionSource
-from datamodules.captions.validation import CaptionRules, require_sound
 from datamodules.errors import DataError
 from datamodules.manifest.spreadsheet import unescaped_table
 from datamodules.manifest.tables import read_table, table_of
@@ -16,7 +16,7 @@ from datamodules.manifest.tables import read_table, table_of
 class CaptionFile(CaptionSource):
     """Captions that a person, a language model or ``lightning-cli caption`` wrote; joined to the clips by id.
 
-    A caption of no clip is no mistake. Captions are data: nothing in them is carried out or filled in.
+    Captions of other clips are ignored. Captions are data: braces in them are not filled in.
 
     Args:
         path: CSV, Parquet, or jsonl (one JSON object a line).
@@ -39,9 +39,11 @@ class CaptionFile(CaptionSource):
         prefix: str = "",
         max_words: int = 300,
     ) -> None:
-        self.path, self.rules = path, CaptionRules(prefix, forbid_digits, max_words)
-        table = _read_lines(path) if path.suffix == ".jsonl" else read_table(path)
-        table = unescaped_table(table) if path.suffix == ".csv" else table
+        self.path = path
+        self.rules = CaptionRules(prefix, forbid_digits, max_words)
+        table = _read_json_lines(path) if path.suffix == ".jsonl" else read_table(path)
+        if path.suffix == ".csv":
+            table = unescaped_table(table)
         for name in (column, id_column):
             if name not in table:
                 raise DataError(
@@ -54,9 +56,8 @@ class CaptionFile(CaptionSource):
             first = ids[ids == twice.iloc[0]].index[0]
             raise DataError(f"{path}:{twice.index[0]}: the id {twice.iloc[0]!r} stands in line {first} already")
         texts = table[column].astype("str").where(table[column].notna(), "")
-        self._captions = {
-            name: (line, str(text).strip()) for name, line, text in zip(ids, table.index, texts, strict=True)
-        }
+        lines = zip(table.index, texts.str.strip(), strict=True)
+        self._captions = dict(zip(ids, lines, strict=True))
 
     def write(self, rows: pd.DataFrame, train: pd.DataFrame) -> list[str]:
         nowhere: tuple[Hashable, None] = (None, None)
@@ -64,7 +65,7 @@ class CaptionFile(CaptionSource):
         for name in map(str, rows["id"]):
             line, text = self._captions.get(name, nowhere)
             found[name if text is None else f"{self.path}:{line} {name}"] = text
-        require_sound(
+        require_valid(
             found,
             self.rules,
             f"each of these clips needs one in {self.path} (data.texts.caption.init_args.path)",
@@ -72,7 +73,7 @@ class CaptionFile(CaptionSource):
         return [text for text in found.values() if text is not None]
 
 
-def _read_lines(path: Path) -> pd.DataFrame:
+def _read_json_lines(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     lines, records = [], []

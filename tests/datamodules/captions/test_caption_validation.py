@@ -2,7 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamodules.captions.validation import CaptionRules, caption_problem, caption_problems, count_kinds, require_sound
+from datamodules.captions.caption_validation import (
+    CaptionRules,
+    caption_problem,
+    caption_problems,
+    count_kinds,
+    require_valid,
+)
 from datamodules.errors import DataError
 
 RULES = CaptionRules("The person is speaking", forbid_digits=True, max_words=12, whole_sentence=True)
@@ -50,7 +56,7 @@ def test_every_mistake_is_counted_by_kind_with_its_first_five_places():
     found = caption_problems(captions, RULES)
     assert {kind: len(places) for kind, places in found.items()} == {"contains digits": 7, "missing": 1, "empty": 1}
     with pytest.raises(DataError) as caught:
-        require_sound(captions, RULES, "mend them")
+        require_valid(captions, RULES, "mend them")
     first, digits, missing, empty = str(caught.value).split("\n  ")
     assert first == "9 of 10 captions cannot be used; mend them"
     assert digits.startswith("7 contains digits: t.csv:2 (The person is speaking 1.); t.csv:3")
@@ -60,7 +66,7 @@ def test_every_mistake_is_counted_by_kind_with_its_first_five_places():
 
 
 def test_sound_captions_pass():
-    require_sound({"a": GOOD}, RULES, "")
+    require_valid({"a": GOOD}, RULES, "")
 
 
 def test_kinds_are_counted():
