@@ -24,19 +24,19 @@ class Clap(nn.Module):
         dim: Width of the shared space, E.
         audio_projection: Called with the audio tower's width and E; null is LAION's two-layer MLP.
         text_projection: Likewise with the text tower's width.
-        freeze_audio: Keep the audio tower as it is: no gradients, no dropout, no running statistics.
+        freeze_audio: Freeze the audio tower: no gradients, no dropout, no update of running statistics.
         freeze_text: Likewise for the text tower; on in CLEP-DG.
         temperature: Initial temperature; learned as the logarithm of its inverse, the scale.
-        min_temperature: The learned temperature is kept from falling below; LAION-CLAP's 0.01 is a scale of 100.
-        max_temperature: Likewise from rising above.
-        learn_temperature: Keep it fixed if false.
-        unit_in_training: Compare unit vectors in training, too; ParaCLAP's code trains without and evaluates with.
+        min_temperature: Lower bound of the learned temperature; LAION-CLAP's 0.01 is a scale of 100.
+        max_temperature: Upper bound.
+        learn_temperature: Train the temperature.
+        unit_in_training: Compare unit vectors in training, too; ParaCLAP's code normalizes only in evaluation.
 
     Raises:
         ValueError: If the temperature is not positive, or outside its bounds.
 
     Attributes:
-        sample_rate: In Hz, of the waveforms that the audio tower hears.
+        sample_rate: Sampling rate of the audio tower's input in Hz.
         width: E.
 
     Reference: Wu et al., "Large-scale contrastive language-audio pretraining", ICASSP 2023.
@@ -65,21 +65,24 @@ class Clap(nn.Module):
                 f"temperature is {temperature:g}; expected min_temperature <= temperature <= max_temperature, "
                 f"and these are {min_temperature:g} and {max_temperature:g}"
             )
-        self.audio, self.text = audio, text
+        self.audio = audio
+        self.text = text
         self.audio_projection = (audio_projection or MlpProjection)(audio.width, dim)
         self.text_projection = (text_projection or MlpProjection)(text.width, dim)
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / temperature)), requires_grad=learn_temperature)
         self._log_bounds = (-math.log(max_temperature), -math.log(min_temperature))
         self.unit_in_training = unit_in_training
-        self.freeze_audio, self.freeze_text = freeze_audio, freeze_text
+        self.freeze_audio = freeze_audio
+        self.freeze_text = freeze_text
         for tower in (audio, text):
             if self.is_frozen(tower):
                 tower.requires_grad_(False)
-        self.sample_rate, self.width = audio.sample_rate, dim
+        self.sample_rate = audio.sample_rate
+        self.width = dim
         self.train()
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode of all but the frozen towers, whose dropout and running statistics must rest."""
+        """Set the mode of all modules but the frozen towers, which stay in evaluation mode."""
         super().train(mode)
         for tower in (self.audio, self.text):
             if self.is_frozen(tower):
@@ -87,7 +90,7 @@ class Clap(nn.Module):
         return self
 
     def is_frozen(self, tower: nn.Module) -> bool:
-        """Whether one of the two towers is kept as it is."""
+        """Return whether one of the two towers is frozen."""
         return self.freeze_audio if tower is self.audio else self.freeze_text
 
     @property
@@ -97,28 +100,28 @@ class Clap(nn.Module):
 
     @torch.no_grad()
     def clamp_scale(self) -> None:
-        """Bring the learned temperature back into its bounds, as LAION-CLAP does after every step."""
+        """Clamp the learned temperature to its bounds, as LAION-CLAP does after every step."""
         if self.log_scale.requires_grad:
             self.log_scale.clamp_(*self._log_bounds)
 
     def embed_audio(self, wave_NT: Tensor, length_N: Tensor) -> Tensor:
-        """Unit embeddings of N clips: [N, T] in [-1, 1], with their true lengths in samples -> [N, E]."""
+        """Embed N clips: waveforms [N, T] in [-1, 1] and their lengths in samples -> unit embeddings [N, E]."""
         return self.project_audio(self.audio(wave_NT, length_N))
 
     def clip_encoder(self) -> ClipEncoder:
-        """Encoder of clips for the recognisers of this model."""
+        """Make the encoder of clips for this model's recognisers."""
         return ClipEncoder(self.audio, self.project_audio)
 
     def embed_text(self, texts: list[str]) -> Tensor:
-        """Unit embeddings of N texts, [N, E]."""
+        """Embed N texts: unit embeddings [N, E]."""
         return self.project_text(self.text(texts))
 
     def project_audio(self, pooled_ND: Tensor) -> Tensor:
-        """Unit embeddings of what the audio tower has pooled: [..., D] -> [..., E]."""
+        """Project pooled outputs of the audio tower to unit embeddings: [..., D] -> [..., E]."""
         return self._unit(self.audio_projection(pooled_ND))
 
     def project_text(self, pooled_ND: Tensor) -> Tensor:
-        """Unit embeddings of what the text tower has pooled: [..., D] -> [..., E]."""
+        """Project pooled outputs of the text tower to unit embeddings: [..., D] -> [..., E]."""
         return self._unit(self.text_projection(pooled_ND))
 
     def _unit(self, x_NE: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Linear classifiers on unit embeddings, trained on texts and used on audio.
 
-Their scores are float32 whatever the precision: rounded to bfloat16, two classes would often share the best one.
+Scores are float32 whatever the precision: rounded to bfloat16, two classes would often tie.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""The text tower of CLIP."""
+"""Text tower of CLIP."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ from models.text import TextEncoder
 class ClipText(TextEncoder):
     """CLIP's transformer over texts; the embedding is the hidden state at the token that ends the text.
 
-    Learned prompts cannot be put before a text here: transformers finds the end among token numbers, not vectors.
+    Learned prompts are refused: transformers finds the end of the text among token ids, which vectors do not have.
 
     Args:
         source: Name on the Hugging Face hub, or folder written by ``save_pretrained``, of a CLIPModel.
         revision: Commit of a hub name.
 
     Raises:
-        WeightsError: If the source is not there, or incomplete.
+        WeightsError: If the source is missing or incomplete.
 
     Reference: Radford et al., "Learning transferable visual models from natural language supervision", ICML 2021.
     """
@@ -29,8 +29,11 @@ class ClipText(TextEncoder):
         nn.Module.__init__(self)
         from transformers import AutoTokenizer, CLIPTextModel
 
-        self.source, self.pooling = source, "pooler"
-        self.truncate, self.suffix, self.truncated = False, "", 0
+        self.source = source
+        self.pooling = "pooler"
+        self.truncate = False
+        self.truncated = 0
+        self.suffix = ""
         self.model: Any = from_pretrained(CLIPTextModel, source, revision, {r"^text_model\.": ""})
         with loading(source, "tokenizer.json"):
             self.tokenizer: Any = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
@@ -38,7 +41,7 @@ class ClipText(TextEncoder):
         self.max_length = int(self.model.config.max_position_embeddings)
 
     def from_embeddings(self, words_NLD: Tensor, mask_NL: Tensor) -> Tensor:
-        """Refuse.
+        """Refuse learned prompts.
 
         Raises:
             LearnedPromptError: Always.

@@ -1,4 +1,4 @@
-"""What is wrong with a model's weights, as one kind of exception."""
+"""Errors of models: of weights, labels, lengths of texts and learned prompts."""
 
 
 class WeightsError(RuntimeError):
@@ -11,18 +11,18 @@ class WeightsError(RuntimeError):
 
 
 class LabelError(ValueError):
-    """Classes that a model was not trained for, or none to recognise. Commands end with exit code 2."""
+    """Classes that a model was not trained for, or no classes at all. Commands end with exit code 2."""
 
     exit_code = 2
 
 
 class TextLengthError(ValueError):
-    """A text that is longer than the text encoder reads. Commands end with exit code 3."""
+    """A text that is longer than the text encoder's input. Commands end with exit code 3."""
 
     exit_code = 3
 
 
 class LearnedPromptError(ValueError):
-    """Learned prompts for a tower that cannot read them. Commands end with exit code 2."""
+    """Learned prompts for a text encoder that takes none. Commands end with exit code 2."""
 
     exit_code = 2

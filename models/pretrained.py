@@ -1,4 +1,4 @@
-"""transformers' ``from_pretrained``, quiet and strict, and which file the weights are from."""
+"""Loading of transformers' models, quiet and strict, and the file that their weights are from."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 from models.errors import WeightsError
 
-# As transformers looks for them; an index names the files that a large model's weights are spread over.
+# In transformers' order; an index names the files of a large model's weights.
 WEIGHTS = (
     "model.safetensors",
     "model.safetensors.index.json",
@@ -23,14 +23,14 @@ WEIGHTS = (
 
 @dataclass(frozen=True)
 class Pretrained:
-    """The file that a module's tensors are from, as the module's attribute ``pretrained``.
+    """File that a module's tensors are from; stored in the module's attribute ``pretrained``.
 
-    A checkpoint leaves such tensors out while nothing has changed them, and knows the file again by its digest.
+    A checkpoint leaves such tensors out while they are unchanged, and identifies the file by its digest.
 
     Args:
         source: Hub name, folder, or ``package:NAME/FOLDER``.
         revision: Commit of a hub name.
-        sha256: Of the file; of the files' digests where there are several.
+        sha256: Digest of the file; of the files' digests where there are several.
     """
 
     source: str
@@ -39,31 +39,31 @@ class Pretrained:
 
 
 def from_pretrained(
-    model: Any,
+    cls: Any,
     source: str,
     revision: str | None = None,
     key_mapping: dict[str, str] | None = None,
     optional: tuple[str, ...] = (),
     name: str | None = None,
 ) -> Any:
-    """Load a model of transformers, and refuse one that would be partly random; it has an attribute ``pretrained``.
+    """Load a model of transformers with an attribute ``pretrained``; refuse one that would be partly random.
 
     Args:
-        model: Class of transformers.
+        cls: Class of transformers.
         source: Folder, or name on the Hugging Face hub.
         revision: Commit of a hub name.
         key_mapping: Patterns on the names in the file, and what replaces them.
         optional: Beginnings of names that may be missing, because the caller discards those parts.
-        name: What a user calls the source; null for ``source`` itself.
+        name: Name of the source in settings and messages; null for ``source`` itself.
 
     Raises:
         WeightsError: If the source cannot be found, or lacks tensors of the model.
     """
     if source.startswith((".", "/", "~")) and not Path(source).is_dir():
         raise WeightsError(f"{source}: no such folder; set source to one that save_pretrained wrote, or to a hub name")
-    with loading(source, "model.safetensors"), _quiet():
+    with loading(source, "model.safetensors"), _silenced():
         # Code that comes with weights is never run; transformers would ask on the terminal.
-        loaded, report = model.from_pretrained(
+        loaded, report = cls.from_pretrained(
             source,
             revision=revision,
             key_mapping=key_mapping,
@@ -72,19 +72,19 @@ def from_pretrained(
         )
     missing = sorted(name for name in report["missing_keys"] if not name.startswith(optional))
     if missing:
-        raise WeightsError(f"{source}: lacks tensors of a {model.__name__}: {', '.join(missing)}")
+        raise WeightsError(f"{source}: lacks tensors of a {cls.__name__}: {', '.join(missing)}")
     loaded.pretrained = pretrained_file(source, revision, name)
-    # In training mode, as any new module is: Lightning keeps the mode it finds, and freezing is for others to decide.
+    # In training mode like any new module: Lightning keeps the mode it finds, and freezing is up to the caller.
     return loaded.train()
 
 
 def pretrained_file(source: str, revision: str | None = None, name: str | None = None) -> Pretrained | None:
-    """Identify the weights of a model that was loaded from a source; None if they lie in no file that is known.
+    """Identify the weights of a model that was loaded from a source; None if they are in no known file.
 
     Args:
         source: Folder, or name on the Hugging Face hub.
         revision: Commit of a hub name.
-        name: What a user calls the source; null for ``source`` itself.
+        name: Name of the source in settings and messages; null for ``source`` itself.
     """
     for file in WEIGHTS:
         found = _cached(source, file, revision)
@@ -95,13 +95,15 @@ def pretrained_file(source: str, revision: str | None = None, name: str | None =
             shards = sorted(set(json.loads(found.read_text(encoding="utf-8"))["weight_map"].values()))
             paths = [_cached(source, shard, revision) for shard in shards]
             digests += [file_sha256(path) for path in paths if path is not None]
-        whole = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
-        return Pretrained(name or source, revision, whole)
+        digest = digests[0]
+        if len(digests) > 1:
+            digest = hashlib.sha256("".join(digests).encode()).hexdigest()
+        return Pretrained(name or source, revision, digest)
     return None
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's content; one that has not changed is read once per process."""
+    """Return the SHA-256 of a file's content; a file that has not changed is read once per process."""
     stored = path.resolve()
     if stored.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", stored.name):
         # The hub's cache names a file by its digest.
@@ -117,7 +119,7 @@ def _sha256(path: Path, mtime_ns: int, size: int) -> str:
 
 
 def _cached(source: str, file: str, revision: str | None) -> Path | None:
-    """A file of a model that has been loaded; nothing is downloaded."""
+    """Find a file of a model that has been loaded; nothing is downloaded."""
     from transformers.utils.hub import cached_file
 
     try:
@@ -137,14 +139,14 @@ def _cached(source: str, file: str, revision: str | None) -> Path | None:
 
 @contextmanager
 def loading(source: str, file: str) -> Iterator[None]:
-    """Turn whatever goes wrong while transformers reads a model's files into one message.
+    """Turn any error of transformers in reading a model's files into one message.
 
     Args:
         source: Folder, or name on the Hugging Face hub.
-        file: The file that is read, for the message.
+        file: Name of the file, for the message.
 
     Raises:
-        WeightsError: If it is not there, cannot be read, or would run code of its own.
+        WeightsError: If the file is missing, cannot be read, or would run code of its own.
     """
     try:
         yield
@@ -163,22 +165,24 @@ def loading(source: str, file: str) -> Iterator[None]:
                 "to a folder that save_pretrained wrote"
             ) from error
         raise WeightsError(
-            f"{source}: its {file} cannot be read ({type(error).__name__}: {reason}); is it whole, and of this model?"
+            f"{source}: its {file} cannot be read ({type(error).__name__}: {reason}); is it complete,"
+            " and of this model?"
         ) from error
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Hide progress bars and reports of unused tensors; what is missing is checked here."""
+def _silenced() -> Iterator[None]:
+    """Hide progress bars and reports of unused tensors; ``from_pretrained`` reports the missing ones."""
     from transformers import utils
 
     logging: Any = utils.logging
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    verbosity = logging.get_verbosity()
+    progress_bar = logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(verbosity)
-        if bars:
+        if progress_bar:
             logging.enable_progress_bar()

@@ -23,7 +23,7 @@ class MlpProjection(nn.Sequential):
 class LinearReluProjection(nn.Sequential):
     """Linear, ReLU: EmotionRankCLAP's projection (section 3), whose embeddings are never negative.
 
-    A vector that is zero throughout is possible, so unit length needs a floor on the norm.
+    An output of zeros is possible, so unit length needs a floor on the norm.
 
     Args:
         in_dim: Width of the tower.
@@ -35,7 +35,7 @@ class LinearReluProjection(nn.Sequential):
 
 
 class LinearProjection(nn.Linear):
-    """A linear map with a bias, so that embeddings point anywhere.
+    """Linear map with a bias, so that embeddings have any direction.
 
     Args:
         in_dim: Width of the tower.
@@ -47,12 +47,12 @@ class LinearProjection(nn.Linear):
 
 
 class ResidualProjection(nn.Module):
-    """A linear map, and a second one added to it: the projection of msclap and ParaCLAP.
+    """Linear map with a residual second one: the projection of msclap and ParaCLAP.
 
     Args:
         in_dim: Width of the tower.
         dim: Width of the shared space, E.
-        dropout: On the second map.
+        dropout: Dropout on the second map.
     """
 
     def __init__(self, in_dim: int, dim: int = 1024, dropout: float = 0.5) -> None:
@@ -73,7 +73,7 @@ def unit(x_NE: Tensor) -> Tensor:
     """Divide each row by its length: [..., E] -> [..., E]; rows shorter than 1e-8 stay as they are.
 
     Half-precision rows are widened first: in bfloat16, which has 8 bits, lengths would be off by 0.4 %, and most of
-    what tells two cosines near 1 apart would be lost. The result is float32, or float64 where the input is.
+    the difference between two cosines near 1 would be lost. The result is float32, or float64 where the input is.
     """
     with torch.autocast(x_NE.device.type, enabled=False):
         x_NE = x_NE.to(torch.promote_types(x_NE.dtype, torch.float32))

@@ -12,8 +12,7 @@ from models.text import TextEncoder
 class SoftPrompt(nn.Module):
     """K contexts of L free token embeddings each, shared by all classes.
 
-    They stand in the sentence where words such as "this is a recording in a noisy street of a" would stand. One
-    context models one soundscape.
+    They replace words such as "this is a recording in a noisy street of a". One context models one soundscape.
 
     Args:
         dim: Width of the text encoder's token embeddings, D.
@@ -21,8 +20,8 @@ class SoftPrompt(nn.Module):
         contexts: Number of contexts, K.
         length: Vectors per context, L.
         std: Standard deviation of the initial values; the mean is zero.
-        position: Where the class name stands: ``end`` (after the context, as in the paper), ``middle`` or ``front``.
-        class_specific: Learn contexts for each class of its own, K x C x L vectors.
+        position: Position of the class name: ``end`` (after the context, as in the paper), ``middle`` or ``front``.
+        class_specific: Learn separate contexts for each class, K x C x L vectors.
 
     Raises:
         ValueError: If a number is below 1 or ``std`` is negative.
@@ -48,11 +47,11 @@ class SoftPrompt(nn.Module):
 
     @torch.no_grad()
     def start_from(self, phrases: list[str], text: TextEncoder) -> None:
-        """Put the embeddings of words in place of the random values.
+        """Replace the random values by the embeddings of words.
 
         Args:
             phrases: One for each context; the last token is repeated, or the end cut, to fill the context's length.
-            text: The encoder whose words these are.
+            text: Text encoder that embeds them.
 
         Raises:
             ValueError: If there are not as many phrases as contexts.
@@ -71,10 +70,10 @@ class SoftPrompt(nn.Module):
     def forward(self, names: list[str], text: TextEncoder) -> Tensor:
         """Encode every class name under every context: [K, C, D].
 
-        The sequence is the tokenizer's own for the name, with the context put inside the special tokens and before the
+        The sequence is that of the tokenizer for the name, with the context inside the special tokens and before the
         suffix: ``[CLS] context name [SEP]`` for ``end``, or ``context name <|endoftext|>`` for GPT-2. A name that
-        follows a context is written as inside a sentence, with a space before it: a context made of words' embeddings
-        gives what those words give.
+        follows a context has a space before it, as inside a sentence: a context of words' embeddings gives the same
+        embedding as those words.
 
         Args:
             names: The C class names as words, such as "angry".
@@ -85,46 +84,45 @@ class SoftPrompt(nn.Module):
             raise ValueError(f"the prompt is {dim} wide but {text.source} embeds to {text.width}")
         written = [f" {name}" if self._before(length) else name for name in names]
         ids_CL, mask_CL = text.tokens(written)
-        around = [around_name(text, name) for name in written]
         word_CLD = text.embed_tokens(ids_CL)
         context_KCLD = self.context_KCLD.expand(-1, len(names), -1, -1)
-        sequences = [
-            self._around(context_KCLD[:, c], word_CLD[c, : int(mask_CL[c].sum())], *around[c])
-            for c in range(len(names))
-        ]
         longest = length + word_CLD.shape[1]
-        padded_CKLD = torch.stack([nn.functional.pad(s, (0, 0, 0, longest - s.shape[1])) for s in sequences])
+        sequences = []
+        for c, name in enumerate(written):
+            word_LD = word_CLD[c, : int(mask_CL[c].sum())]
+            sequence_KLD = self._insert(context_KCLD[:, c], word_LD, *around_name(text, name))
+            sequences.append(nn.functional.pad(sequence_KLD, (0, 0, 0, longest - sequence_KLD.shape[1])))
+        padded_CKLD = torch.stack(sequences)
         mask_CKL = torch.cat([mask_CL.new_ones(len(names), length), mask_CL], 1)[:, None].expand(-1, contexts, -1)
         pooled_ND = text.from_embeddings(padded_CKLD.flatten(0, 1), mask_CKL.flatten(0, 1))
         return pooled_ND.view(len(names), contexts, -1).transpose(0, 1)
 
     def _before(self, length: int) -> int:
-        """How many of a context's vectors stand before the name."""
+        """Return the number of a context's vectors before the name."""
         return {"end": length, "middle": length // 2, "front": 0}[self.position]
 
-    def _around(self, context_KLD: Tensor, word_LD: Tensor, first: int, last: int) -> Tensor:
-        """Join K contexts with one class name, and what stands around it outside: [K, L + l, D]."""
-        name = len(word_LD) - last
-        head, own, tail = (
-            part.expand(len(context_KLD), -1, -1) for part in (word_LD[:first], word_LD[first:name], word_LD[name:])
-        )
+    def _insert(self, context_KLD: Tensor, word_LD: Tensor, first: int, last: int) -> Tensor:
+        """Insert K contexts around a class name, between its first and last special tokens: [K, L + l, D]."""
+        word_KLD = word_LD.expand(len(context_KLD), -1, -1)
+        head, name, tail = word_KLD.tensor_split([first, len(word_LD) - last], 1)
         before, after = context_KLD.tensor_split([self._before(context_KLD.shape[1])], 1)
-        return torch.cat([head, before, own, after, tail], 1)
+        return torch.cat([head, before, name, after, tail], 1)
 
 
 def around_name(text: TextEncoder, name: str) -> tuple[int, int]:
-    """Count the tokens before and after a name's own: special ones of the tokenizer, and those of the suffix.
+    """Count the tokens before and after those of a name: special ones of the tokenizer, and those of the suffix.
 
-    BERT and RoBERTa put one before and one after; GPT-2 none, so that after the name stands the suffix alone.
+    BERT and RoBERTa add one before and one after; GPT-2 adds none, so that the suffix alone follows the name.
 
     Args:
-        text: The encoder whose tokenizer it is.
-        name: As it is written before the suffix, with the space before it if there is one.
+        text: Encoder with the tokenizer.
+        name: The name as in the text, with the space before it if there is one.
     """
     encoded = text.tokenizer(name + text.suffix, return_special_tokens_mask=True)
-    ids, added = encoded["input_ids"], encoded["special_tokens_mask"]
+    ids = encoded["input_ids"]
+    added = encoded["special_tokens_mask"]
     before = added.index(0) if 0 in added else len(added)
-    own = text.tokenizer(name, add_special_tokens=False)["input_ids"]
-    # The suffix may end in a token of its own that the tokenizer does not count as added.
-    kept = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(own, ids[before:], strict=False))))
-    return before, len(ids) - before - kept
+    name_ids = text.tokenizer(name, add_special_tokens=False)["input_ids"]
+    # The tokenizer does not count the suffix as added, so the name ends with the last id that it has alone, too.
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(name_ids, ids[before:], strict=False))
+    return before, len(ids) - before - len(list(same))

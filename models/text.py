@@ -1,4 +1,4 @@
-"""Text encoders of transformers: texts, or token embeddings, to one vector each."""
+"""Text encoders of transformers: texts, or token embeddings, in; one vector per text out."""
 
 import warnings
 from importlib.util import find_spec
@@ -15,26 +15,26 @@ Pooling = Literal["mean", "cls", "pooler", "last"]
 
 
 class TextEncoder(nn.Module):
-    """Any encoder of transformers, with the pooling that it was trained with.
+    """Text encoder of transformers, with the pooling that it was trained with.
 
     Args:
         source: Name on the Hugging Face hub, folder written by ``save_pretrained``, or ``package:NAME/FOLDER`` for a
-            model that is shipped inside an installed Python package.
+            model inside an installed Python package.
         pooling: ``mean`` over the tokens (sentence-transformers), ``cls`` for the first token's last hidden state,
-            ``pooler`` for the encoder's own pooler on it (LAION-CLAP), or ``last`` for the last token, padding aside,
-            which alone has read the whole text in models that read forwards (GPT-2 in msclap 2023).
+            ``pooler`` for the encoder's own pooler on it (LAION-CLAP), or ``last`` for the last token before padding,
+            the only one that attends to the whole text in causal models (GPT-2 in msclap 2023).
         revision: Commit of a hub name.
         sha256: Of the source's ``model.safetensors``; a file with another digest is refused.
-        truncate: Cut texts that are longer than the encoder reads, and count them, in place of refusing them.
-        suffix: Written after every text. GPT-2 marks no end of its own; msclap 2023 ends with ``" <|endoftext|>"``.
+        truncate: Cut and count texts that are longer than the encoder's input, instead of refusing them.
+        suffix: Appended to every text. GPT-2 has no end token of its own; msclap 2023 ends with ``" <|endoftext|>"``.
 
     Raises:
-        WeightsError: If the source is not there, incomplete, or not the file that ``sha256`` names.
+        WeightsError: If the source is missing or incomplete, or its digest is not ``sha256``.
 
     Attributes:
         width: Size of the pooled vector and of a token embedding, D.
         max_length: The longest text in tokens, special tokens included.
-        truncated: Texts that were cut so far; one that is read twice counts twice.
+        truncated: Number of texts that were cut so far; a text that is encoded twice counts twice.
     """
 
     def __init__(
@@ -49,16 +49,19 @@ class TextEncoder(nn.Module):
         super().__init__()
         from transformers import AutoConfig, AutoModel, AutoTokenizer, ClapTextModel
 
-        folder = _located(source)
+        folder = _locate(source)
         if sha256 is not None:
             _require_digest(Path(folder) / "model.safetensors", sha256)
-        self.source, self.pooling = source, pooling
-        self.truncate, self.suffix, self.truncated = truncate, suffix, 0
+        self.source = source
+        self.pooling = pooling
+        self.truncate = truncate
+        self.truncated = 0
+        self.suffix = suffix
         with loading(source, "config.json"):
             config: Any = AutoConfig.from_pretrained(folder, revision=revision, trust_remote_code=False)
         with loading(source, "tokenizer.json"):
             self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, revision=revision, trust_remote_code=False)
-        # GPT-2 has no token for padding; the mask hides whichever stands there. Positions count from the first token.
+        # GPT-2 has no token for padding; the mask hides the one used instead. Positions count from the first token.
         self.tokenizer.pad_token = self.tokenizer.pad_token or self.tokenizer.eos_token
         self.tokenizer.padding_side = "right"
         discarded = () if pooling == "pooler" else ("pooler.",)
@@ -83,16 +86,16 @@ class TextEncoder(nn.Module):
         """Encode N texts: [N, D].
 
         Raises:
-            TextLengthError: If a text has more tokens than the encoder reads.
+            TextLengthError: If a text has more tokens than the encoder's input.
         """
         ids_NL, mask_NL = self.tokens(texts)
         return self._pooled(self.model(input_ids=ids_NL, attention_mask=mask_NL), mask_NL)
 
     def from_embeddings(self, words_NLD: Tensor, mask_NL: Tensor) -> Tensor:
-        """Encode token embeddings that carry no position yet, the special tokens' among them: [N, L, D] -> [N, D].
+        """Encode token embeddings without positions, including those of special tokens: [N, L, D] -> [N, D].
 
         Raises:
-            TextLengthError: If there are more tokens than the encoder reads.
+            TextLengthError: If there are more tokens than the encoder's input.
         """
         if words_NLD.shape[1] > self.max_length:
             raise TextLengthError(
@@ -106,10 +109,10 @@ class TextEncoder(nn.Module):
         return cast(Tensor, self.model.get_input_embeddings()(ids_NL))
 
     def tokens(self, texts: list[str]) -> tuple[Tensor, Tensor]:
-        """Return token numbers, int64 [N, L], and 1 where there is one, [N, L]; special tokens included.
+        """Return token ids with special tokens, int64 [N, L], and the attention mask, [N, L].
 
         Raises:
-            TextLengthError: If a text has more tokens than the encoder reads, or none.
+            TextLengthError: If a text has more tokens than the encoder's input, or none.
         """
         texts = [text + self.suffix for text in texts]
         for text, ids in zip(texts, self.tokenizer(texts, truncation=False)["input_ids"], strict=True):
@@ -152,7 +155,7 @@ class TextEncoder(nn.Module):
         return (hidden_NLD * weight_NL1).sum(1) / weight_NL1.sum(1)
 
 
-def _located(source: str) -> str:
+def _locate(source: str) -> str:
     if not source.startswith("package:"):
         if source.startswith((".", "/", "~")) and not Path(source).is_dir():
             raise WeightsError(f"{source}: no such folder; set source to one that save_pretrained wrote, or a hub name")
@@ -168,10 +171,11 @@ def _located(source: str) -> str:
 
 
 def _unused_positions(model: nn.Module) -> int:
-    """How many position embeddings are never used: RoBERTa and its kin count positions from after the padding index."""
-    tables = [part for name, part in model.named_modules() if name.endswith("position_embeddings")]
-    padding = [table.padding_idx for table in tables if isinstance(table, nn.Embedding)]
-    return 0 if not padding or padding[0] is None else padding[0] + 1
+    """Count the position embeddings that are never used: RoBERTa's positions start after the padding index."""
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+            return 0 if module.padding_idx is None else module.padding_idx + 1
+    return 0
 
 
 def _require_digest(file: Path, expected: str) -> None:

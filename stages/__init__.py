@@ -1,1 +1,1 @@
-"""The stages: each a LightningModule, with a YAML file beside it for each system."""
+"""Stages: LightningModules, with a YAML file for each system beside them."""

@@ -1,4 +1,4 @@
-"""Acoustic context prompt tuning: learn soundscapes as token embeddings, from text alone."""
+"""Acoustic context prompt tuning: soundscapes as learned token embeddings, from text alone."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,9 +19,9 @@ PromptCallable = Callable[[int, int], SoftPrompt]
 
 
 class ACPT(Stage):
-    """Tune K contexts so that, under each, a text about an emotion lies nearest to that emotion's prompt.
+    """Prompt tuning of K contexts: under each, texts about an emotion shall be nearest to that emotion's prompt.
 
-    One training step sees the whole text set and all contexts.
+    One training step uses the whole text set and all contexts.
 
     Args:
         clap: Audio-text model, frozen; by default that of ``init_from``.
@@ -32,7 +32,7 @@ class ACPT(Stage):
         cross_entropy: Equation 1.
         ranking: Equation 2.
         diversity_weight: Weight of the mean absolute cosine between contexts; 0 as in the paper.
-        temperature: Of equation 1; null takes that of the audio-text model.
+        temperature: Of equation 1; null for that of the audio-text model.
         context_words: One phrase for each context to start from; null starts from random vectors as in the paper.
         optimizer: Called with the prompt's parameters.
 
@@ -61,10 +61,16 @@ class ACPT(Stage):
         # eval() lasts: Lightning gives every module back the mode that it had.
         self.clap = clap.requires_grad_(False).eval()
         self.prompt = prompt(clap.text.width, len(labels))
-        self.trained_labels, self.words, self.init_from = labels, words, init_from
-        self.cross_entropy, self.ranking, self.diversity = cross_entropy, ranking, ContextDiversity()
-        self.diversity_weight, self.temperature = diversity_weight, temperature
-        self.context_words, self.optimizer = context_words, optimizer
+        self.trained_labels = labels
+        self.words = words
+        self.init_from = init_from
+        self.cross_entropy = cross_entropy
+        self.ranking = ranking
+        self.diversity = ContextDiversity()
+        self.diversity_weight = diversity_weight
+        self.temperature = temperature
+        self.context_words = context_words
+        self.optimizer = optimizer
         self._text_ME: Tensor | None = None
 
     def setup(self, stage: str) -> None:
@@ -73,7 +79,7 @@ class ACPT(Stage):
             self.prompt.start_from(self.context_words, self.clap.text)
 
     def forward(self) -> Tensor:
-        """Unit embeddings of all prompts, [K, C, E]."""
+        """Embed all prompts: unit embeddings [K, C, E]."""
         return self.clap.project_text(self.prompt(self.words, self.clap.text))
 
     def recognisers(self, labels: Sequence[str], words: Sequence[str], templates: Sequence[str]) -> list[Recogniser]:
@@ -85,9 +91,12 @@ class ACPT(Stage):
         ]
 
     def training_step(self, batch: TextBatch, _: int) -> Tensor:
-        text_ME, label_M = self._texts(batch["text"]), batch["label"]
+        text_ME = self._texts(batch["text"])
+        label_M = batch["label"]
         prompt_KCE = self()
-        scale = self.clap.scale if self.temperature is None else self.clap.scale.new_tensor(1 / self.temperature)
+        scale = self.clap.scale
+        if self.temperature is not None:
+            scale = scale.new_tensor(1 / self.temperature)
         losses = {
             "cross_entropy": self.cross_entropy(text_ME, label_M, prompt_KCE, scale),
             "ranking": self.ranking(text_ME, label_M, prompt_KCE),
@@ -107,8 +116,8 @@ class ACPT(Stage):
 
     @torch.no_grad()
     def _texts(self, texts: list[str]) -> Tensor:
-        """Unit embeddings of the text set, [M, E]; they never change, so they are computed once."""
+        """Embed the text set once, as it never changes: unit embeddings [M, E]."""
         if self._text_ME is None:
-            parts = [self.clap.embed_text(texts[first : first + 256]) for first in range(0, len(texts), 256)]
-            self._text_ME = torch.cat(parts)
+            chunks = [self.clap.embed_text(texts[first : first + 256]) for first in range(0, len(texts), 256)]
+            self._text_ME = torch.cat(chunks)
         return self._text_ME

@@ -1,4 +1,4 @@
-"""Checkpoints of stages: what one holds, and how its parts come back, strictly."""
+"""Checkpoints of stages: their content, and strict loading of their parts."""
 
 import re
 from collections.abc import Mapping
@@ -17,21 +17,21 @@ from stages.left_out import LeftOut, require_same_file
 
 
 class CheckpointContent(TypedDict):
-    """What a checkpoint holds, beside what Lightning resumes from: tensors and plain values alone.
+    """Content of a checkpoint beside Lightning's own for resuming: tensors and plain values alone.
 
     Attributes:
         state_dict: Tensors by name, such as ``clap.audio.fc1.weight``; without those of ``left_out``.
-        hyper_parameters: The stage's arguments as its configuration says them, and its class as ``_class_path``.
+        hyper_parameters: The stage's arguments as in its configuration, and its class as ``_class_path``.
         emoclap: The release that wrote it.
-        left_out: Frozen tensors that are what their source holds, by the name of the pretrained module.
-        label_set: The label set, as ``data.labels`` takes it: by its name, as a list of labels, or in full.
+        left_out: Frozen tensors that are equal to those of their source, by the name of the pretrained module.
+        label_set: The label set, in the form of ``data.labels``: its name, a list of labels, or in full.
         training_speakers: Every speaker that it, or a stage before it, was trained on, as ``corpus/name``.
         selection_speakers: The speakers by whose scores it was chosen.
-        seconds: Length of the training clips; null in a stage that hears none.
-        crop: Which part of each clip that was: ``middle``, ``random``.
+        seconds: Length of the training clips in seconds; null for a stage without audio.
+        crop: Position of the training crops: ``middle``, ``random``.
         sample_rate: Rate of the training clips in Hz.
-        pad: How shorter clips were filled: ``zero``, ``repeat``.
-        resample_via: Rate in Hz through which the training clips passed first; null for none.
+        pad: Filling of shorter clips: ``zero``, ``repeat``.
+        resample_via: Rate in Hz to which the training clips were resampled first; null for none.
     """
 
     state_dict: dict[str, Tensor]
@@ -50,11 +50,11 @@ class CheckpointContent(TypedDict):
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A checkpoint that was read and checked; a ``stages.init_from.PartSource``.
+    """Checkpoint that was read and checked; a ``stages.init_from.PartSource``.
 
     Args:
-        content: What it holds; not to be changed.
-        path: Where it is from, for messages.
+        content: Its content; not to be changed.
+        path: Its file, for messages.
     """
 
     content: CheckpointContent
@@ -62,12 +62,12 @@ class Checkpoint:
 
     @classmethod
     def open(cls, path: str | Path) -> "Checkpoint":
-        """Read a file, memory-mapped; one that has not changed is read once per process.
+        """Read a file, memory-mapped; a file that has not changed is read once per process.
 
-        Whoever writes it anew meanwhile puts another file in its place, as ``AtomicCheckpointIO`` does.
+        A checkpoint must be replaced by another file, as by ``AtomicCheckpointIO``, never rewritten in place.
 
         Raises:
-            CheckpointError: If it is not there, is no checkpoint of a stage, or of another release.
+            CheckpointError: If it is missing, is no checkpoint of a stage, or of another release.
         """
         path = Path(path)
         content = read_content(path)
@@ -80,7 +80,7 @@ class Checkpoint:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The stage's arguments, as its configuration says them."""
+        """The stage's arguments, as in its configuration."""
         return self.content["hyper_parameters"]
 
     @property
@@ -91,7 +91,7 @@ class Checkpoint:
 
     @property
     def left_out(self) -> dict[str, LeftOut]:
-        """Frozen tensors that are what their source holds, by the name of the pretrained module."""
+        """Frozen tensors that are equal to those of their source, by the name of the pretrained module."""
         return self.content.get("left_out", {})
 
     @property
@@ -101,37 +101,37 @@ class Checkpoint:
 
     @property
     def words(self) -> list[str] | None:
-        """The classes as prompts name them."""
+        """The classes as words in prompts."""
         return self.settings.get("words")
 
     @property
     def label_set(self) -> str | list[str] | dict[str, Any] | None:
-        """Its label set, as ``data.labels`` takes it."""
+        """Its label set, in the form of ``data.labels``."""
         return self.content.get("label_set")
 
     @property
     def seconds(self) -> float | None:
-        """Length of the clips that it was trained on."""
+        """Length of the training clips in seconds."""
         return self.content.get("seconds")
 
     @property
     def crop(self) -> str | None:
-        """Which part of each clip it was trained on: ``middle``, ``random``."""
+        """Position of the training crops: ``middle``, ``random``."""
         return self.content.get("crop")
 
     @property
     def pad(self) -> str | None:
-        """How shorter clips were filled: ``zero``, ``repeat``."""
+        """Filling of shorter clips: ``zero``, ``repeat``."""
         return self.content.get("pad")
 
     @property
     def resample_via(self) -> int | None:
-        """Rate in Hz through which all of its training audio passed first; None for none."""
+        """Rate in Hz to which all training audio was resampled first; None for none."""
         return self.content.get("resample_via")
 
     @property
     def sample_rate(self) -> int | None:
-        """Rate in Hz of the clips that it was trained on."""
+        """Sampling rate of the training clips in Hz."""
         return self.content.get("sample_rate")
 
     @property
@@ -145,32 +145,32 @@ class Checkpoint:
         return set(self.content.get("selection_speakers", []))
 
     def holds(self, part: str) -> bool:
-        """Whether it has a part, such as ``clap`` or ``clap.audio``."""
+        """Return whether it has a part, such as ``clap`` or ``clap.audio``."""
         names = [*self.content["state_dict"], *(f"{module}." for module in self.left_out)]
         return any(name.startswith(f"{part}.") for name in names)
 
     def config(self, part: str) -> Any:
-        """The configuration that a part is built from; None where it has none of its own."""
+        """Return the configuration of a part; None if it has none of its own."""
         return part_config(self.settings, part)
 
     def load(self, part: str, into: nn.Module) -> set[str]:
         """Load a part's tensors, strictly, and return their names, as the module has them.
 
         Names that another version of transformers or torch has for a tensor are read as ours; the constants of other
-        versions (``position_ids``) are ignored. What the checkpoint leaves out must be from the same file as when it
-        was written.
+        versions (``position_ids``) are ignored. Tensors that the checkpoint leaves out must be from the same file
+        as when it was written.
 
         Args:
             part: Such as ``clap`` or ``clap.audio``.
-            into: What receives the tensors.
+            into: Module that receives the tensors.
 
         Raises:
-            CheckpointError: If there is no such part, or names, shapes or pretrained files differ.
+            CheckpointError: If the part is missing, or names, shapes or pretrained files differ.
         """
         if not self.holds(part):
             raise missing_part(self, part)
         prefix = f"{part}."
-        elsewhere = self._tensors_elsewhere(part, into)
+        elsewhere = self._left_out_names(part, into)
         own = into.state_dict()
         stored = self.content["state_dict"]
         found = {name.removeprefix(prefix): stored[name] for name in stored if name.startswith(prefix)}
@@ -183,8 +183,8 @@ class Checkpoint:
         into.load_state_dict(found, strict=False)
         return set(found)
 
-    def _tensors_elsewhere(self, part: str, into: nn.Module) -> set[str]:
-        """The names of the tensors of a part that are left out, once their files are known to be the same."""
+    def _left_out_names(self, part: str, into: nn.Module) -> set[str]:
+        """Return the names of a part's tensors that are left out, after a check that their files are the same."""
         names: set[str] = set()
         for module, record in self.left_out.items():
             if not f"{module}.".startswith(f"{part}."):
@@ -196,7 +196,7 @@ class Checkpoint:
 
 
 def _differences(own: Mapping[str, Tensor], found: Mapping[str, Tensor], elsewhere: set[str]) -> list[str]:
-    """In what the tensors found, and those that lie elsewhere, are not a module's own."""
+    """Describe how the tensors found, and those left out, differ from a module's own."""
     absent = own.keys() - found.keys() - elsewhere
     missing = sorted(name for name in absent if not re.search(CONSTANT, name))
     extra = sorted((found.keys() | elsewhere) - own.keys())

@@ -1,4 +1,4 @@
-"""A checkpoint's file: read once, memory-mapped, running no code."""
+"""Reading of a checkpoint's file: once, memory-mapped, and without running code."""
 
 import re
 from difflib import get_close_matches
@@ -13,20 +13,20 @@ from stages.errors import CheckpointError
 
 
 def read_content(path: Path) -> dict[str, Any]:
-    """Read and check a file; one that has not changed is read once per process.
+    """Read and check a file; a file that has not changed is read once per process.
 
     Raises:
-        CheckpointError: If it is not there, is no checkpoint of a stage, or of another release.
+        CheckpointError: If it is missing, is no checkpoint of a stage, or of another release.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint{near_checkpoints(path)}")
     stat = path.stat()
-    # Two checkpoints of one stage have one size, and a clock ticks slowly: the inode tells that a file was replaced.
+    # Checkpoints of one stage have the same size, and time stamps are coarse: the inode shows that a file was replaced.
     return _read(path.absolute(), (stat.st_ino, stat.st_mtime_ns, stat.st_size), str(path))
 
 
 def near_checkpoints(path: Path) -> str:
-    """The end of a message about a missing checkpoint: which ones lie in it, beside it, or in a folder like its."""
+    """End a message about a missing checkpoint with those in it, beside it, or in folders with similar names."""
     if path.is_dir():
         inside = sorted(path.glob("*.ckpt"))
         return f"; it is a folder, which holds {', '.join(map(str, inside)) or 'no checkpoint'}"
@@ -39,7 +39,7 @@ def near_checkpoints(path: Path) -> str:
 
 @lru_cache(maxsize=8)
 def _read(file: Path, version: tuple[int, int, int], path: str) -> dict[str, Any]:
-    """Read a file; ``version`` is there so that one that was replaced is read anew."""
+    """Read a file; ``version`` makes the cache read a replaced file anew."""
     try:
         content: Any = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:
@@ -51,15 +51,14 @@ def _read(file: Path, version: tuple[int, int, int], path: str) -> dict[str, Any
                 "plain values alone"
             ) from error
         raise CheckpointError(
-            f"{path}: is damaged or no checkpoint ({_without_torchs_advice(reason)}); run the stage that writes it "
-            "again"
+            f"{path}: is damaged or no checkpoint ({_short_reason(reason)}); run the stage that writes it again"
         ) from error
     require_content(content, Path(path))
     return cast(dict[str, Any], content)
 
 
-def _without_torchs_advice(reason: str) -> str:
-    """The first line of what torch says; it would have people load a file unsafely, or save it anew."""
+def _short_reason(reason: str) -> str:
+    """Shorten torch's message, without its advice to load the file unsafely."""
     if reason.startswith("Weights only"):
         return "its pickle cannot be read"
     if reason.startswith("mmap can only"):

@@ -1,4 +1,4 @@
-"""Whether what a checkpoint holds is what a stage writes: a file may come from anywhere."""
+"""Validation of a checkpoint's content, since a file may come from anywhere."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,14 +12,14 @@ from stages.release import RELEASE_KEY, unreadable
 
 
 def require_content(content: Any, path: Path) -> None:
-    """Refuse what is no checkpoint of a stage.
+    """Refuse content that no stage has written.
 
     Args:
-        content: As it was read.
-        path: Where from, for the message.
+        content: Content of the file.
+        path: The file, for the message.
 
     Raises:
-        CheckpointError: If a part of it is missing, of another type than stages write, or a later release's.
+        CheckpointError: If an entry is missing or has a wrong type, or another release wrote it.
     """
     if not isinstance(content, dict) or not {"state_dict", "hyper_parameters"} <= content.keys():
         found = (
@@ -37,19 +37,19 @@ def require_content(content: Any, path: Path) -> None:
         )
     expected = {
         "state_dict, tensors by name": _is_mapping(content["state_dict"], Tensor),
-        "left_out, pretrained files by module": _are_left_out(content.get("left_out", {})),
+        "left_out, pretrained files by module": _is_left_out(content.get("left_out", {})),
         "training_speakers, a list": _is_texts(content.get("training_speakers", [])),
         "selection_speakers, a list": _is_texts(content.get("selection_speakers", [])),
         "label_set, as data.labels takes it": _is_label_set(content.get("label_set")),
-        "seconds, a number above 0": _is_length(content.get("seconds")),
+        "seconds, a number above 0": _is_positive(content.get("seconds")),
         "crop, a name": isinstance(content.get("crop"), str | None),
         "pad, zero or repeat": _is_one_of(content.get("pad"), ("zero", "repeat")),
         "resample_via, a rate": _is_rate(content.get("resample_via")),
-        "hyper_parameters.labels and words, two lists of equal length": _are_classes(
+        "hyper_parameters.labels and words, two lists of equal length": _has_classes(
             settings.get("labels"), settings.get("words")
         ),
     }
-    if wrong := [what for what, sound in expected.items() if not sound]:
+    if wrong := [entry for entry, valid in expected.items() if not valid]:
         raise CheckpointError(f"{path}: is no checkpoint of a stage; expected {wrong[0]}, found something else there")
 
 
@@ -58,11 +58,11 @@ def require_plain(value: Any, path: Path, name: str) -> None:
 
     Args:
         value: The setting.
-        path: Where from, for the message.
-        name: The setting's, likewise.
+        path: The file, for the message.
+        name: Name of the setting, likewise.
 
     Raises:
-        CheckpointError: If it is not made of text, numbers, lists and mappings, or is nested without end.
+        CheckpointError: If it is not made of text, numbers, lists and mappings, or nested too deeply.
     """
     try:
         _require_plain(value, path, name)
@@ -90,7 +90,7 @@ def _is_mapping(value: Any, kind: type) -> bool:
     )
 
 
-def _are_left_out(value: Any) -> bool:
+def _is_left_out(value: Any) -> bool:
     return _is_mapping(value, Mapping) and all(
         isinstance(record.get("source"), str)
         and isinstance(record.get("revision"), str | None)
@@ -100,11 +100,11 @@ def _are_left_out(value: Any) -> bool:
     )
 
 
-def _are_classes(labels: Any, words: Any) -> bool:
+def _has_classes(labels: Any, words: Any) -> bool:
     return labels is None or (_is_texts(labels) and _is_texts(words) and len(labels) == len(words))
 
 
-def _is_length(value: Any) -> bool:
+def _is_positive(value: Any) -> bool:
     return value is None or (isinstance(value, int | float) and 0 < value < math.inf)
 
 

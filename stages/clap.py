@@ -25,35 +25,35 @@ from stages.stage import Stage
 
 
 class ReleasedWeights(Protocol):
-    """Weights that somebody published, as in ``models.released``."""
+    """Released weights, as in ``models.released``."""
 
     def load(self, clap: nn.Module) -> str:
-        """Load them, and say in one line what was loaded."""
+        """Load the weights, and return one line about what was loaded."""
 
 
 class ClapTraining(Stage):
-    """Bring clips and captions that belong together close in the shared space; what belongs together is the loss's.
+    """Contrastive training of clips and captions in a shared space; the loss defines what belongs together.
 
     Args:
         clap: Audio-text model.
         labels: Class names in logit order; linked from the data.
         words: The classes as prompts name them; linked from the data.
         loss: Contrastive objective.
-        local: Extractor of the local audio features that a loss compares clips by, frozen; null takes what the audio
-            tower itself has pooled.
+        local: Frozen extractor of local audio features, by which a loss compares clips; null uses the pooled output of
+            the audio tower.
         template: Zero-shot prompt of the validation metric, with ``{emotion}``.
         init_from: Checkpoint of an earlier stage, or a mapping such as ``{clap.audio: runs/ser/best.ckpt:audio}``.
         weights: Released weights to start from in place of ``init_from``; see ``models.released``.
         optimizer: Called with the parameter groups.
         scheduler: Learning rates over the run, stepped after every batch; null keeps them.
-        groups: Parameters with learning rates of their own; the rest takes the optimiser's.
+        groups: Parameters with learning rates of their own; the others use the optimizer's.
 
     Reference: CLEP-DG, section 3.3; EmotionRankCLAP, section 3; SmoothCLAP, section 2.
     """
 
     parts = ("clap", "local")
     in_batch_loss = True
-    training_only = (*Stage.training_only, "local", "take")
+    training_only = (*Stage.training_only, "local")
 
     def __init__(
         self,
@@ -72,7 +72,10 @@ class ClapTraining(Stage):
         super().__init__()
         self.save_hyperparameters()
         check_template(template, "model.init_args.template")
-        self.clap, self.loss, self.words, self.template = clap, loss, words, template
+        self.clap = clap
+        self.loss = loss
+        self.words = words
+        self.template = template
         if local is not None and local.sample_rate != clap.sample_rate:
             raise SettingError(
                 f"model.init_args.local hears {local.sample_rate} Hz and the audio tower {clap.sample_rate} Hz, but "
@@ -80,8 +83,11 @@ class ClapTraining(Stage):
             )
         # eval() lasts: Lightning gives every module back the mode that it had.
         self.local = None if local is None else local.requires_grad_(False).eval()
-        self.init_from, self.weights = init_from, weights
-        self.optimizer, self.scheduler, self.groups = optimizer, scheduler, groups or []
+        self.init_from = init_from
+        self.weights = weights
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.groups = groups or []
         self.metrics = EmotionMetrics(labels)
         self._pooled: dict[str, Tensor] = {}
         self._frozen: dict[str, FrozenTower] | None = None
@@ -99,19 +105,14 @@ class ClapTraining(Stage):
     @property
     def frozen_towers(self) -> dict[str, FrozenTower]:
         if self._frozen is None:
-            frozen = {name: tower for name, tower in self._towers().items() if self._is_frozen(tower)}
-            self._frozen = {name: frozen_tower(tower) for name, tower in frozen.items()}
+            self._frozen = {}
+            if self.clap.freeze_audio:
+                self._frozen["audio"] = frozen_tower(self.clap.audio)
+            if self.local is not None and self._compares_local:
+                self._frozen["local"] = frozen_tower(self.local)
+            if self.clap.freeze_text:
+                self._frozen["text"] = frozen_tower(self.clap.text)
         return self._frozen
-
-    def _towers(self) -> dict[str, nn.Module]:
-        """The towers that this stage runs, by name."""
-        towers: dict[str, nn.Module] = {"audio": self.clap.audio}
-        if self.local is not None and "local" in self.audio_towers:
-            towers["local"] = self.local
-        return {**towers, "text": self.clap.text}
-
-    def _is_frozen(self, tower: nn.Module) -> bool:
-        return tower is self.local or self.clap.is_frozen(tower)
 
     @property
     def _compares_local(self) -> bool:
@@ -129,22 +130,25 @@ class ClapTraining(Stage):
         # A projection that ends in ReLU can give zeros, which have no direction and learn nothing.
         zeros = (pairs.audio_NE == 0).all(1).float().mean()
         self.log("train/zero_embeddings", zeros, on_step=False, on_epoch=True, batch_size=size)
-        # 0 where soft targets have collapsed to one-hot ones, the logarithm of the batch where they say nothing.
+        # 0 where soft targets have collapsed to one-hot ones, the logarithm of the batch size where they are uniform.
         if (entropy := getattr(self.loss, "target_entropy", None)) is not None:
             self.log("train/target_entropy", entropy, on_step=False, on_epoch=True, batch_size=size)
         return loss
 
     def pairs(self, batch: ClipBatch) -> ContrastiveBatch:
-        """What the loss may look at, of this rank's batch."""
-        pooled_ND = self._pooled_audio(batch)
+        """Embed this rank's batch for the loss."""
+        pooled_ND = self._run_tower("audio", self.clap.audio, batch)
         known: dict[str, Tensor] = {"label_N": batch["label"], "rating_NR": batch["rating"]}
         if self._compares_local:
             # Under autocast the tower's type depends on whether there is a clip; the loss compares in float32 anyway.
             known["local_NL"] = self._local_features(batch, pooled_ND).float()
         # A rank without clips takes part with no rows: what one rank gathers, all must.
         caption = batch["texts"]["caption"]
-        written = {name: batch["texts"][name] for name in self.loss.required_texts if name in batch["texts"]}
-        texts = {name: self.clap.project_text(self._pooled_texts(text))[text.row] for name, text in written.items()}
+        texts: dict[str, Tensor] = {}
+        for name in self.loss.required_texts:
+            if name in batch["texts"]:
+                column = batch["texts"][name]
+                texts[name] = self.clap.project_text(self._pooled_texts(column))[column.row]
         return ContrastiveBatch(
             audio_NE=self.clap.project_audio(pooled_ND),
             text_UE=self.clap.project_text(self._pooled_texts(caption)),
@@ -166,7 +170,7 @@ class ClapTraining(Stage):
         self.clap.clamp_scale()
 
     def validation_step(self, batch: ClipBatch, _: int) -> None:
-        """Every rank takes part, also one that has no clips left: the loss is of all ranks' clips."""
+        """Log loss and scores; a rank without clips takes part, as the loss is that of all ranks' clips."""
         pairs = self.pairs(batch)
         size = len(gather(pairs.caption_N))
         if not size:
@@ -186,36 +190,32 @@ class ClapTraining(Stage):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         return configure(self, self.optimizer, self.groups, self.scheduler)
 
-    def _pooled_audio(self, batch: ClipBatch) -> Tensor:
-        """What the audio tower makes of the clips, [N, D]: kept from before, or made now."""
-        if "audio" in batch["features"]:
-            return batch["features"]["audio"]
+    def _run_tower(self, name: str, tower: AudioEncoder, batch: ClipBatch) -> Tensor:
+        """Return an audio tower's output for the clips, [N, D]: computed before, or now."""
+        if name in batch["features"]:
+            return batch["features"][name]
         if not batch["id"]:
-            return self.clap.scale.new_zeros(0, self.clap.audio.width)
-        return self.clap.audio(batch["wave"], batch["length"])  # type: ignore[no-any-return]
+            return self.clap.scale.new_zeros(0, tower.width)
+        return tower(batch["wave"], batch["length"])  # type: ignore[no-any-return]
 
     @torch.no_grad()
     def _local_features(self, batch: ClipBatch, pooled_ND: Tensor) -> Tensor:
         if self.local is None:
             return pooled_ND.detach()
-        if "local" in batch["features"]:
-            return batch["features"]["local"]
-        if not batch["id"]:
-            return self.clap.scale.new_zeros(0, self.local.width)
-        return self.local(batch["wave"], batch["length"])  # type: ignore[no-any-return]
+        return self._run_tower("local", self.local, batch)
 
     def _pooled_texts(self, texts: TextColumn) -> Tensor:
-        """What the text tower makes of the distinct texts, [U, D]: kept from before, or made now."""
+        """Return the text tower's output for the distinct texts, [U, D]: computed before, or now."""
         return self._pool(texts.distinct) if texts.vectors is None else texts.vectors
 
     def _pool(self, texts: list[str]) -> Tensor:
-        """What the text tower makes of texts, [U, D]; a frozen tower reads each text once in its life."""
+        """Run the text tower on texts, [U, D]; a frozen tower runs once for each text."""
         if not texts:
             return self.clap.scale.new_zeros(0, self.clap.text.width)
         if not self.clap.is_frozen(self.clap.text):
             return self.clap.text(texts)  # type: ignore[no-any-return]
-        unread = [text for text in texts if text not in self._pooled]
-        if unread:
+        new = [text for text in texts if text not in self._pooled]
+        if new:
             with torch.no_grad():
-                self._pooled.update(zip(unread, self.clap.text(unread), strict=True))
+                self._pooled.update(zip(new, self.clap.text(new), strict=True))
         return torch.stack([self._pooled[text] for text in texts]).to(self.device)

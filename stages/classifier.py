@@ -1,4 +1,4 @@
-"""A classifier of emotions that is trained on text alone and used on audio."""
+"""Emotion classifier that is trained on text alone and used on audio."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ ClassifierCallable = Callable[[int, int], nn.Module]
 
 
 class TextClassifier(Stage):
-    """Train a linear layer on the unit embeddings of the learned prompts, K contexts x C classes. It hears no audio.
+    """Linear classifier, trained on the unit embeddings of the learned prompts, K contexts x C classes, without audio.
 
     Args:
         clap: Audio-text model, frozen; by default that of ``init_from``.
@@ -29,7 +29,7 @@ class TextClassifier(Stage):
         words: The classes as prompts name them; linked from the data.
         prompt: Called with the text encoder's width and the number of classes; by default that of ``init_from``.
         classifier: Called with the width of the shared space and the number of classes.
-        loss: On what the classifier returns: ``losses.ArcFaceLoss`` on cosines, or
+        loss: Objective on the classifier's output: ``losses.ArcFaceLoss`` on cosines, or
             ``torch.nn.CrossEntropyLoss`` on the logits of ``models.classifier.LinearClassifier``.
         init_from: Checkpoint of the prompt tuning; its parts ``clap`` and ``prompt`` are loaded when fitting starts.
         noise: Standard deviation of Gaussian noise on the training embeddings, in units of their length; 0 for none.
@@ -59,8 +59,11 @@ class TextClassifier(Stage):
         self.clap = clap.requires_grad_(False).eval()
         self.prompt = prompt(clap.text.width, len(labels)).requires_grad_(False)
         self.classifier = classifier(clap.width, len(labels))
-        self.loss, self.noise = loss, noise
-        self.trained_labels, self.words, self.init_from = labels, words, init_from
+        self.loss = loss
+        self.noise = noise
+        self.trained_labels = labels
+        self.words = words
+        self.init_from = init_from
         self.optimizer = optimizer
         self._feature_KCE: Tensor | None = None
 
@@ -70,11 +73,12 @@ class TextClassifier(Stage):
         return len(self.prompt.context_KCLD)
 
     def forward(self, embedding_NE: Tensor) -> Tensor:
-        """Class scores of unit embeddings, of texts or clips, [N, C]."""
+        """Score unit embeddings of texts or clips, [N, C]."""
         return self.classifier(embedding_NE)  # type: ignore[no-any-return]
 
     def recognisers(self, labels: Sequence[str], words: Sequence[str], templates: Sequence[str]) -> list[Recogniser]:
-        encoder, columns = self.clap.clip_encoder(), columns_of(labels, self.trained_labels)
+        encoder = self.clap.clip_encoder()
+        columns = columns_of(labels, self.trained_labels)
         return [
             *zero_shot(encoder, self.clap.embed_text, labels, words, templates),
             LearnedPrompts(encoder, labels, self._features()[:, columns]),
@@ -98,7 +102,7 @@ class TextClassifier(Stage):
 
     @torch.no_grad()
     def _features(self) -> Tensor:
-        """Unit embeddings of all prompts, [K, C, E]; they never change, so they are computed once."""
+        """Embed all prompts once, as they never change: unit embeddings [K, C, E]."""
         if self._feature_KCE is None:
             self._feature_KCE = self.clap.project_text(self.prompt(self.words, self.clap.text))
         return self._feature_KCE

@@ -6,7 +6,7 @@ from typing import Any
 
 
 class SettingError(ValueError):
-    """A setting of a stage or of a metric that cannot be.
+    """Invalid setting of a stage or of a metric.
 
     The message names the setting, what was found and what is allowed. Commands end with exit code 2.
     """
@@ -15,13 +15,13 @@ class SettingError(ValueError):
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint that is missing, damaged, of another stage, or does not fit. Commands end with exit code 4."""
+    """Checkpoint that is missing, damaged, of another stage, or does not fit. Commands end with exit code 4."""
 
     exit_code = 4
 
 
 class MissingExtra(RuntimeError):
-    """An optional package is not installed. Commands end with exit code 4."""
+    """Optional package that is not installed. Commands end with exit code 4."""
 
     exit_code = 4
 
@@ -46,7 +46,7 @@ def check_template(template: str, key: str) -> None:
 
 
 def optional_module(module: str, name: str, reason: str) -> Any:
-    """Import a module of a package of the `report` extra.
+    """Import a module of a package of the ``report`` extra.
 
     Args:
         module: The module, such as ``scipy.optimize``.

@@ -1,10 +1,10 @@
-"""Evaluation of a trained stage: what it recognises with, on every clip; trains nothing."""
+"""Evaluation of a trained stage: each of its recognisers, on every clip."""
 
 from pathlib import Path
 from typing import TypedDict, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from datamodules.batch import ClipBatch
 from models.clap import Clap
@@ -22,17 +22,17 @@ from stages.stage import Stage
 
 
 class ClipOutputs(TypedDict):
-    """What one batch of clips was recognised as.
+    """Outputs of one batch of clips.
 
     Attributes:
-        id: The clips' names.
+        id: Names of the clips.
         corpus: Their corpora.
         label: [N] the true class, in logit order; -1 where unknown.
-        outputs: What each system says of the clips, by its name.
+        outputs: Output of each system, by its name.
         embedding: [N, E] of the clips.
-        caption: [N, E] unit embeddings of the clips' captions; [N, 0] where nothing is measured on them.
+        caption: [N, E] unit embeddings of the clips' captions; [N, 0] without metrics of the space.
         rating: [N, 3] valence, arousal and dominance; NaN where not rated.
-        skipped: One line for each recording that could not be read.
+        skipped: One line for each unreadable recording.
     """
 
     id: list[str]
@@ -46,24 +46,24 @@ class ClipOutputs(TypedDict):
 
 
 class Evaluation(Stage):
-    """Recognise every clip by each recogniser of a trained stage.
+    """Evaluation of every clip by each recogniser of a trained stage.
 
     Args:
-        labels: Class names in logit order; linked from the data. They may be a part of the checkpoint's.
+        labels: Class names in logit order, linked from the data; all of the checkpoint's, or some of them.
         words: The classes as prompts name them; linked from the data.
-        init_from: Checkpoint of any stage; null where ``weights`` says what is evaluated.
-        stage: The stage that wrote ``init_from``, as it is configured there; what is said here beats that.
+        init_from: Checkpoint of any stage; null with ``weights``.
+        stage: The stage that wrote ``init_from``, with its configuration; settings given here win.
         clap: Audio-text model that receives ``weights``.
         weights: Released weights to evaluate in place of ``init_from``; see ``models.released``.
         templates: Zero-shot prompts with ``{emotion}``: the first is the system "zero-shot", all are its ensemble.
-        scores: Scores of recognition beside UA, WA, WF1 and precision.
-        space_metrics: What is measured of the space itself, on clips and captions; see ``stages.metrics``.
+        scores: Further scores of recognition beside UA, WA, WF1 and precision.
+        space_metrics: Metrics of the space itself, on clips and captions; see ``stages.metrics``.
 
     Raises:
-        LabelError: If there is nothing to evaluate, or nothing of it that was asked for.
+        LabelError: If there is nothing to evaluate, or a setting does not apply to it.
 
     Attributes:
-        measured: The trials of each metric of the space; there after a test.
+        measured: Trials of each metric of the space, after a test.
     """
 
     evaluates = True
@@ -85,8 +85,11 @@ class Evaluation(Stage):
         self.save_hyperparameters()
         for index, template in enumerate(templates):
             check_template(template, f"model.init_args.templates[{index}]")
-        self.labels, self.words, self.templates = labels, words, templates
-        self.init_from, self.weights = init_from, weights
+        self.labels = labels
+        self.words = words
+        self.templates = templates
+        self.init_from = init_from
+        self.weights = weights
         self.stage = _evaluated(self, stage, clap)
         self.scores = [*SCORES, *(scores or [])]
         self.measurement = self._measurement(space_metrics or [])
@@ -106,16 +109,14 @@ class Evaluation(Stage):
 
     @property
     def frozen_towers(self) -> dict[str, FrozenTower]:
-        """Those that training kept frozen: what they make is shared with it, and with other cells of a matrix."""
+        """Towers that were frozen in training: their outputs are shared with it, and with other cells of a matrix."""
         if self._frozen is None:
             self._frozen = {}
-            if self.space is not None:
-                towers: dict[str, nn.Module] = {"audio": self.space.audio}
-                if self.measurement is not None:
-                    towers["text"] = self.space.text
-                for name, tower in towers.items():
-                    if self.space.is_frozen(tower):
-                        self._frozen[name] = frozen_tower(tower)
+            space = self.space
+            if space is not None and space.freeze_audio:
+                self._frozen["audio"] = frozen_tower(space.audio)
+            if space is not None and space.freeze_text and self.measurement is not None:
+                self._frozen["text"] = frozen_tower(space.text)
         return self._frozen
 
     def setup(self, stage: str) -> None:
@@ -145,7 +146,7 @@ class Evaluation(Stage):
         return outputs
 
     def predict_step(self, batch: ClipBatch, batch_idx: int) -> ClipOutputs:
-        """As ``test_step``, without the metrics of the space; clips may have no label, -1."""
+        """Recognise as ``test_step``, without the metrics of the space; clips may have no label, -1."""
         embeddings = embed(self._recognisers, batch)
         embedding_NE = next(iter(embeddings.values()))
         return ClipOutputs(
@@ -164,9 +165,9 @@ class Evaluation(Stage):
             self.measured = self.measurement.compute()
 
     def text_points(self) -> tuple[Tensor, list[str], list[str]] | None:
-        """Text embeddings for a map: [M, E], the label of each, and its kind, ``template`` or ``prompt``.
+        """Return text embeddings for a map, [M, E], the label of each, and its kind, ``template`` or ``prompt``.
 
-        None where the recognisers compare clips with no texts.
+        None if no recogniser compares clips with texts.
         """
         points: list[Tensor] = []
         kinds: list[str] = []
@@ -189,7 +190,7 @@ class Evaluation(Stage):
 
 
 def _evaluated(evaluation: Evaluation, stage: Stage | None, clap: Clap | None) -> Stage:
-    """The stage to evaluate: that of a checkpoint, or one around released weights."""
+    """Return the stage to evaluate: that of a checkpoint, or one around released weights."""
     if evaluation.init_from is None and evaluation.weights is None:
         raise LabelError("model.init_args.init_from is null; name a checkpoint, or released weights in its place")
     if evaluation.init_from is not None:

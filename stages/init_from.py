@@ -1,4 +1,4 @@
-"""``init_from``: which part of which earlier stage becomes which part of this one. Imports no torch."""
+"""Parsing of ``init_from``: parts of earlier stages, and the parts of this one that they become. Imports no torch."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ _PART = re.compile(r"(?P<path>.+):(?P<part>[A-Za-z_]\w*(\.\w+)*)(?<!\.ckpt)")
 
 
 class PartSource(Protocol):
-    """What a stage may start from: a checkpoint, or the plan of a run that is going to write one."""
+    """Source of parts: a checkpoint, or a planned run that is going to write one."""
 
     @property
     def path(self) -> Path:
@@ -26,7 +26,7 @@ class PartSource(Protocol):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """The stage's arguments, as its configuration says them."""
+        """The stage's arguments, as in its configuration."""
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -38,33 +38,33 @@ class PartSource(Protocol):
 
     @property
     def words(self) -> list[str] | None:
-        """The classes as prompts name them."""
+        """The classes as words in prompts."""
 
     @property
     def label_set(self) -> str | list[str] | dict[str, Any] | None:
-        """Its label set, as ``data.labels`` takes it."""
+        """Its label set, in the form of ``data.labels``."""
 
     @property
     def seconds(self) -> float | None:
-        """Length of the clips that it was trained on."""
+        """Length of the training clips in seconds."""
 
     @property
     def crop(self) -> str | None:
-        """Which part of each clip it was trained on: ``middle``, ``random``."""
+        """Position of the training crops: ``middle``, ``random``."""
 
     @property
     def pad(self) -> str | None:
-        """How shorter clips were filled: ``zero``, ``repeat``."""
+        """Filling of shorter clips: ``zero``, ``repeat``."""
 
     @property
     def resample_via(self) -> int | None:
-        """Rate in Hz through which all of its training audio passed first; None for none."""
+        """Rate in Hz to which all training audio was resampled first; None for none."""
 
     def holds(self, part: str) -> bool:
-        """Whether it has a part, such as ``clap`` or ``clap.audio``."""
+        """Return whether it has a part, such as ``clap`` or ``clap.audio``."""
 
     def config(self, part: str) -> Any:
-        """The configuration that a part is built from; None where it has none of its own."""
+        """Return the configuration of a part; None if it has none of its own."""
 
 
 Source = TypeVar("Source", bound=PartSource)
@@ -72,11 +72,11 @@ Source = TypeVar("Source", bound=PartSource)
 
 @dataclass(frozen=True)
 class Transfer(Generic[Source]):
-    """One part that is handed over.
+    """Hand-over of one part.
 
     Args:
         target: Attribute of the receiving stage, dotted: ``clap.audio``.
-        source: Where it comes from.
+        source: Source of the part.
         part: Its name there.
     """
 
@@ -88,7 +88,7 @@ class Transfer(Generic[Source]):
 def plan_transfers(
     init_from: InitFrom, own: Sequence[str], required: Sequence[str], open_source: Callable[[Path], Source]
 ) -> list[Transfer[Source]]:
-    """List the parts that are handed over.
+    """List the parts to hand over.
 
     A path alone hands over every part that both sides have. A mapping such as
     ``{clap.audio: runs/ser/best.ckpt:audio}`` hands over exactly its targets; the part is named after a colon, and
@@ -134,7 +134,7 @@ def split_source(text: str) -> tuple[Path, str | None]:
 
 
 def source_files(init_from: Any) -> list[Path]:
-    """The files that an ``init_from`` names, each once; none for what is no ``init_from``."""
+    """Return the distinct files in an ``init_from``; none for a value that is no ``init_from``."""
     if isinstance(init_from, str | Path):
         return [Path(init_from)]
     if not isinstance(init_from, Mapping):
@@ -143,7 +143,7 @@ def source_files(init_from: Any) -> list[Path]:
 
 
 def part_config(settings: Any, part: str) -> Any:
-    """Look a part's configuration up in the arguments of a stage.
+    """Look up a part's configuration in the arguments of a stage.
 
     Args:
         settings: The stage's ``init_args``.
@@ -160,7 +160,7 @@ def part_config(settings: Any, part: str) -> Any:
 
 
 def missing_part(source: PartSource, part: str) -> CheckpointError:
-    """The complaint that a source lacks a part."""
+    """Make the error that a source lacks a part."""
     parts = ", ".join(source.parts) or "none"
     return CheckpointError(
         f"{source.path}: has no part {part!r} ({source.stage} wrote it, with the parts {parts}); "
@@ -170,7 +170,7 @@ def missing_part(source: PartSource, part: str) -> CheckpointError:
 
 
 def _held(source: PartSource, names: Sequence[str]) -> str:
-    """The first of these names that a source has a part of."""
+    """Return the first of these names that is a part of a source."""
     for name in names:
         if source.holds(name):
             return name
@@ -178,7 +178,7 @@ def _held(source: PartSource, names: Sequence[str]) -> str:
 
 
 def _endings(target: str) -> list[str]:
-    """``clap.audio`` and ``audio``."""
+    """Return a name and its ends, such as ``clap.audio`` and ``audio``."""
     names = target.split(".")
     return [".".join(names[first:]) for first in range(len(names))]
 

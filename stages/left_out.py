@@ -1,4 +1,4 @@
-"""What a checkpoint leaves out: frozen tensors that are what a pretrained file holds, and how they are known again."""
+"""Frozen tensors of pretrained files, which a checkpoint leaves out, and the check that their file is the same."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -11,12 +11,12 @@ from stages.errors import CheckpointError
 
 
 class LeftOut(TypedDict):
-    """Tensors of a pretrained module that a checkpoint leaves out, for a file elsewhere holds them.
+    """Tensors of a pretrained module that a checkpoint leaves out.
 
     Attributes:
-        source: Where the file is from: a hub name, a folder, or ``package:NAME/FOLDER``.
+        source: Source of their file: a hub name, a folder, or ``package:NAME/FOLDER``.
         revision: Commit of a hub name.
-        sha256: Of the file.
+        sha256: Digest of the file.
         tensors: Their names in the module.
     """
 
@@ -29,19 +29,20 @@ class LeftOut(TypedDict):
 def leave_out_pretrained(
     module: nn.Module, weights: Mapping[str, Tensor], changed: Collection[str]
 ) -> tuple[dict[str, Tensor], dict[str, LeftOut]]:
-    """Split a module's tensors into those that a checkpoint keeps, and those that a file elsewhere holds.
+    """Split a module's tensors into those that a checkpoint keeps, and those that it leaves out.
 
-    Kept is what trains or has changed, and what no file holds. The buffers of a pretrained module are kept as soon as
-    one of its parameters trains.
+    Tensors that train, have changed, or are in no pretrained file are kept. The buffers of a pretrained module are kept
+    as soon as one of its parameters trains.
 
     Args:
         module: The stage.
         weights: Its tensors by name.
-        changed: Names of the tensors that were trained, or loaded over what their module was built with.
+        changed: Names of the tensors that were trained or loaded since their module was built.
     """
     parameters = dict(module.named_parameters(remove_duplicate=False))
     trains = {name for name, parameter in parameters.items() if parameter.requires_grad}
-    kept, left_out = dict(weights), dict[str, LeftOut]()
+    kept = dict(weights)
+    left_out: dict[str, LeftOut] = {}
     for prefix, pretrained in pretrained_modules(module).items():
         inside = [name for name in kept if name.startswith(f"{prefix}.")]
         buffers_rest = trains.isdisjoint(inside)
@@ -61,24 +62,28 @@ def leave_out_pretrained(
 
 
 def pretrained_modules(module: nn.Module) -> dict[str, Pretrained]:
-    """The modules inside a module whose tensors are a file's, by name."""
+    """Return the modules inside a module that were loaded from a pretrained file, by name."""
     # Not by getattr: a wrapper such as peft's has every attribute of what it wraps.
-    found = {name: vars(part).get("pretrained") for name, part in module.named_modules()}
-    return {name: pretrained for name, pretrained in found.items() if isinstance(pretrained, Pretrained)}
+    found = {}
+    for name, part in module.named_modules():
+        pretrained = vars(part).get("pretrained")
+        if isinstance(pretrained, Pretrained):
+            found[name] = pretrained
+    return found
 
 
 def require_same_file(record: LeftOut, into: nn.Module, name: str, part: str, path: Path) -> None:
     """Refuse a module whose weights are from another file than those that a checkpoint left out.
 
     Args:
-        record: What was left out.
-        into: What receives the part.
-        name: The pretrained module inside it; empty for itself.
+        record: The tensors that were left out.
+        into: Module that receives the part.
+        name: Name of the pretrained module inside it; empty for itself.
         part: The part of the checkpoint, for the message.
         path: The checkpoint, likewise.
 
     Raises:
-        CheckpointError: If the file is another one, or the module is from none.
+        CheckpointError: If the file is another one, or the module was not loaded from a file.
     """
     pretrained = pretrained_modules(into).get(name)
     if pretrained is None:

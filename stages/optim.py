@@ -18,12 +18,12 @@ from stages.errors import SettingError
 
 @dataclass(frozen=True)
 class ParamGroup:
-    """Parameters with a learning rate or a weight decay of their own.
+    """Group of parameters with a learning rate or a weight decay of its own.
 
     Args:
         pattern: Regular expression, searched in the names of the parameters.
-        lr: Learning rate of the group; null keeps the optimiser's.
-        weight_decay: Of the group; null keeps the optimiser's. That of a single number, such as the logarithm of a
+        lr: Learning rate of the group; null for the optimizer's.
+        weight_decay: Of the group; null for the optimizer's. That of a single number, such as the logarithm of a
             temperature, is always 0.
     """
 
@@ -41,13 +41,13 @@ def configure(
     """Make the optimizer of a stage and its schedule, which is stepped after every batch.
 
     Args:
-        stage: Whose trainable parameters are optimized.
+        stage: Stage whose trainable parameters are optimized.
         optimizer: Called with the parameter groups.
         groups: Parameters with learning rates of their own.
         scheduler: Called with the optimizer; null keeps the learning rates.
 
     Raises:
-        GroupError: If a group's pattern matches no trainable parameter.
+        SettingError: If a group's pattern matches no trainable parameter.
     """
     made = optimizer(group_parameters(stage, groups))
     if scheduler is None:
@@ -56,9 +56,9 @@ def configure(
 
 
 def start_schedule(stage: LightningModule) -> None:
-    """Tell a schedule the length of the run, when training starts.
+    """Set the length of the run in its schedule, when training starts.
 
-    Not earlier: counting the steps makes the loader, which must know how far a resumed run has come.
+    Not earlier: counting the steps creates the loader, which must know the progress of a resumed run.
     """
     scheduler = stage.lr_schedulers()
     if isinstance(scheduler, WarmupCosine) and scheduler.total_steps is None:
@@ -66,50 +66,61 @@ def start_schedule(stage: LightningModule) -> None:
 
 
 def group_parameters(module: nn.Module, groups: Sequence[ParamGroup]) -> list[dict[str, Any]]:
-    """Sort the trainable parameters into groups; the first pattern that matches wins, what is left is one more group.
+    """Sort the trainable parameters into groups by the first pattern that matches; the others are one more group.
 
-    Single numbers, such as the logarithm of a temperature, stand in groups of their own, without weight decay: it draws
-    towards 0, which is no better a temperature than another.
+    Single numbers, such as the logarithm of a temperature, are in separate groups without weight decay, which would
+    pull them towards 0.
 
     Raises:
         SettingError: If a pattern matches no trainable parameter.
     """
     left = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
-    sorted_in: list[dict[str, Any]] = []
+    param_groups: list[dict[str, Any]] = []
     for group in groups:
         names = [name for name in left if re.search(group.pattern, name)]
         if not names:
+            beginnings = sorted({".".join(name.split(".")[:2]) for name in left})
             raise SettingError(
                 f"model.init_args.groups: {group.pattern!r} matches no trainable parameter; their names begin with "
-                f"{', '.join(sorted({'.'.join(name.split('.')[:2]) for name in left}))}"
+                f"{', '.join(beginnings)}"
             )
-        own = {key: value for key in ("lr", "weight_decay") if (value := getattr(group, key)) is not None}
-        sorted_in.append({"params": [left.pop(name) for name in names], "name": group.pattern, **own})
+        options: dict[str, Any] = {"params": [left.pop(name) for name in names], "name": group.pattern}
+        if group.lr is not None:
+            options["lr"] = group.lr
+        if group.weight_decay is not None:
+            options["weight_decay"] = group.weight_decay
+        param_groups += _separate_numbers(options)
     if left:
-        sorted_in.append({"params": list(left.values()), "name": "rest"})
-    return [part for group in sorted_in for part in _numbers_apart(group)]
+        param_groups += _separate_numbers({"params": list(left.values()), "name": "rest"})
+    return param_groups
 
 
-def _numbers_apart(group: dict[str, Any]) -> list[dict[str, Any]]:
+def _separate_numbers(group: dict[str, Any]) -> list[dict[str, Any]]:
     numbers = [parameter for parameter in group["params"] if parameter.ndim == 0]
     weights = [parameter for parameter in group["params"] if parameter.ndim > 0]
-    undecayed = {**group, "params": numbers, "weight_decay": 0.0, "name": f"{group['name']}, single numbers"}
-    return [part for part in ({**group, "params": weights}, undecayed) if part["params"]]
+    groups = []
+    if weights:
+        groups.append({**group, "params": weights})
+    if numbers:
+        name = f"{group['name']}, single numbers"
+        groups.append({**group, "params": numbers, "weight_decay": 0.0, "name": name})
+    return groups
 
 
 class WarmupCosine(LambdaLR):
     """Linear warm-up, then a cosine down to zero: LAION-CLAP's schedule, stepped after every batch.
 
     Args:
-        optimizer: Whose learning rates are scaled.
+        optimizer: Optimizer whose learning rates are scaled.
         warmup: Part of the run that warms up, in [0, 1).
-        total_steps: Steps of the run; null takes what the trainer expects.
+        total_steps: Steps of the run; null for the trainer's estimate.
     """
 
     def __init__(self, optimizer: Optimizer, warmup: float = 0.1, total_steps: int | None = None) -> None:
         if not 0 <= warmup < 1:
             raise SettingError(f"scheduler.init_args.warmup is {warmup}; expected at least 0 and less than 1")
-        self.warmup, self.total_steps = warmup, total_steps
+        self.warmup = warmup
+        self.total_steps = total_steps
         super().__init__(optimizer, self._factor)
 
     def run_over(self, total_steps: int) -> None:
@@ -120,7 +131,7 @@ class WarmupCosine(LambdaLR):
         self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
-        """The place on the curve, without the curve: a resumed run may be longer than it was meant to be."""
+        """Return the position on the curve without its length, as a resumed run may be longer than planned."""
         return {key: value for key, value in super().state_dict().items() if key not in ("total_steps", "warmup")}
 
     def _factor(self, step: int) -> float:

@@ -1,25 +1,25 @@
-"""Which release of emoclap wrote a checkpoint or a run folder, and whether this one can read it."""
+"""The release of emoclap, and the check of the one that wrote a checkpoint or a run folder."""
 
 import re
 from typing import Any
 
-# The one place that says it: an installation's metadata, which an editable one does not renew, are made from it.
+# The package metadata are made from it; those of an editable installation may be outdated.
 __version__ = "0.2.0"
 RELEASE_KEY = "emoclap"
-# What earlier releases wrote has other names and another layout.
+# Files of earlier releases have other names and another layout.
 OLDEST_READ = "0.2.0"
 
 
 def release() -> str:
-    """This release, as ``0.2.0``."""
+    """Return this release, such as ``0.2.0``."""
     return __version__
 
 
 def unreadable(wrote: Any) -> str | None:
-    """Say why this release cannot read what another one wrote, if it cannot: that is an earlier or a later one.
+    """Explain why this release cannot read a file of another one; None if it can.
 
     Args:
-        wrote: The release that is noted in it; None where none is.
+        wrote: Release that wrote the file, as noted there; None without a note.
 
     >>> unreadable("0.1.0")
     'was written by emoclap 0.1.0, and 0.2.0 reads nothing older than 0.2.0; run the stage that writes it again'
@@ -45,7 +45,7 @@ def unreadable(wrote: Any) -> str | None:
 
 
 def _numbers(text: str) -> list[int]:
-    """The leading numbers, ``[0, 2]`` of ``0.2.0rc1``; zeros at the end mean nothing."""
+    """Parse the leading numbers without zeros at the end: ``[0, 2]`` of ``0.2.0rc1``."""
     found = re.match(r"\d{1,9}(\.\d{1,9})*", text)
     numbers = [int(part) for part in found.group().split(".")] if found else []
     while numbers and not numbers[-1]:

@@ -1,4 +1,4 @@
-"""Dimensional speech emotion recognition: valence, arousal and dominance of a clip, from its sound."""
+"""Dimensional speech emotion recognition: valence, arousal and dominance of a clip."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,19 +18,19 @@ from stages.stage import Stage
 
 
 class DimensionalSER(Stage):
-    """Train an audio tower to hear valence, arousal and dominance.
+    """Regression of valence, arousal and dominance by an audio tower and a linear layer.
 
-    EmotionRankCLAP and SmoothCLAP start from such towers and freeze them; this makes one where none can be downloaded.
+    EmotionRankCLAP and SmoothCLAP start from such towers and freeze them; this stage trains one.
 
     Args:
         audio: Audio tower.
-        labels: Class names, linked from the data; not learned here.
+        labels: Class names, linked from the data; not used.
         words: Likewise.
-        dropout: Before the linear layer.
+        dropout: Dropout before the linear layer.
         init_from: Checkpoint of an earlier stage of this kind.
         optimizer: Called with the parameter groups.
         scheduler: Learning rates over the run, stepped after every batch; null keeps them.
-        groups: Parameters with learning rates of their own; the rest takes the optimiser's.
+        groups: Parameters with learning rates of their own; the others use the optimizer's.
 
     Reference: Wagner et al., "Dawn of the Transformer Era in Speech Emotion Recognition", TPAMI 2023.
     """
@@ -52,18 +52,23 @@ class DimensionalSER(Stage):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        self.audio, self.init_from = audio, init_from
-        self.dropout, self.head = nn.Dropout(dropout), RatingHead(audio.width)
+        self.audio = audio
+        self.init_from = init_from
+        self.dropout = nn.Dropout(dropout)
+        self.head = RatingHead(audio.width)
         self.loss = ConcordanceLoss()
-        self.optimizer, self.scheduler, self.groups = optimizer, scheduler, groups or []
-        self._heard: list[tuple[Tensor, Tensor]] = []
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.groups = groups or []
+        self._predicted: list[Tensor] = []
+        self._rated: list[Tensor] = []
 
     @property
     def sample_rate(self) -> int:
         return self.audio.sample_rate
 
     def forward(self, wave_NT: Tensor, length_N: Tensor) -> Tensor:
-        """Valence, arousal and dominance of N clips, on 1 to 7 in training data: [N, 3]."""
+        """Predict valence, arousal and dominance of N clips on the scale from 1 to 7: [N, 3]."""
         return self.head(self.dropout(self.audio(wave_NT, length_N)))  # type: ignore[no-any-return]
 
     def recognisers(self, labels: Sequence[str], words: Sequence[str], templates: Sequence[str]) -> list[Recogniser]:
@@ -80,19 +85,22 @@ class DimensionalSER(Stage):
 
     def validation_step(self, batch: ClipBatch, _: int) -> None:
         if batch["id"]:
-            self._heard.append((self(batch["wave"], batch["length"]), batch["rating"]))
+            self._predicted.append(self(batch["wave"], batch["length"]))
+            self._rated.append(batch["rating"])
 
     def on_validation_epoch_end(self) -> None:
-        """Concordance needs all clips at once: the mean over batches would be another number."""
+        """Log the concordance of all clips, from which the mean over batches would differ."""
         empty = self.head.weight.new_zeros(0, len(DIMENSIONS))
-        predicted_NR = gather(torch.cat([empty, *(heard for heard, _ in self._heard)]))
-        rating_NR = gather(torch.cat([empty, *(rating for _, rating in self._heard)]))
-        self._heard.clear()
-        values = {
-            f"val/CCC_{name}": 1 - self.loss(predicted_NR[:, place, None], rating_NR[:, place, None])
-            for place, name in enumerate(DIMENSIONS)
-            if rating_NR[:, place].isfinite().any()
-        }
+        predicted_NR = gather(torch.cat([empty, *self._predicted]))
+        rating_NR = gather(torch.cat([empty, *self._rated]))
+        self._predicted.clear()
+        self._rated.clear()
+        values = {}
+        for column, name in enumerate(DIMENSIONS):
+            predicted_N1 = predicted_NR[:, column, None]
+            rating_N1 = rating_NR[:, column, None]
+            if rating_N1.isfinite().any():
+                values[f"val/CCC_{name}"] = 1 - self.loss(predicted_N1, rating_N1)
         if values:
             self.log_dict({**values, "val/CCC": torch.stack(list(values.values())).mean()}, prog_bar=True)
 

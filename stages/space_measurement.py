@@ -1,4 +1,4 @@
-"""Measurement of a shared space: its metrics on the clips of a test and on their captions."""
+"""Metrics of a shared space over the clips of a test and their captions."""
 
 from typing import cast
 
@@ -11,16 +11,17 @@ from stages.metrics.space_metric import SharedSpace, SpaceMetric, Trials, number
 
 
 class SpaceMeasurement(nn.Module):
-    """Metrics that see every clip of a test beside its caption.
+    """Metrics of a shared space, updated with the clips of a test and their captions.
 
     Args:
-        clap: The model whose space is measured.
-        metrics: What is measured of it.
+        clap: Model of the space.
+        metrics: Metrics of the space.
     """
 
     def __init__(self, clap: Clap, metrics: list[SpaceMetric]) -> None:
         super().__init__()
-        self.clap, self.metrics = clap, nn.ModuleList(metrics)
+        self.clap = clap
+        self.metrics = nn.ModuleList(metrics)
 
     def start(self) -> None:
         """Embed the metrics' own texts, before the first batch."""
@@ -28,14 +29,14 @@ class SpaceMeasurement(nn.Module):
             metric.start(self._embed)
 
     def update(self, batch: ClipBatch, audio_NE: Tensor) -> Tensor:
-        """Take in a batch, and return the embeddings of its captions, [N, E].
+        """Update the metrics with a batch, and return the embeddings of its captions, [N, E].
 
         Args:
             batch: N clips.
             audio_NE: Their unit embeddings.
         """
         if not batch["id"]:
-            # Where nothing could be read there are no rows, but as many columns as elsewhere.
+            # A batch of which nothing could be read has no rows, but as many columns as others.
             return audio_NE
         caption = batch["texts"]["caption"]
         caption_NE = self._embed_captions(caption)[caption.row]
@@ -47,7 +48,7 @@ class SpaceMeasurement(nn.Module):
         return caption_NE
 
     def compute(self) -> dict[str, Trials]:
-        """Return the trials of each metric, and begin anew."""
+        """Return the trials of each metric, and reset it."""
         measured: dict[str, Trials] = {}
         for metric in self._metrics():
             measured |= metric.compute()

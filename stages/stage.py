@@ -1,4 +1,4 @@
-"""What every stage has in common: named parts, and how they are handed from stage to stage."""
+"""Base class of stages: named parts, and their hand-over from stage to stage."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,11 +17,11 @@ from stages.release import RELEASE_KEY, release
 
 
 class Stage(LightningModule):
-    """A LightningModule whose parts come from, and are kept for, other stages.
+    """LightningModule whose parts are handed over between stages.
 
     A subclass names in ``parts`` the attributes that make up its model, and in ``required_parts`` those that it cannot
-    train itself. Its argument ``init_from`` says what it starts from: a checkpoint, of which it takes every part that
-    both have, or a mapping of parts to checkpoints (``stages.init_from``). Resuming needs no earlier checkpoint, for a
+    train itself. Its argument ``init_from`` is a checkpoint, from which every part that both have is loaded, or a
+    mapping of parts to checkpoints (``stages.init_from``). Resuming needs no earlier checkpoint, for a
     stage's own, ``resumed_from``, holds all of its parts. The command line sets it, and who gives a trainer a
     ``ckpt_path`` sets it as well: the trainer knows of no checkpoint yet, or of an earlier one, when a stage is set up.
 
@@ -34,11 +34,11 @@ class Stage(LightningModule):
     in_batch_loss: ClassVar[bool] = False
     init_from: InitFrom = None
     resumed_from: Path | None = None
-    # Whether it evaluates another stage: it tests and predicts from that one's checkpoint, and its outputs are written.
+    # True for a stage that tests and predicts from the checkpoint of another one, and whose outputs are written.
     evaluates: ClassVar[bool] = False
-    # Arguments that only training asks for: an evaluation is built without them.
+    # Arguments of training alone: an evaluation is built without them.
     training_only: ClassVar[tuple[str, ...]] = ("init_from", "weights", "loss", "optimizer", "scheduler", "groups")
-    # Classes that its recognisers were trained for; None where any can be asked for.
+    # Classes that its recognisers were trained for; None if they recognise any.
     trained_labels: list[str] | None = None
 
     def __init__(self) -> None:
@@ -50,12 +50,12 @@ class Stage(LightningModule):
 
     @property
     def sample_rate(self) -> int:
-        """Rate in Hz of the waveforms that the audio tower hears."""
+        """Sampling rate of the audio tower's input in Hz."""
         return int(self.get_submodule("clap").sample_rate)  # type: ignore[arg-type]
 
     @property
     def audio_towers(self) -> tuple[str, ...]:
-        """Names of the towers that are given waveforms: ``audio``, ``local``."""
+        """Names of the towers whose input is waveforms: ``audio``, ``local``."""
         return ("audio",)
 
     @property
@@ -67,28 +67,28 @@ class Stage(LightningModule):
         return {}
 
     def recognisers(self, labels: Sequence[str], words: Sequence[str], templates: Sequence[str]) -> list[Recogniser]:
-        """What this stage recognises emotion with; ask when all weights are in place, on the device that is to run.
+        """Make this stage's recognisers; call it when all weights are loaded, on the device that is to run them.
 
         Args:
-            labels: The classes that are asked for.
-            words: These classes as texts name them.
+            labels: The requested classes.
+            words: These classes as words in texts.
             templates: Zero-shot prompts with ``{emotion}``.
 
         Raises:
-            LabelError: If a class is asked for that the stage was not trained for.
+            LabelError: If the stage was not trained for a requested class.
         """
         return []
 
     def part_modules(self) -> dict[str, nn.Module]:
-        """The parts that there are: an optional one may be None."""
+        """Return the modules of the parts, without optional ones that are None."""
         found = {part: getattr(self, part) for part in self.parts}
         return {part: module for part, module in found.items() if isinstance(module, nn.Module)}
 
     def setup(self, stage: str) -> None:
-        """Load what ``init_from`` hands over, once: a test after training is of what was trained.
+        """Load the parts of ``init_from``, once: a test after training keeps the trained weights.
 
         Raises:
-            CheckpointError: If a part is not there, or does not fit.
+            CheckpointError: If a part is missing, or does not fit.
         """
         if self._initialized or self.resumed_from is not None:
             return
@@ -99,17 +99,17 @@ class Stage(LightningModule):
             self.note_changed(transfer.target, loaded)
 
     def note_changed(self, target: str, names: set[str] | None = None) -> None:
-        """Note tensors that are no longer what their module was built with, so that checkpoints keep them.
+        """Note tensors that differ from those that their module was built with, so that checkpoints keep them.
 
         Args:
             target: Part of the stage, such as ``clap``.
-            names: Of the tensors in it; None for all.
+            names: Names of the tensors in it; None for all.
         """
         names = set(self.get_submodule(target).state_dict()) if names is None else names
         self._changed |= {f"{target}.{name}" for name in names}
 
     def on_train_epoch_start(self) -> None:
-        # A callback may freeze them again before anything is saved.
+        # A callback may freeze them again before a checkpoint is saved.
         named = self.named_parameters(remove_duplicate=False)
         self._changed |= {name for name, parameter in named if parameter.requires_grad}
 

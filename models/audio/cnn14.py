@@ -1,4 +1,4 @@
-"""Cnn14 of PANNs."""
+"""Audio tower Cnn14 of PANNs."""
 
 from typing import Literal, TypeVar
 
@@ -16,13 +16,13 @@ L = TypeVar("L", nn.Linear, nn.Conv2d)
 
 
 class Cnn14(AudioEncoder):
-    """Six blocks of two convolutions over a log-mel spectrogram; the embedding behind the first linear layer.
+    """Six blocks of two convolutions over a log-mel spectrogram; the embedding is the output of the first linear layer.
 
     With the defaults this is PANNs' Cnn14_16k. A smaller ``width_multiplier`` and a ``stem_stride`` of 2 make a network
     of the same shape that trains on a CPU; released weights need both at 1.
 
     Args:
-        sample_rate: Rate in Hz at which the network hears.
+        sample_rate: Sampling rate of the waveforms in Hz.
         window: Length of a spectrogram frame in samples.
         hop: Samples between frames.
         mels: Mel bands.
@@ -35,13 +35,13 @@ class Cnn14(AudioEncoder):
         time_width: Frames; each stripe is narrower than this.
         freq_stripes: Number of stripes along frequency.
         freq_width: Mel bands; each stripe is narrower than this.
-        dropout: After every block.
-        head_dropout: Before and after the linear layer.
+        dropout: Dropout after every block.
+        head_dropout: Dropout before and after the linear layer.
         mask_padding: Leave frames beyond a clip's true length out of the pooling over time. Off, as in PANNs, padding
             counts, so that a clip's embedding depends on the length it is padded to.
         audioset_head: Add the classifier of AudioSet's 527 tags, for ``tags``. Not part of the embedding.
-        padding: What the network hears after the end of a clip that is shorter than the batch: ``zero``, what the data
-            put there, which is silence; ``repeat``, the clip again and again, as msclap was trained and is fed.
+        padding: Input after the end of a clip that is shorter than the batch: ``zero``, the silence that the data put
+            there; ``repeat``, the clip repeated, as in msclap.
 
     Raises:
         ValueError: If the width multiplier leaves a layer without channels, the spectrogram has too few mel bands, or
@@ -81,18 +81,22 @@ class Cnn14(AudioEncoder):
             raise ValueError(f"{mels} mel bands do not survive five halvings; set mels to {32 * stem_stride} or more")
         if mask_padding and padding == "repeat":
             raise ValueError("padding: repeat leaves no padding to mask; set mask_padding: false or padding: zero")
-        self.sample_rate, self.width, self.padding = sample_rate, channels[-1], padding
-        self.stem_stride, self.mask_padding = stem_stride, mask_padding
+        self.sample_rate = sample_rate
+        self.width = channels[-1]
+        self.padding = padding
+        self.stem_stride = stem_stride
+        self.mask_padding = mask_padding
         self.logmel = LogMel(sample_rate, window, hop, mels, fmin, fmax)
         self.bn0 = nn.BatchNorm2d(mels)
-        self.augment = (
-            SpecAugment(time_stripes, time_width, freq_stripes, freq_width) if spec_augment else nn.Identity()
-        )
+        self.augment: nn.Module = nn.Identity()
+        if spec_augment:
+            self.augment = SpecAugment(time_stripes, time_width, freq_stripes, freq_width)
         strides = [stem_stride, 1, 1, 1, 1, 1]
         self.blocks = nn.ModuleList(map(_Block, [1, *channels[:-1]], channels, strides))
         # About 6 % faster in training on a CPU; the input follows in _hidden.
         nn.utils.convert_conv2d_weight_memory_format(self.blocks, torch.channels_last)
-        self.block_dropout, self.head_dropout = nn.Dropout(dropout), nn.Dropout(head_dropout)
+        self.block_dropout = nn.Dropout(dropout)
+        self.head_dropout = nn.Dropout(head_dropout)
         self.fc1 = _xavier(nn.Linear(self.width, self.width))
         self.fc_audioset = _xavier(nn.Linear(self.width, AUDIOSET_CLASSES)) if audioset_head else None
 

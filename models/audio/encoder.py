@@ -1,4 +1,4 @@
-"""What every audio encoder is to the rest of the program."""
+"""Interface of audio encoders."""
 
 from abc import ABC, abstractmethod
 
@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 
 class AudioEncoder(nn.Module, ABC):
-    """Turns waveforms into one vector per clip.
+    """Audio encoder: waveforms in, one vector per clip out.
 
     Attributes:
-        sample_rate: Rate in Hz at which the encoder hears; waveforms must have it.
+        sample_rate: Sampling rate of the waveforms in Hz.
         width: Size of the vector, D.
     """
 

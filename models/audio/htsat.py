@@ -1,4 +1,4 @@
-"""HTSAT, the audio tower of the released LAION-CLAP models."""
+"""Audio tower HTSAT of the released LAION-CLAP models."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +25,10 @@ class HtsatInput:
         mels: Mel bands.
         fmin: Lower edge of the lowest band in Hz.
         fmax: Upper edge of the highest band in Hz.
-        seconds: Length that every clip is cut or padded to.
+        seconds: Length to which every clip is cut or padded.
         scale: Mel scale: ``slaney``, or ``htk`` for models trained with feature fusion.
-        filter_rate: Rate in Hz that the mel filters were made for, if it is not ``sample_rate``: msclap 2023 hears
-            44.1 kHz through the filters of 32 kHz.
+        filter_rate: Sampling rate of the mel filters in Hz, if it is not ``sample_rate``: msclap 2023 applies filters
+            of 32 kHz to 44.1 kHz.
     """
 
     sample_rate: int = 48000
@@ -46,18 +46,18 @@ class Htsat(AudioEncoder):
     """Swin transformer over a log-mel spectrogram of ten seconds, as in transformers' ``ClapAudioModel``.
 
     The spectrogram is computed here, on the model's device, as the checkpoint's ``preprocessor_config.json`` says.
-    Clips are always brought to full length first: the network itself would stretch a shorter spectrogram in time.
-    Longer clips lose their end; crop elsewhere to hear another part.
+    Clips are always filled to full length first: the network itself would stretch a shorter spectrogram in time.
+    Longer clips lose their end; crop before to use another part.
 
     Args:
         source: Folder written by ``save_pretrained``, of a whole ClapModel or of its ClapAudioModel, or a name on the
             Hugging Face hub such as ``laion/clap-htsat-unfused``.
         revision: Commit of a hub name.
         config: Fields of ``ClapAudioConfig``, for random weights in place of ``source``.
-        spectrogram: What the network hears; by default what ``source`` says, or else LAION's.
-        padding: What follows a shorter clip: ``zero``, silence; ``repeatpad``, the whole clip as often as it fits, and
-            then silence; ``repeat``, the clip again and again, cut at the end. By default what ``source`` says, or else
-            LAION's ``repeatpad``.
+        spectrogram: Input of the network; by default that of ``source``, or else LAION's.
+        padding: Filling of shorter clips: ``zero``, silence; ``repeatpad``, the clip as often as it fits, and then
+            silence; ``repeat``, the clip repeated, and cut at the end. By default that of ``source``, or else LAION's
+            ``repeatpad``.
 
     Raises:
         ValueError: Unless exactly one of ``source`` and ``config`` is given.
@@ -80,8 +80,8 @@ class Htsat(AudioEncoder):
             raise ValueError("Htsat takes either source (released weights) or config (random weights)")
         self.model = _random(config or {}) if source is None else _pretrained(source, revision)
         if self.model.config.enable_fusion:
-            # What fuses the views of clips longer than the network hears, of which there are none: trainable, it would
-            # have other processes wait for its gradient.
+            # Layers that fuse several views of longer clips, which are cut here: they never have a gradient, for which
+            # other processes would wait.
             embedding = self.model.audio_encoder.patch_embed
             embedding.fusion_model.requires_grad_(False)
             embedding.mel_conv2d.requires_grad_(False)
@@ -89,8 +89,10 @@ class Htsat(AudioEncoder):
             spectrogram = HtsatInput() if source is None else read_input(source, revision)
         if padding is None:
             padding = LAION_PADDING if source is None else read_padding(source, revision)
-        self.spectrogram, self.padding = spectrogram, padding
-        self.sample_rate, self.width = spectrogram.sample_rate, int(self.model.config.hidden_size)
+        self.spectrogram = spectrogram
+        self.padding = padding
+        self.sample_rate = spectrogram.sample_rate
+        self.width = int(self.model.config.hidden_size)
         self.samples = int(spectrogram.seconds * spectrogram.sample_rate)
         self.logmel = LogMel(
             spectrogram.filter_rate or spectrogram.sample_rate,
@@ -114,7 +116,7 @@ class Htsat(AudioEncoder):
 
 
 def read_input(source: str, revision: str | None = None) -> HtsatInput:
-    """Read what a released CLAP hears from its ``preprocessor_config.json``.
+    """Read the spectrogram of a released CLAP from its ``preprocessor_config.json``.
 
     A folder without that file is taken to hold a model of LAION's kind.
 
@@ -137,19 +139,19 @@ def read_input(source: str, revision: str | None = None) -> HtsatInput:
 
 
 def read_padding(source: str, revision: str | None = None) -> Padding:
-    """Read from the same file how a released CLAP fills up short clips; LAION's way without that file.
+    """Read from the same file how a released CLAP fills short clips; ``repeatpad``, as LAION, without that file.
 
     Raises:
         WeightsError: If the file cannot be read.
     """
     found = _extractor(source, revision)
     named: dict[str, Padding] = {"repeatpad": "repeatpad", "repeat": "repeat"}
-    # transformers pads with silence, whatever else the file says.
+    # transformers pads with silence in every other case.
     return LAION_PADDING if found is None else named.get(found.padding, "zero")
 
 
 def _extractor(source: str, revision: str | None) -> Any:
-    """The feature extractor that was released with the weights, or None for a folder without one."""
+    """Load the feature extractor that was released with the weights; None for a folder without one."""
     from transformers import ClapFeatureExtractor
 
     if Path(source).is_dir() and not (Path(source) / "preprocessor_config.json").exists():

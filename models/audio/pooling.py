@@ -1,4 +1,4 @@
-"""From one vector per frame to one vector per clip."""
+"""Pooling of frames: one vector per frame in, one vector per clip out."""
 
 from abc import ABC, abstractmethod
 from typing import Literal
@@ -10,10 +10,10 @@ PoolingName = Literal["mean", "first", "attentive", "attentive_mean"]
 
 
 class Pooling(nn.Module, ABC):
-    """Sums up the frames of each clip; frames of padding count for nothing.
+    """Pooling over the frames of each clip, without frames of padding.
 
     Attributes:
-        width: Size of the vector that comes out.
+        width: Size of the pooled vector.
     """
 
     width: int
@@ -23,8 +23,8 @@ class Pooling(nn.Module, ABC):
         """Pool N clips of L frames: [N, L, D] -> [N, width].
 
         Args:
-            hidden_NLD: Frames; those of padding may hold anything.
-            mask_NL: True where a frame is the clip's own.
+            hidden_NLD: Frames; those of padding may have any values.
+            mask_NL: False where a frame is padding.
         """
 
 
@@ -77,13 +77,13 @@ class AttentiveStatistics(Pooling):
         self.statistics = statistics
         self.width = 2 * in_width if statistics == "both" else in_width
         self.linear = nn.Linear(in_width, in_width)
-        # Scores begin near one another, so that every frame has gradient whatever D is.
+        # Initial scores are close together, so that every frame has a gradient whatever D is.
         self.attention = nn.Parameter(torch.randn(in_width, 1) * in_width**-0.5)
 
     def forward(self, hidden_NLD: Tensor, mask_NL: Tensor) -> Tensor:
         hidden_NLD = _blank(hidden_NLD, mask_NL)
         score_NL1 = self.linear(hidden_NLD).tanh() @ self.attention
-        # The lowest number in place of minus infinity: a clip without frames is no NaN.
+        # The lowest number instead of minus infinity, so that a clip without frames gives no NaN.
         lowest = torch.finfo(score_NL1.dtype).min
         weight_NL1 = score_NL1.masked_fill(~mask_NL[..., None], lowest).softmax(1)
         mean_N1D = (weight_NL1 * hidden_NLD).sum(1, keepdim=True)

@@ -1,4 +1,4 @@
-"""ResNet-18 over a linear spectrogram, the audio tower of Wav2CLIP."""
+"""Audio tower of Wav2CLIP: a ResNet-18 over a linear spectrogram."""
 
 import torch
 import torch.nn.functional as F
@@ -11,17 +11,17 @@ from models.audio.encoder import AudioEncoder
 class ResNet18(AudioEncoder):
     """Eight residual blocks over the logarithm of a power spectrogram; the mean over time and frequency.
 
-    A clip is heard at its true length, and its spectrogram brought to mean 0 and deviation 1, so that neither padding
-    nor the other clips of the batch matter. (Wav2CLIP's code takes mean and deviation over the batch; for one clip at a
-    time that is the same.) Clips of one length pass together, so a batch of many lengths is slow.
+    A clip is encoded at its true length, and its spectrogram scaled to mean 0 and deviation 1, so that neither padding
+    nor the other clips of the batch have an effect. (Wav2CLIP's code has mean and deviation over the batch; for one
+    clip at a time that is the same.) Clips of one length are encoded together, so a batch of many lengths is slow.
 
     The names of the tensors are torchvision's, as in VGGSound and Wav2CLIP.
 
     Args:
-        sample_rate: Rate in Hz at which the network hears.
+        sample_rate: Sampling rate of the waveforms in Hz.
         window: Length of a spectrogram frame in samples.
         hop: Samples between frames.
-        channels: Of the first layer; the last has eight times as many.
+        channels: Channels of the first layer; the last has eight times as many.
 
     Reference: Wu et al., "Wav2CLIP: Learning robust audio representations from CLIP", ICASSP 2022; He et al., "Deep
     residual learning for image recognition", CVPR 2016.
@@ -29,7 +29,8 @@ class ResNet18(AudioEncoder):
 
     def __init__(self, sample_rate: int = 16000, window: int = 512, hop: int = 353, channels: int = 64) -> None:
         super().__init__()
-        self.sample_rate, self.width = sample_rate, 8 * channels
+        self.sample_rate = sample_rate
+        self.width = 8 * channels
         self.spectrogram = Spectrogram(n_fft=window, hop_length=hop)
         self.spectrogram.register_buffer("window", self.spectrogram.window, persistent=False)
         self.conv1 = nn.Conv2d(1, channels, 7, 2, padding=3, bias=False)
@@ -47,7 +48,7 @@ class ResNet18(AudioEncoder):
         embedding_ND = self.conv1.weight.new_zeros(len(wave_NT), self.width)
         for length in torch.unique(length_N).tolist():
             same_N = length_N == length
-            # Under autocast the network answers in half precision, whatever its weights are.
+            # Under autocast the output is in half precision, whatever the weights are.
             embedding_ND[same_N] = self._embed(wave_NT[same_N, :length]).to(embedding_ND.dtype)
         return embedding_ND
 
@@ -66,7 +67,7 @@ def _stage(inputs: int, outputs: int, stride: int) -> nn.Sequential:
 
 
 class _Block(nn.Module):
-    """Two 3x3 convolutions around which the input is carried past."""
+    """Two 3x3 convolutions with a residual connection."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -74,13 +75,12 @@ class _Block(nn.Module):
         self.bn1 = nn.BatchNorm2d(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(outputs)
-        self.downsample = (
-            None
-            if stride == 1 and inputs == outputs
-            else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-        )
+        self.downsample: nn.Module | None = None
+        if stride != 1 or inputs != outputs:
+            convolution = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+            self.downsample = nn.Sequential(convolution, nn.BatchNorm2d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        carried = x if self.downsample is None else self.downsample(x)
+        residual = x if self.downsample is None else self.downsample(x)
         x = F.relu(self.bn1(self.conv1(x)))
-        return F.relu(self.bn2(self.conv2(x)) + carried)
+        return F.relu(self.bn2(self.conv2(x)) + residual)

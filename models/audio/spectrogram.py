@@ -14,11 +14,11 @@ def fill(wave_NT: Tensor, length_N: Tensor, samples: int, padding: Padding) -> T
     """Cut or fill every clip to one length: [N, T] -> [N, samples].
 
     Args:
-        wave_NT: Waveforms, padded at the end with anything.
+        wave_NT: Waveforms, padded at the end with any values.
         length_N: Samples of each clip before padding.
-        samples: Of the result; longer clips lose their end.
-        padding: What follows a shorter clip: ``zero``, silence; ``repeatpad``, the whole clip as often as it fits, and
-            then silence; ``repeat``, the clip again and again, cut at the end.
+        samples: Length of the result; longer clips lose their end.
+        padding: Filling of shorter clips: ``zero``, silence; ``repeatpad``, the clip as often as it fits, and then
+            silence; ``repeat``, the clip repeated, and cut at the end.
     """
     length_N1 = length_N.clamp(1, samples)[:, None]
     position_T = torch.arange(samples, device=wave_NT.device)
@@ -33,8 +33,8 @@ class LogMel(nn.Module):
     """Power spectrogram through a mel filter bank, in decibels.
 
     Hann window (periodic), centred frames with reflected edges, reference 1, floor 1e-10, no ceiling: librosa's
-    numbers, which PANNs, LAION-CLAP and msclap were trained on. It computes in float32 whatever the precision of the
-    model around it, and adds nothing to a state dict: its tensors follow from the arguments.
+    numbers, which PANNs, LAION-CLAP and msclap were trained on. It computes in float32 whatever the precision of
+    the model, and adds nothing to a state dict: its tensors follow from the arguments.
 
     Args:
         sample_rate: Of the waveform, in Hz.
@@ -65,8 +65,12 @@ class LogMel(nn.Module):
                 f"mel bands from {fmin:g} to {fmax:g} Hz do not fit under {sample_rate / 2:g} Hz, half the sample_rate;"
                 " set fmin, fmax or sample_rate"
             )
-        self.sample_rate, self.window, self.hop = sample_rate, window, hop
-        self.mels, self.fmin, self.fmax = mels, fmin, fmax
+        self.sample_rate = sample_rate
+        self.window = window
+        self.hop = hop
+        self.mels = mels
+        self.fmin = fmin
+        self.fmax = fmax
         self.mel = MelSpectrogram(
             sample_rate,
             n_fft=window,
@@ -83,7 +87,7 @@ class LogMel(nn.Module):
 
     @property
     def filters_FM(self) -> Tensor:
-        """The filter bank: F = window / 2 + 1 frequencies by M bands."""
+        """Filter bank, [F, M]: F = window / 2 + 1 frequencies by M bands."""
         filters: Tensor = self.mel.mel_scale.fb
         return filters
 
@@ -102,13 +106,13 @@ class LogMel(nn.Module):
             return 10 * power_NMT.clamp(min=1e-10).log10()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        # A model in half precision still hears in float32: follow to the device, keep the type.
+        # Follow the model to its device, but stay in float32 when it becomes half precision.
         super()._apply(lambda tensor: tensor.to(fn(tensor).device), recurse)  # type: ignore[no-untyped-call]
         return self
 
 
 class SpecAugment(nn.Module):
-    """Sets random stripes of time and of frequency to zero; does nothing in evaluation.
+    """Random stripes of time and of frequency set to zero in training; none in evaluation.
 
     Separately for every clip, a stripe's width w is uniform on 0 to width - 1 and its start on 0 to length - w - 1,
     as in the paper, whose stripes never touch the last position. Zero is the mean of a spectrogram that has passed a
@@ -125,8 +129,10 @@ class SpecAugment(nn.Module):
 
     def __init__(self, time_stripes: int = 2, time_width: int = 64, freq_stripes: int = 2, freq_width: int = 8) -> None:
         super().__init__()
-        self.time_stripes, self.time_width = time_stripes, time_width
-        self.freq_stripes, self.freq_width = freq_stripes, freq_width
+        self.time_stripes = time_stripes
+        self.time_width = time_width
+        self.freq_stripes = freq_stripes
+        self.freq_width = freq_width
 
     def forward(self, mel_NTM: Tensor) -> Tensor:
         """Blank stripes of N spectrograms of T frames and M bands."""
@@ -139,9 +145,9 @@ class SpecAugment(nn.Module):
 
 
 def _stripes(clips: int, length: int, stripes: int, width: int, device: torch.device) -> Tensor:
-    """Return which of ``length`` positions lie in one of the stripes, for each clip."""
+    """Return which of ``length`` positions are in one of the stripes, for each clip: bool [N, length]."""
     shape = (clips, stripes, 1)
-    wide = torch.rand(shape, device=device).mul(min(width, length)).floor()
-    start = torch.rand(shape, device=device).mul(length - wide).floor()
+    drawn_width = torch.rand(shape, device=device).mul(min(width, length)).floor()
+    start = torch.rand(shape, device=device).mul(length - drawn_width).floor()
     position = torch.arange(length, device=device)
-    return ((position >= start) & (position < start + wide)).any(1)
+    return ((position >= start) & (position < start + drawn_width)).any(1)

@@ -1,4 +1,4 @@
-"""Speech encoders of transformers that hear the waveform: wav2vec 2.0, WavLM, HuBERT."""
+"""Speech encoders of transformers on the waveform: wav2vec 2.0, WavLM, HuBERT."""
 
 import warnings
 from typing import Any, Literal, cast
@@ -18,21 +18,21 @@ Normalize = Literal["none", "clip", "scalar"]
 
 
 class SpeechTower(nn.Module):
-    """One of these models with what it needs around it: true lengths, and the level that it was trained on.
+    """wav2vec 2.0, WavLM or HuBERT with true lengths of clips and the level of its training data.
 
     In training no layer is dropped at random, whatever the model's configuration says (``layerdrop``), so that all
     parameters take part in every step, as training on several devices requires.
 
-    Clips shorter than the model's first frame (25 ms) are heard with silence after them.
+    Clips shorter than the model's first frame (25 ms) are padded with silence.
 
     Args:
         model: ``Wav2Vec2Model``, ``WavLMModel`` or ``HubertModel``.
         normalize: ``none`` for the waveform as it is; ``clip`` for zero mean and unit variance over each clip's true
             samples; ``scalar`` for the mean and standard deviation of a training set.
-        mean: Of the training set's samples, for ``scalar``.
-        std: Likewise.
-        layer: Transformer layer whose output is read, counted from 1, before any final normalisation; later layers are
-            dropped. By default the model's own last hidden state.
+        mean: Mean of the training set's samples, for ``scalar``.
+        std: Their standard deviation, for ``scalar``.
+        layer: Transformer layer whose output is used, counted from 1, before any final normalization; later layers
+            are dropped. By default the model's last hidden state.
 
     Raises:
         ValueError: If the model has no such layer, or mean and std do not go with ``normalize``.
@@ -52,22 +52,26 @@ class SpeechTower(nn.Module):
         super().__init__()
         if (normalize == "scalar") != (mean is not None and std is not None and std > 0):
             raise ValueError("normalize: scalar takes mean and std (above 0) of a training set; no other choice does")
-        self.model, self.normalize, self.mean, self.std, self.layer = model, normalize, mean or 0.0, std or 1.0, layer
+        self.model = model
+        self.normalize = normalize
+        self.mean = mean or 0.0
+        self.std = std or 1.0
+        self.layer = layer
         self.width = int(model.config.hidden_size)
         self.first_frame = _samples(model.config, 1)
         # SpecAugment refuses a batch that is shorter than its masks are wide.
         self.shortest = _samples(model.config, max(1, model.config.mask_time_length))
-        # A normalisation over time would mix padding into a clip.
+        # A normalization over time would mix padding into a clip.
         self.one_by_one = model.config.feat_extract_norm == "group"
         if layer is not None:
             _drop_layers(model, layer)
         _use_every_parameter(model)
 
     def forward(self, wave_NT: Tensor, length_N: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the hidden states, [N, L, D], and which of the frames are the clip's own, bool [N, L].
+        """Return the hidden states, [N, L, D], and the mask of frames that are not padding, bool [N, L].
 
         Args:
-            wave_NT: Mono waveforms at 16 kHz in [-1, 1], padded at the end with anything.
+            wave_NT: Mono waveforms at 16 kHz in [-1, 1], padded at the end with any values.
             length_N: Samples of each clip before padding.
         """
         wave_NT = self._level(wave_NT, length_N)
@@ -85,7 +89,7 @@ class SpeechTower(nn.Module):
         return hidden_NLD, _before(frames_N, hidden_NLD.shape[1])
 
     def _level(self, wave_NT: Tensor, length_N: Tensor) -> Tensor:
-        """Bring the true samples to the level that the model knows, and padding to zero."""
+        """Scale the true samples to the level of the training data, and set padding to zero."""
         real_NT = _before(length_N, wave_NT.shape[1])
         wave_NT = wave_NT.float().where(real_NT, 0.0)
         if self.normalize == "none":
@@ -100,7 +104,7 @@ class SpeechTower(nn.Module):
     def _hidden(self, wave_NT: Tensor, length_N: Tensor) -> Tensor:
         real_NT = _before(length_N, wave_NT.shape[1]).long()
         with warnings.catch_warnings():
-            # Of WavLM's own call; nothing that a user could change.
+            # From WavLM's own code; a user can change nothing about it.
             warnings.filterwarnings("ignore", message="Support for mismatched")
             output = self.model(wave_NT, attention_mask=real_NT)
         return cast(Tensor, output.last_hidden_state)
@@ -111,14 +115,14 @@ class SpeechEncoder(AudioEncoder):
 
     Args:
         source: Name on the Hugging Face hub, or folder written by ``save_pretrained``. Heads on top of the model are
-            left on disk; for those of two released models see models.released.
+            not loaded; for those of two released models see models.released.
         revision: Commit of a hub name.
         pooling: ``mean`` over frames, ``first`` frame, ``attentive`` for attentive mean and standard deviation (twice
             the width), ``attentive_mean`` for the first of the two. The attention starts at random.
         normalize: ``none``, ``clip`` or ``scalar``; see SpeechTower.
-        mean: Of the training set's samples, for ``scalar``.
-        std: Likewise.
-        layer: Transformer layer whose output is read, counted from 1; the last hidden state by default.
+        mean: Mean of the training set's samples, for ``scalar``.
+        std: Their standard deviation, for ``scalar``.
+        layer: Transformer layer whose output is used, counted from 1; the last hidden state by default.
 
     Raises:
         ValueError: If the model has no such layer, or mean and std do not go with ``normalize``.
@@ -141,7 +145,8 @@ class SpeechEncoder(AudioEncoder):
         layer: int | None = None,
     ) -> None:
         super().__init__()
-        self.source, self.revision = source, revision
+        self.source = source
+        self.revision = revision
         self.tower = SpeechTower(_pretrained(source, revision), normalize, mean, std, layer)
         self.pooling = make_pooling(pooling, self.tower.width)
         self.width = self.pooling.width
@@ -155,7 +160,7 @@ class SpeechEncoder(AudioEncoder):
 def _pretrained(source: str, revision: str | None) -> Any:
     from transformers import AutoModel
 
-    # Some releases lack the vector that SpecAugment blanks with, since nothing else reads it.
+    # Some releases lack the vector that only SpecAugment uses.
     model = from_pretrained(AutoModel, source, revision, optional=("masked_spec_embed",))
     if model.config.model_type not in KINDS:
         raise WeightsError(
@@ -175,7 +180,7 @@ def _drop_layers(model: Any, layer: int) -> None:
 
 
 def _use_every_parameter(model: Any) -> None:
-    """Leave nothing trainable that a step may pass by: other processes would wait for its gradient."""
+    """Freeze parameters that a step may skip: other processes would wait for their gradient."""
     config = model.config
     config.layerdrop = 0.0
     blank = getattr(model, "masked_spec_embed", None)
@@ -184,12 +189,12 @@ def _use_every_parameter(model: Any) -> None:
 
 
 def _samples(config: Any, frames: int) -> int:
-    """How many samples the convolutions need for so many frames."""
+    """Return the number of samples that the convolutions need for a number of frames."""
     for kernel, stride in reversed(list(zip(config.conv_kernel, config.conv_stride, strict=True))):
         frames = (frames - 1) * stride + kernel
     return frames
 
 
 def _before(length_N: Tensor, size: int) -> Tensor:
-    """Return which of ``size`` positions lie within each length, bool [N, size]."""
+    """Return which of ``size`` positions are within each length, bool [N, size]."""
     return torch.arange(size, device=length_N.device) < length_N[:, None]

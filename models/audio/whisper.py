@@ -1,4 +1,4 @@
-"""The encoder of Whisper."""
+"""Audio tower of Whisper: its encoder."""
 
 import torch
 import torch.nn.functional as F
@@ -9,21 +9,23 @@ from models.audio.pooling import PoolingName, make_pooling
 from models.audio.spectrogram import LogMel
 from models.pretrained import from_pretrained
 
-RATE, WINDOW, HOP = 16000, 400, 160
+RATE = 16000
+WINDOW = 400
+HOP = 160
 FRAMES = 2
-"""Spectrogram frames to one frame of the encoder: its second convolution has a stride of two."""
+"""Spectrogram frames per frame of the encoder: its second convolution has a stride of two."""
 
 
 class WhisperSpeechEncoder(AudioEncoder):
     """Whisper's encoder, pooled over each clip's true frames.
 
-    The spectrogram is computed here, on the waveform's device. The network takes 30 s, no less: clips are padded with
-    silence, which it hears, and the frames of silence are left out of the pooling. Longer clips lose their end; crop
-    elsewhere to hear another part.
+    The spectrogram is computed here, on the waveform's device. The network's input is exactly 30 s: clips are padded
+    with silence, whose frames are left out of the pooling. Longer clips lose their end; crop before to use another
+    part.
 
     Args:
         source: Name on the Hugging Face hub, such as ``openai/whisper-small``, or folder written by
-            ``save_pretrained``. The decoder is left on disk.
+            ``save_pretrained``. The decoder is not loaded.
         revision: Commit of a hub name.
         pooling: ``mean`` over frames, ``first`` frame, ``attentive`` for attentive mean and standard deviation (twice
             the width), ``attentive_mean`` for the first of the two. The attention starts at random.
@@ -40,7 +42,8 @@ class WhisperSpeechEncoder(AudioEncoder):
         super().__init__()
         from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-        self.source, self.revision = source, revision
+        self.source = source
+        self.revision = revision
         self.model = from_pretrained(WhisperEncoder, source, revision, key_mapping={r"^(model\.)?encoder\.": ""})
         # Sinusoids by construction, which loading makes trainable.
         self.model.embed_positions.requires_grad_(False)
@@ -62,12 +65,12 @@ class WhisperSpeechEncoder(AudioEncoder):
         return pooled_ND
 
     def features(self, wave_NT: Tensor, length_N: Tensor) -> Tensor:
-        """Return the log-mel spectrogram of exactly as many frames as the encoder takes, [N, M, 3000].
+        """Return the log-mel spectrogram with the encoder's number of frames, [N, M, 3000].
 
-        The logarithm's range is cut to 80 dB below each clip's loudest band, and lies around 0.
+        The logarithm's range is cut to 80 dB below each clip's loudest band, and centered around 0.
         """
         real_NT = torch.arange(wave_NT.shape[1], device=wave_NT.device) < length_N[:, None]
-        # A negative padding cuts.
+        # Negative padding cuts.
         wave_NT = F.pad(wave_NT.where(real_NT, 0.0), (0, self.samples - wave_NT.shape[1]))
         bels_NMT = self.logmel(wave_NT)[..., :-1] / 10
         loudest_N11 = bels_NMT.amax((1, 2), keepdim=True)

@@ -9,8 +9,9 @@ from models.recognition.outputs import Ratings, Scores
 from models.recognition.recogniser import Recogniser
 
 DIMENSIONS = ("valence", "arousal", "dominance")
-# The middle and the half width of the scale from 1 to 7: an untrained layer starts from the middle.
-MIDDLE, HALF = 4.0, 3.0
+# Middle and half width of the scale from 1 to 7: an untrained layer starts from the middle.
+MIDDLE = 4.0
+HALF = 3.0
 
 
 class RatingHead(nn.Linear):
@@ -31,11 +32,11 @@ class RatingHead(nn.Linear):
 
 
 class Dimensional(Recogniser):
-    """Ratings of clips.
+    """Ratings of clips by a head.
 
     Args:
-        encoder: What embeds clips.
-        head: What rates embeddings, [N, E] -> [N, R].
+        encoder: Encoder of clips.
+        head: Maps embeddings [N, E] to ratings [N, R].
         labels: The R dimensions.
         name: Name of the system.
     """
@@ -51,14 +52,14 @@ class Dimensional(Recogniser):
 
 
 class LinearRecogniser(Recogniser):
-    """Class scores of a classifier, of which some classes may be asked for alone.
+    """Class scores of a classifier, of all its classes or some of them.
 
     Args:
-        encoder: What embeds clips.
-        labels: The C classes that are asked for.
-        classifier: Scores of the classes that it was trained on; its attribute ``score_unit`` says what they are,
-            ``logit`` where it has none.
-        columns: Which of its scores are those of ``labels``.
+        encoder: Encoder of clips.
+        labels: The C requested classes.
+        classifier: Maps embeddings to scores of the classes that it was trained on; its attribute ``score_unit`` is
+            the unit of the scores, ``logit`` by default.
+        columns: Columns of its scores that are those of ``labels``.
         name: Name of the system.
 
     Reference: CLEP-DG, section 3.5.

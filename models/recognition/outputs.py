@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, TypedDict
+from typing import ClassVar, TypedDict, cast
 
 import torch
 from torch import Tensor
 
 
 class Clips(TypedDict):
-    """N clips of speech; a batch of clips has these fields among others.
+    """N clips of speech; batches of clips have these fields among others.
 
     Attributes:
         wave: [N, T] float32 in [-1, 1], mono at the encoder's rate, padded at the end.
         length: [N] int64, samples of each clip before padding.
-        features: What audio towers made of the clips earlier, by tower, such as ``audio`` [N, D].
+        features: Outputs of frozen audio towers that were computed before, by tower, such as ``audio`` [N, D].
     """
 
     wave: Tensor
@@ -69,16 +69,20 @@ Output = Scores | Ratings | Texts
 
 
 def on_cpu(output: Output) -> Output:
-    """The same output with its values in main memory."""
+    """Copy an output to main memory."""
     return output if isinstance(output, Texts) else replace(output, value=output.value.cpu())
 
 
 def concatenated(outputs: Sequence[Output]) -> Output:
-    """One system's outputs for several batches, all of one kind, as one output."""
+    """Concatenate one system's outputs, all of one kind, for several batches."""
     first = outputs[0]
     if isinstance(first, Texts):
-        return Texts([text for output in outputs if isinstance(output, Texts) for text in output.text])
-    return replace(first, value=torch.cat([output.value for output in outputs if not isinstance(output, Texts)]))
+        texts = Texts([])
+        for output in outputs:
+            texts.text.extend(cast(Texts, output).text)
+        return texts
+    values = [cast(Scores | Ratings, output).value for output in outputs]
+    return replace(first, value=torch.cat(values))
 
 
 Values = dict[str, float]
@@ -86,13 +90,13 @@ Values = dict[str, float]
 
 @dataclass(frozen=True)
 class Recognition:
-    """What a model says of one clip, by system.
+    """Recognition of one clip by each system of a model, as plain numbers and texts.
 
     Attributes:
-        scores: Of each class, in ``units``; the class with the largest is recognised.
+        scores: Score of each class, in ``units``; the class with the largest is recognised.
         units: ``cosine``, in [-1, 1], or ``logit``, of which softmax gives probabilities.
-        ratings: Of each dimension, on the scale of the training data: 1 to 7, and little beyond.
-        texts: Answers in words.
+        ratings: Rating of each dimension, on the scale of the training data: 1 to 7, and little beyond.
+        texts: Generated texts.
 
     >>> print(Recognition(scores={"zero-shot": {"anger": 0.2, "sadness": 0.5}}, units={"zero-shot": "cosine"}))
     zero-shot: sadness (anger 0.200, sadness 0.500; cosine)
@@ -105,7 +109,7 @@ class Recognition:
 
     @classmethod
     def of(cls, outputs: Mapping[str, Output], index: int) -> "Recognition":
-        """Take one clip out of the outputs for a batch."""
+        """Extract the recognition of one clip from the outputs for a batch."""
         found = cls()
         for system, output in outputs.items():
             if isinstance(output, Texts):
@@ -121,7 +125,7 @@ class Recognition:
 
     @property
     def labels(self) -> dict[str, str]:
-        """The class that each system recognises."""
+        """Class that each system recognises."""
         return {system: max(of_class, key=of_class.__getitem__) for system, of_class in self.scores.items()}
 
     def __str__(self) -> str:

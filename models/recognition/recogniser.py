@@ -1,4 +1,4 @@
-"""Base class of recognisers, the encoder that those of one model share, and how they run together."""
+"""Base class of recognisers, their shared encoder, and the functions that run them together."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -12,19 +12,20 @@ from models.recognition.outputs import Clips, Output
 
 
 class ClipEncoder(nn.Module):
-    """An audio tower and what projects its output: clips to embeddings, [N, E].
+    """Audio tower and projection: clips in, embeddings [N, E] out.
 
     Args:
         tower: Audio tower.
-        project: What makes embeddings [N, E] of the tower's output [N, D]; null leaves it as it is.
-        feature: The tower's name among kept features; where a batch has them, the tower does not run.
+        project: Maps the tower's output [N, D] to embeddings [N, E]; null for the identity.
+        feature: Name of the tower in ``Clips.features``; the tower does not run for a batch that has them.
     """
 
     def __init__(
         self, tower: AudioEncoder, project: Callable[[Tensor], Tensor] | None = None, feature: str = "audio"
     ) -> None:
         super().__init__()
-        self.tower, self.feature = tower, feature
+        self.tower = tower
+        self.feature = feature
         self._project = project
 
     def forward(self, clips: Clips) -> Tensor:
@@ -46,33 +47,34 @@ class Recogniser(nn.Module, ABC):
 
     Args:
         name: Name of the system in tables of results, such as ``zero-shot``.
-        encoder: What embeds clips; recognisers of one model are given the same one.
-        labels: What the columns of the output are: classes or dimensions; empty for texts.
+        encoder: Encoder of clips, which the recognisers of one model share.
+        labels: Columns of the output: classes or dimensions; empty for texts.
     """
 
     def __init__(self, name: str, encoder: nn.Module, labels: Sequence[str] = ()) -> None:
         super().__init__()
-        self.name, self.labels = name, tuple(labels)
+        self.name = name
+        self.labels = tuple(labels)
         self.encoder = encoder
 
     @abstractmethod
     def forward(self, embedding_NE: Tensor) -> Output:
-        """Recognise N clips, given what the encoder made of them."""
+        """Recognise N clips from their embeddings."""
 
     def text_points(self) -> tuple[str, Tensor] | None:
-        """Texts to draw on a map beside the clips: their kind, and their embeddings [M, C, E]; None for none."""
+        """Return texts for a map of the space: their kind, and their embeddings [M, C, E]; None for none."""
         return None
 
 
 def columns_of(labels: Sequence[str], trained: Sequence[str]) -> list[int]:
-    """Find classes among those that a model was trained for.
+    """Return the columns of classes among those that a model was trained for.
 
     Args:
-        labels: The classes that are asked for.
+        labels: The requested classes.
         trained: The classes in the order of the model's columns.
 
     Raises:
-        LabelError: With the classes that it does not know.
+        LabelError: With the classes that it was not trained for.
     """
     absent = ", ".join(label for label in labels if label not in trained)
     if absent:
@@ -85,7 +87,7 @@ def columns_of(labels: Sequence[str], trained: Sequence[str]) -> list[int]:
 
 @torch.no_grad()
 def embed(recognisers: Sequence[Recogniser], clips: Clips) -> dict[nn.Module, Tensor]:
-    """Embed clips by each encoder that the recognisers have, once."""
+    """Embed clips by each encoder of the recognisers, once."""
     encoders = dict.fromkeys(recogniser.encoder for recogniser in recognisers)
     return {encoder: encoder(clips) for encoder in encoders}
 
@@ -97,9 +99,9 @@ def recognise(
     """Recognise clips by several recognisers; each encoder runs once.
 
     Args:
-        recognisers: With names of their own.
+        recognisers: Recognisers with distinct names.
         clips: N clips.
-        embeddings: What ``embed`` made of these clips; null embeds them now.
+        embeddings: Result of ``embed`` for these clips; null embeds them now.
 
     Returns:
         The output of each recogniser, by its name.

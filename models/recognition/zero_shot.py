@@ -21,14 +21,14 @@ TEMPLATES = (
 
 
 class ZeroShot(Recogniser):
-    """Cosines of clips to one text for each class.
+    """Cosines of clips to one text per class.
 
     Args:
         name: Name of the system.
-        encoder: What embeds clips.
+        encoder: Encoder of clips.
         labels: The C classes.
-        text_CE: Unit embeddings of a text for each class.
-        on_map: Whether these texts are drawn on a map beside the clips.
+        text_CE: Unit embeddings of one text per class.
+        on_map: Draw these texts on a map of the space.
     """
 
     text_CE: Tensor
@@ -51,7 +51,7 @@ class LearnedPrompts(Recogniser):
     """Mean over the contexts of the cosines of clips to each class's prompt.
 
     Args:
-        encoder: What embeds clips.
+        encoder: Encoder of clips.
         labels: The C classes.
         prompt_KCE: Unit embeddings of the classes' prompts under K contexts.
         name: Name of the system.
@@ -88,10 +88,10 @@ def zero_shot(
     words, as SmoothCLAP does.
 
     Args:
-        encoder: What embeds clips.
+        encoder: Encoder of clips.
         embed_text: Unit embeddings of texts, [M, E], in the same space.
         labels: The C classes.
-        words: The classes as texts name them, such as "angry".
+        words: The classes as words in texts, such as "angry".
         templates: Texts with ``{emotion}``.
     """
     texts = [[template.format(emotion=word) for word in words] for template in templates]

@@ -1,4 +1,4 @@
-"""What stages log and reports recompute: one formula, one place."""
+"""Metrics that stages log and reports recompute."""
 
 from stages.metrics.alignment import Alignment
 from stages.metrics.confusion import (

@@ -1,4 +1,4 @@
-"""How far the clouds of the two modalities overlap in the shared space."""
+"""Overlap of the two modalities in the shared space."""
 
 from collections.abc import Iterator
 
@@ -23,16 +23,16 @@ class Alignment(GatheredMetric):
     """MMD and Wasserstein distances between clips and captions, in trials on random samples of pairs; lower is better.
 
     Each trial draws ``pairs`` pairs without replacement, but at most 80 % of all: a trial on every pair would repeat
-    the trial before. Trial k draws the same clips for every model that is tested on them, so that differences of two
-    models are taken pair by pair. Trials share pairs, so their deviation tells the noise of sampling, not of training
-    or of another test set. They also share the kernel's bandwidth, the median distance of all embeddings of both
+    the trial before. Trial k draws the same clips for every model that is tested on them, so that two models
+    are compared pair by pair. Trials share pairs, so their deviation is the noise of sampling, not that of training or
+    of another test set. They also share the kernel's bandwidth, the median distance of all embeddings of both
     modalities, and the directions of the projections. Fewer than two pairs in a sample give NaN.
 
     Args:
         trials: Number of samples.
         pairs: Pairs in a sample.
         projections: Random directions of the sliced distance.
-        exact: Pairs of each sample for the exact W2 by POT, such as 1000; null leaves it out.
+        exact: Pairs of each sample for the exact W2 by POT, such as 1000; null omits it.
         seed: Of samples and directions.
 
     Raises:
@@ -50,13 +50,17 @@ class Alignment(GatheredMetric):
                 raise SettingError(f"{name} of the alignment must be at least {least}, got {value}")
         if exact is not None and exact < 2:
             raise SettingError(f"exact must be null or at least 2 pairs, got {exact}")
-        self.trials, self.pairs, self.projections, self.exact, self.seed = trials, pairs, projections, exact, seed
+        self.trials = trials
+        self.pairs = pairs
+        self.projections = projections
+        self.exact = exact
+        self.seed = seed
 
     def features(self, clips: SharedSpace) -> Tensor:
         return torch.cat([clips.audio_NE, clips.text_NE], dim=1)
 
     def compute(self) -> dict[str, Trials]:
-        """MMD2 (unbiased, squared), MMD (its root, 0 where it is negative), sliced W2, dimension W1, centroid gap."""
+        """Return MMD2 (unbiased, squared), MMD (its root, 0 where it is negative), sliced W2, dimension W1, gap."""
         audio_NE, text_NE = self.gathered().tensor_split(2, dim=1)
         rows_TM = self._draw(len(audio_NE)).to(audio_NE.device)
         mmd2_T = mmd2_of_samples(audio_NE, text_NE, rows_TM)
@@ -68,7 +72,7 @@ class Alignment(GatheredMetric):
         return {name: Trials(trials, "lower") for name, trials in values.items()}
 
     def _draw(self, count: int) -> Tensor:
-        """The rows of each sample, [T, M]."""
+        """Draw the rows of each sample, [T, M]."""
         size = min(self.pairs, int(SHARE * count))
         if size < self.pairs:
             rank_zero_info(f"alignment: there are {count} pairs; each of the {self.trials} trials draws {size} of them")

@@ -1,6 +1,6 @@
-"""The scores of speech emotion recognition, as functions of a confusion matrix.
+"""Scores of speech emotion recognition, as functions of a confusion matrix.
 
-A confusion matrix counts clips: rows are the truth, columns the answer, both in the order of the labels. Scores lie
+A confusion matrix counts clips: rows are the truth, columns the prediction, both in the order of the labels. Scores lie
 in [0, 1] and are NaN when there are no clips.
 """
 
@@ -19,7 +19,7 @@ Counts = NDArray[np.int64]
 
 
 def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> Counts:
-    """Count the pairs of truth and answer: two vectors of N class indices -> [C, C].
+    """Count the pairs of truth and prediction: two vectors of N class indices -> [C, C].
 
     Raises:
         ValueError: If the vectors differ in length or an index is outside 0 to ``classes - 1``.
@@ -36,15 +36,15 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> Co
 
 
 def weighted_accuracy(confusion: ArrayLike) -> float:
-    """WA: the share of clips answered correctly, which is recall weighted by support."""
+    """Return WA: the share of correct clips, which is recall weighted by support."""
     counts = np.asarray(confusion)
     return _ratio(np.trace(counts), counts.sum())
 
 
 def unweighted_accuracy(confusion: ArrayLike) -> float:
-    """UA: the mean recall over the classes that occur in the truth.
+    """Return UA: the mean recall over the classes that occur in the truth.
 
-    A class that was only ever answered has no recall and takes no part; it lowers the recall of others.
+    A class that is only predicted has no recall and is left out; it lowers the recall of others.
     """
     counts = np.asarray(confusion)
     support_C = counts.sum(1)
@@ -54,26 +54,27 @@ def unweighted_accuracy(confusion: ArrayLike) -> float:
 
 
 def weighted_precision(confusion: ArrayLike) -> float:
-    """Precision weighted by support; 0 for a class that was never answered."""
+    """Return precision weighted by support; 0 for a class that is never predicted."""
     counts = np.asarray(confusion)
-    answered_C = counts.sum(0)
-    precision_C = np.diagonal(counts) / np.maximum(answered_C, 1)
+    predicted_C = counts.sum(0)
+    precision_C = np.diagonal(counts) / np.maximum(predicted_C, 1)
     return _ratio(precision_C @ counts.sum(1), counts.sum())
 
 
 def weighted_f1(confusion: ArrayLike) -> float:
-    """WF1: F1 weighted by support; 0 for a class that was never answered correctly."""
+    """Return WF1: F1 weighted by support; 0 for a class that is never predicted correctly."""
     counts = np.asarray(confusion)
-    support_C, answered_C = counts.sum(1), counts.sum(0)
-    f1_C = 2 * np.diagonal(counts) / np.maximum(support_C + answered_C, 1)
+    support_C = counts.sum(1)
+    predicted_C = counts.sum(0)
+    f1_C = 2 * np.diagonal(counts) / np.maximum(support_C + predicted_C, 1)
     return _ratio(f1_C @ support_C, counts.sum())
 
 
 class ClassScore(ABC):
-    """A score of class recognition, of which a user may add further ones to a test.
+    """Score of class recognition; a test takes further ones of a user's own.
 
     Attributes:
-        name: As results and reports show it.
+        name: Name in results and reports.
         better: Which values are good.
     """
 
@@ -82,7 +83,7 @@ class ClassScore(ABC):
 
     @abstractmethod
     def of(self, confusion: ArrayLike) -> float:
-        """Return the score of counts [C, C], truth by row and answers by column; NaN where it cannot be measured."""
+        """Return the score of counts [C, C], truth by row and predictions by column; NaN if undefined."""
 
 
 class _Function(ClassScore):
@@ -93,7 +94,7 @@ class _Function(ClassScore):
         return self._function(confusion)
 
 
-# In the order in which results and reports show them.
+# In the order of results and reports.
 SCORES: tuple[ClassScore, ...] = (
     _Function("UA", unweighted_accuracy),
     _Function("WA", weighted_accuracy),
@@ -103,7 +104,7 @@ SCORES: tuple[ClassScore, ...] = (
 
 
 def scores(confusion: ArrayLike) -> dict[str, float]:
-    """Return all of `SCORES`, with the numbers of clips (n) and of classes in the truth (classes)."""
+    """Return all of ``SCORES``, with the numbers of clips (n) and of classes in the truth (classes)."""
     counts = np.asarray(confusion)
     return {
         **{score.name: score.of(counts) for score in SCORES},
@@ -115,14 +116,13 @@ def scores(confusion: ArrayLike) -> dict[str, float]:
 class EmotionMetrics(Metric):
     """WA, UA, weighted F1 and weighted precision of one set of clips.
 
-    Formulas are those of `stages.metrics.confusion`; averages of batches would not give them, so the confusion
-    matrix is what adds up over batches and ranks.
+    The confusion matrix is summed over batches and ranks, since the averages of batches would be other numbers.
 
     Args:
         labels: The classes, in the order of the logits.
 
     Attributes:
-        confusion: [C, C] int64, rows the truth, columns the answer.
+        confusion: [C, C] int64, rows the truth, columns the prediction.
 
     Raises:
         ValueError: If there is no label, or one is given twice.

@@ -20,14 +20,14 @@ SUBSAMPLE = 2000
 
 
 def mmd2(x_NE: Tensor, y_ME: Tensor, bandwidth: float | Sequence[float] | None = None) -> float:
-    """Unbiased squared MMD with the kernel exp(-d^2 / (2 s^2)): about 0 for one distribution, also below; at most 2.
+    """Return the unbiased squared MMD with the kernel exp(-d^2 / (2 s^2)), about 0 for one distribution, at most 2.
 
     Time is O((N + M)^2 E), half of it saved by symmetry; memory is O(N + M).
 
     Args:
         x_NE: The first cloud.
         y_ME: The second.
-        bandwidth: s; of several, the kernels' mean is taken. None is `median_bandwidth` of both clouds together.
+        bandwidth: s; of several, the kernels are averaged. None is ``median_bandwidth`` of both clouds together.
     """
     if min(len(x_NE), len(y_ME)) < 2:
         return float("nan")
@@ -38,13 +38,13 @@ def mmd2(x_NE: Tensor, y_ME: Tensor, bandwidth: float | Sequence[float] | None =
 def mmd2_of_samples(
     x_NE: Tensor, y_NE: Tensor, rows_TM: Tensor, bandwidth: float | Sequence[float] | None = None
 ) -> list[float]:
-    """`mmd2` of T samples of M pairs each, in one pass over the kernel where that is less work than T passes.
+    """Return ``mmd2`` of T samples of M pairs each, in one pass over the kernel where that costs less than T passes.
 
     Args:
         x_NE: The first cloud.
         y_NE: The second, row by row the first's partners.
         rows_TM: The rows of each sample.
-        bandwidth: As in `mmd2`; None is `median_bandwidth` of all rows of both, one for all samples.
+        bandwidth: As in ``mmd2``; None is ``median_bandwidth`` of all rows of both, one for all samples.
     """
     trials, size = rows_TM.shape
     if size < 2:
@@ -58,9 +58,9 @@ def mmd2_of_samples(
 
 
 def median_bandwidth(points_NE: Tensor, seed: int = 0) -> float:
-    """The median distance of two points, of a sample of 2,000 points where there are more.
+    """Return the median distance of two points, from a sample of 2,000 points where there are more.
 
-    Where more than half of the distances are 0 it is their mean, and 1 where all are.
+    If more than half of the distances are 0 it is their mean, and 1 if all are.
     """
     if len(points_NE) > SUBSAMPLE:
         order_N = torch.randperm(len(points_NE), generator=torch.Generator().manual_seed(seed))
@@ -72,12 +72,14 @@ def median_bandwidth(points_NE: Tensor, seed: int = 0) -> float:
 
 
 def centroid_gap(x_NE: Tensor, y_ME: Tensor) -> float:
-    """The distance of the two means; 0 to 2 for unit vectors."""
-    return float((x_NE.mean(0) - y_ME.mean(0)).norm()) if min(len(x_NE), len(y_ME)) >= 2 else float("nan")
+    """Return the distance of the two means, 0 to 2 for unit vectors."""
+    if min(len(x_NE), len(y_ME)) < 2:
+        return float("nan")
+    return float((x_NE.mean(0) - y_ME.mean(0)).norm())
 
 
 def sliced_wasserstein(x_NE: Tensor, y_ME: Tensor, projections: int = 256, seed: int = 0) -> float:
-    """Sliced W2: the root of the mean squared W2 of projections on random directions, the same for the same seed.
+    """Return sliced W2: the root of the mean squared W2 of projections on random directions, drawn from the seed.
 
     Reference: Bonneel et al., "Sliced and Radon Wasserstein Barycenters of Measures", JMIV 2015.
     """
@@ -88,12 +90,12 @@ def sliced_wasserstein(x_NE: Tensor, y_ME: Tensor, projections: int = 256, seed:
 
 
 def dimension_wasserstein(x_NE: Tensor, y_ME: Tensor) -> float:
-    """W1 of each dimension by itself, averaged over the E dimensions."""
+    """Return the W1 of single dimensions, averaged over the E dimensions."""
     return float(_column_costs(x_NE, y_ME, power=1).mean())
 
 
 def exact_wasserstein(x_NE: Tensor, y_ME: Tensor) -> float:
-    """W2 with Euclidean distances, by optimal transport; time grows with about the cube of N.
+    """Return W2 with Euclidean distances, by optimal transport; time grows with about the cube of N.
 
     Raises:
         MissingExtra: If POT is not installed.
@@ -112,11 +114,12 @@ def _bandwidths(x_NE: Tensor, y_ME: Tensor, bandwidth: float | Sequence[float] |
 
 
 def _mmd2(x_NE: Tensor, y_ME: Tensor, in_x_NT: Tensor, in_y_MT: Tensor, bandwidths: list[float]) -> list[float]:
-    """MMD^2 for each of T choices of rows; ``in_x`` and ``in_y`` count how often a row was chosen."""
-    # Distances stay as they are, and lose fewer digits in |x|^2 + |y|^2 - 2 x y.
+    """Return MMD^2 for each of T samples; ``in_x`` and ``in_y`` count how often a row is in a sample."""
+    # Centering changes no distance, and saves digits in |x|^2 + |y|^2 - 2 x y.
     centre_E = torch.cat([x_NE, y_ME]).mean(0)
     x_NE, y_ME = x_NE - centre_E, y_ME - centre_E
-    n_T, m_T = in_x_NT.sum(0, dtype=torch.float64), in_y_MT.sum(0, dtype=torch.float64)
+    n_T = in_x_NT.sum(0, dtype=torch.float64)
+    m_T = in_y_MT.sum(0, dtype=torch.float64)
     within_x_T = _sums_within(x_NE, in_x_NT, bandwidths) / (n_T * (n_T - 1))
     within_y_T = _sums_within(y_ME, in_y_MT, bandwidths) / (m_T * (m_T - 1))
     between_T = _sums_between(x_NE, y_ME, in_x_NT, in_y_MT, bandwidths) / (n_T * m_T)
@@ -131,11 +134,12 @@ def _sums_between(x_NE: Tensor, y_ME: Tensor, in_x_NT: Tensor, in_y_MT: Tensor, 
 
 
 def _sums_within(x_NE: Tensor, in_x_NT: Tensor, bandwidths: list[float]) -> Tensor:
-    """Sums over all pairs but those of a point with itself, from the upper half of the kernel's blocks."""
+    """Sum over all pairs but those of a point with itself, from the upper half of the kernel's blocks."""
     sums_T = -in_x_NT.sum(0, dtype=torch.float64)
     for start in range(0, len(x_NE), BLOCK):
-        x_BE, in_x_BT = x_NE[start : start + BLOCK], in_x_NT[start : start + BLOCK]
-        # What lies right of the diagonal block lies below it, too.
+        x_BE = x_NE[start : start + BLOCK]
+        in_x_BT = in_x_NT[start : start + BLOCK]
+        # Blocks to the right of the diagonal one are also below it.
         weight_RT = torch.cat([in_x_BT, 2 * in_x_NT[start + BLOCK :]])
         sums_T += (in_x_BT * (_kernel(x_BE, x_NE[start:], bandwidths) @ weight_RT)).sum(0, dtype=torch.float64)
     return sums_T
@@ -150,22 +154,26 @@ def _kernel(x_BE: Tensor, y_ME: Tensor, bandwidths: list[float]) -> Tensor:
 
 
 def _column_costs(x_NE: Tensor, y_ME: Tensor, power: int) -> Tensor:
-    """W_p^p of each column, [E]: the p-th power of the gap of the quantiles, integrated over all levels."""
+    """Return W_p^p of each column, [E]: the p-th power of the difference of quantiles, integrated over all levels."""
     n, m = len(x_NE), len(y_ME)
     if min(n, m) < 2:
         return x_NE.new_full((x_NE.shape[1],), float("nan"))
-    x_EN, y_EM = _sorted_columns(x_NE), _sorted_columns(y_ME)
+    x_EN = _sorted_columns(x_NE)
+    y_EM = _sorted_columns(y_ME)
     if n == m:
         return (x_EN - y_EM).abs_().pow_(power).mean(1)
     # Quantiles step at multiples of 1 / n and 1 / m; counted in units of 1 / (n m), the levels are whole numbers.
     step_K = torch.unique(torch.cat([torch.arange(1, n + 1) * m, torch.arange(1, m + 1) * n]))
     share_K = (torch.diff(step_K, prepend=step_K.new_zeros(1)).double() / (n * m)).to(x_NE)
-    row_x_K, row_y_K = ((step_K - 1) // m).to(x_NE.device), ((step_K - 1) // n).to(x_NE.device)
+    row_x_K = ((step_K - 1) // m).to(x_NE.device)
+    row_y_K = ((step_K - 1) // n).to(x_NE.device)
     return (x_EN[:, row_x_K] - y_EM[:, row_y_K]).abs_().pow_(power) @ share_K
 
 
 def _sorted_columns(x_NE: Tensor) -> Tensor:
-    """Each column in ascending order, as rows: [E, N]."""
+    """Sort each column in ascending order; columns become rows, [E, N]."""
     x_EN = x_NE.detach().T.contiguous()
-    # NumPy sorts values with vector instructions; torch carries indices along, which takes several times as long.
-    return torch.from_numpy(np.sort(x_EN.numpy(), axis=1)) if x_EN.device.type == "cpu" else x_EN.sort(1).values
+    if x_EN.device.type == "cpu":
+        # NumPy sorts values with vector instructions; torch sorts indices along, which takes several times as long.
+        return torch.from_numpy(np.sort(x_EN.numpy(), axis=1))
+    return x_EN.sort(1).values

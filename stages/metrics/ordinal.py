@@ -1,4 +1,4 @@
-"""Whether descriptions of more valence, or arousal, retrieve clips that were rated higher."""
+"""Ordinal consistency: rank correlation of described and retrieved valence or arousal."""
 
 from collections.abc import Callable
 from typing import Literal, Protocol
@@ -17,30 +17,30 @@ VALUES = tuple(step / 2 for step in range(1, 15))
 
 
 class Describer(Protocol):
-    """Writes a speaking style in words."""
+    """Writer of descriptions of speaking styles."""
 
     def describe(self, valence: float, arousal: float, variant: int = 0) -> str:
-        """Give a text for ratings on 1 to 7; another variant, other words."""
+        """Describe ratings on 1 to 7; another variant gives other words."""
         ...
 
 
 class OrdinalConsistency(GatheredMetric):
     """VOC or AOC: Kendall's tau of described values and ratings of the clips that the descriptions retrieve.
 
-    In each list one attribute takes all ``values`` in turn, while the other is fixed; from list to list the fixed value
-    moves on by one and starts again after the last, in other words. A description retrieves the clip with the nearest
-    embedding by cosine. Clips that are not rated take no part. A list whose retrieved clips are all rated the same has
-    no tau: NaN; and so have all lists where there are fewer clips than descriptions.
+    In each list one attribute runs through all ``values``, while the other is fixed; the next list has the next fixed
+    value, and after the last the first one again, with another variant of the words. A description retrieves the clip
+    with the nearest embedding by cosine. Clips that are not rated are left out. Tau is NaN for a list whose retrieved
+    clips are all rated the same, and for all lists where there are fewer clips than descriptions.
 
     Args:
-        describe: What writes the descriptions.
-        attribute: What varies within a list: valence gives the metric VOC, arousal AOC.
+        describe: Writer of the descriptions.
+        attribute: Attribute that varies within a list: valence gives the metric VOC, arousal AOC.
         lists: Number of lists.
         values: Values of both attributes, in the order of the list; null is 0.5 to 7 in steps of 0.5, as in the paper,
             although the scale starts at 1.
-        retrieve: greedy lets one description after the other take what is nearest and left; optimal takes the clips
-            with the largest sum of similarities.
-        once: Whether a clip is retrieved once in each list, or once in all lists.
+        retrieve: ``greedy`` gives one description after the other the nearest clip that is left; ``optimal`` is the
+            assignment with the largest sum of similarities.
+        once: Retrieve a clip at most once in each ``list``, or in ``all`` lists together.
         tau: Variant of Kendall's tau.
         balanced: Leave out the lists of an incomplete cycle of fixed values, such as the last 2 of 100.
 
@@ -69,19 +69,22 @@ class OrdinalConsistency(GatheredMetric):
             raise SettingError(f"values must be at least two different numbers, got {self.values}")
         cycles = lists // len(self.values)
         self.lists = cycles * len(self.values) if balanced and cycles else lists
-        self.describer, self.attribute, self.retrieve, self.once = describe, attribute, retrieve, once
+        self.describer = describe
+        self.attribute = attribute
+        self.retrieve = retrieve
+        self.once = once
         self.tau: Literal["a", "b"] = tau
         self.texts: Tensor | None = None
 
     def start(self, embed: Callable[[list[str]], Tensor]) -> None:
         described = [text for number in range(self.lists) for text in self.descriptions(number)]
         distinct = list(dict.fromkeys(described))
-        place = {text: index for index, text in enumerate(distinct)}
+        index = {text: row for row, text in enumerate(distinct)}
         self.texts = embed(distinct)
-        self.place_LK = torch.tensor([place[text] for text in described]).view(self.lists, -1)
+        self.row_LK = torch.tensor([index[text] for text in described]).view(self.lists, -1)
 
     def descriptions(self, number: int) -> list[str]:
-        """The texts of one list, counted from 0."""
+        """Write the texts of one list, counted from 0."""
         cycle, step = divmod(number, len(self.values))
         fixed = self.values[step]
         if self.attribute == "valence":
@@ -93,11 +96,14 @@ class OrdinalConsistency(GatheredMetric):
         return torch.cat([clips.audio_NE.float(), rating_N[:, None].float()], dim=1)
 
     def compute(self) -> dict[str, Trials]:
-        """One tau for each list, by the name VOC or AOC."""
+        """Return one tau for each list, by the name VOC or AOC."""
         rows_ND = self.gathered()
         rows_ND = rows_ND[~rows_ND[:, -1:].isnan().any(1)]
         audio_NE, rating_N = rows_ND[:, :-1], rows_ND[:, -1:].flatten().cpu()
-        name, needed = f"{self.attribute[0].upper()}OC", len(self.values) * (self.lists if self.once == "all" else 1)
+        name = f"{self.attribute[0].upper()}OC"
+        needed = len(self.values)
+        if self.once == "all":
+            needed *= self.lists
         if len(audio_NE) < needed:
             rank_zero_warn(
                 f"{name} cannot be measured: {needed} different clips with a rating of {self.attribute} are needed, "
@@ -109,15 +115,17 @@ class OrdinalConsistency(GatheredMetric):
         return {name: Trials(kendall_tau(value_LK, rating_N[clip_LK], self.tau).tolist(), "higher")}
 
     def _retrieve(self, audio_NE: Tensor, depth: int) -> Tensor:
-        """The clip of each description, [L, K]."""
+        """Retrieve the clip of each description, [L, K]."""
         if self.texts is None:
             raise RuntimeError("start() embeds the descriptions; call it before compute()")
-        # A description's clip is among as many nearest ones as there are rivals, so the others are forgotten at once.
+        # A description's clip is among its ``depth`` nearest ones, as no more descriptions compete for them.
         near = [(text_BE @ audio_NE.T).topk(depth) for text_BE in torch.split(self.texts.to(audio_NE), BLOCK)]
         similarity_UD, clip_UD = (torch.cat(part).cpu() for part in zip(*near, strict=True))
-        taken_N, choose, chosen = torch.zeros(len(audio_NE), dtype=torch.bool), CHOICES[self.retrieve], []
-        for place_K in self.place_LK:
-            clip_K = choose(similarity_UD[place_K], clip_UD[place_K], taken_N)
+        taken_N = torch.zeros(len(audio_NE), dtype=torch.bool)
+        choose = CHOICES[self.retrieve]
+        chosen = []
+        for row_K in self.row_LK:
+            clip_K = choose(similarity_UD[row_K], clip_UD[row_K], taken_N)
             chosen.append(clip_K)
             if self.once == "all":
                 taken_N[clip_K] = True
@@ -125,8 +133,9 @@ class OrdinalConsistency(GatheredMetric):
 
 
 def _greedy(similarity_KD: Tensor, clip_KD: Tensor, taken_N: Tensor) -> Tensor:
-    """One description after the other takes the nearest clip that is left."""
-    taken_N, chosen = taken_N.clone(), []
+    """Give one description after the other the nearest clip that is left."""
+    taken_N = taken_N.clone()
+    chosen = []
     for clip_D in clip_KD:
         clip = clip_D[~taken_N[clip_D]][0]
         taken_N[clip] = True
@@ -135,10 +144,10 @@ def _greedy(similarity_KD: Tensor, clip_KD: Tensor, taken_N: Tensor) -> Tensor:
 
 
 def _optimal(similarity_KD: Tensor, clip_KD: Tensor, taken_N: Tensor) -> Tensor:
-    """The assignment with the largest sum of similarities, among clips that were not taken."""
+    """Find the assignment with the largest sum of similarities, among clips that are left."""
     optimize = optional_module("scipy.optimize", "SciPy (BSD-3-Clause)", "retrieve: optimal")
     clip_C, column_KD = torch.unique(clip_KD, return_inverse=True)
-    # Whoever is given a clip beyond its nearest ones could have one of them instead, which no other took.
+    # A description with a clip beyond its nearest ones could have one of these instead, which no other has.
     gain_KC = torch.full((len(clip_KD), len(clip_C)), FORBIDDEN, dtype=torch.float64)
     gain_KC.scatter_(1, column_KD, similarity_KD.double())
     gain_KC[:, taken_N[clip_C]] = FORBIDDEN

@@ -1,6 +1,6 @@
-"""The scores of dimensional emotion recognition: predicted ratings of one dimension against given ones.
+"""Scores of dimensional emotion recognition: predicted and given ratings of one dimension.
 
-Both are vectors of N numbers on one scale. Scores are NaN where they cannot be measured.
+Both are vectors of N numbers on one scale. Scores are NaN where they are undefined.
 """
 
 from collections.abc import Callable
@@ -13,11 +13,12 @@ from stages.metrics.space_metric import Better
 
 
 def concordance(predicted: ArrayLike, rated: ArrayLike) -> float:
-    """CCC: the concordance correlation coefficient, in [-1, 1]; NaN for fewer than two clips, or if nothing varies.
+    """Return CCC: the concordance correlation coefficient, in [-1, 1]; NaN below two clips, or without variance.
 
     Reference: Lin, "A concordance correlation coefficient to evaluate reproducibility", Biometrics 45, 1989.
     """
-    x_N, y_N = np.asarray(predicted, dtype=np.float64), np.asarray(rated, dtype=np.float64)
+    x_N = np.asarray(predicted, dtype=np.float64)
+    y_N = np.asarray(rated, dtype=np.float64)
     if len(x_N) < 2:
         return float("nan")
     apart = x_N.var() + y_N.var() + (x_N.mean() - y_N.mean()) ** 2
@@ -26,7 +27,7 @@ def concordance(predicted: ArrayLike, rated: ArrayLike) -> float:
 
 
 def mean_absolute_error(predicted: ArrayLike, rated: ArrayLike) -> float:
-    """MAE, on the scale of the ratings; NaN without clips."""
+    """Return MAE, on the scale of the ratings; NaN without clips."""
     apart_N = np.abs(np.asarray(predicted, dtype=np.float64) - np.asarray(rated, dtype=np.float64))
     return float(apart_N.mean()) if len(apart_N) else float("nan")
 
@@ -39,5 +40,5 @@ class RatingScore(NamedTuple):
     better: Better
 
 
-# In the order in which results and reports show them, each followed by the name of the dimension.
+# In the order of results and reports, each followed by the name of the dimension.
 RATING_SCORES = (RatingScore("CCC", concordance, "higher"), RatingScore("MAE", mean_absolute_error, "lower"))

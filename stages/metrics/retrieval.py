@@ -16,7 +16,7 @@ class Retrieval(GatheredMetric):
     """Recall, median rank and mAP@10 of clips by caption and of captions by clip; one trial.
 
     A caption counts once however many clips have it, and any clip with the caption is a hit. A miss that is as near as
-    a hit comes before it, so that a model that embeds everything alike finds nothing.
+    a hit is ranked before it, so that a model with equal embeddings finds nothing.
 
     Args:
         ks: R@k is the share of queries with a hit among the k nearest.
@@ -37,20 +37,20 @@ class Retrieval(GatheredMetric):
         return torch.cat([clips.audio_NE.float(), clips.text_NE.float(), caption_N2], dim=1)
 
     def compute(self) -> dict[str, Trials]:
-        """R@k, median rank and mAP@10, each "audio to text" and "text to audio"; NaN without clips."""
+        """Return R@k, median rank and mAP@10, each "audio to text" and "text to audio"; NaN without clips."""
         rows_ND = self.gathered()
         audio_NE, text_NE = rows_ND[:, :-2].tensor_split(2, dim=1)
         caption_N = rows_ND[:, -2:].flatten().view(torch.int64)
-        caption_U, place_N = torch.unique(caption_N, return_inverse=True)
+        caption_U, index_N = torch.unique(caption_N, return_inverse=True)
         text_UE = text_NE.new_empty(len(caption_U), text_NE.shape[1])
-        text_UE[place_N] = text_NE
+        text_UE[index_N] = text_NE
         return {
             **self._scores("audio to text", audio_NE, text_UE, caption_N, caption_U),
             **self._scores("text to audio", text_UE, audio_NE, caption_U, caption_N),
         }
 
     def _scores(
-        self, way: str, query_QE: Tensor, item_NE: Tensor, caption_Q: Tensor, caption_N: Tensor
+        self, direction: str, query_QE: Tensor, item_NE: Tensor, caption_Q: Tensor, caption_N: Tensor
     ) -> dict[str, Trials]:
         blocks = zip(torch.split(query_QE, BLOCK), torch.split(caption_Q, BLOCK), strict=True)
         found = [
@@ -61,17 +61,17 @@ class Retrieval(GatheredMetric):
         first_Q, precision_Q = (
             (torch.cat(part).double() for part in zip(*found, strict=True)) if found else [query_QE.new_zeros(0)] * 2
         )
-        recalls = {f"R@{k} {way}": Trials([float((first_Q <= k).double().mean())], "higher") for k in self.ks}
+        recalls = {f"R@{k} {direction}": Trials([float((first_Q <= k).double().mean())], "higher") for k in self.ks}
         median_rank = float(first_Q.quantile(0.5)) if len(first_Q) else float("nan")
         return {
             **recalls,
-            f"median rank {way}": Trials([median_rank], "lower"),
-            f"mAP@{CUTOFF} {way}": Trials([float(precision_Q.mean())], "higher"),
+            f"median rank {direction}": Trials([median_rank], "lower"),
+            f"mAP@{CUTOFF} {direction}": Trials([float(precision_Q.mean())], "higher"),
         }
 
 
 def ranks(similarity_QN: Tensor, hit_QN: Tensor) -> tuple[Tensor, Tensor]:
-    """The rank of each query's first hit, from 1, and its average precision at 10: two vectors [Q].
+    """Return the rank of each query's first hit, from 1, and its average precision at 10: two vectors [Q].
 
     Average precision is the mean, over the hits that could be among the first 10, of the precision at each that is.
 

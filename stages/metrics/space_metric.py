@@ -1,4 +1,4 @@
-"""Metrics of the shared space itself, which an evaluation takes beside recognition."""
+"""Base classes of metrics of the shared space, which an evaluation computes beside recognition."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -14,7 +14,7 @@ Better = Literal["higher", "lower"]
 
 
 class Trials(NamedTuple):
-    """The value of a metric in each trial, and which values are good; NaN where a trial cannot be measured."""
+    """Value of a metric in each trial, NaN where undefined, and the better direction."""
 
     values: list[float]
     better: Better
@@ -27,7 +27,7 @@ class SharedSpace:
     Attributes:
         audio_NE: Unit embeddings of the clips.
         text_NE: Unit embeddings of each clip's caption.
-        clip_N: int64, each clip's number, from its name: the same for every model, batch and rank; see `numbers`.
+        clip_N: int64, number of each clip, from its name: the same for every model, batch and rank; see ``numbers``.
         caption_N: int64, equal numbers for equal captions, over all batches and ranks.
         label_N: int64, the class; -1 where unknown.
         rating_NR: Valence, arousal and dominance on 1 to 7; NaN where not rated.
@@ -42,16 +42,16 @@ class SharedSpace:
 
 
 def numbers(texts: list[str]) -> Tensor:
-    """A number for each text, [N] int64, that depends on nothing but the text."""
+    """Hash each text to a number, [N] int64."""
     digests = [hashlib.sha256(text.encode()).digest()[:8] for text in texts]
     return torch.tensor([int.from_bytes(each, "big", signed=True) for each in digests], dtype=torch.int64)
 
 
 class SpaceMetric(Metric, ABC):
-    """A metric of the shared space, taken in trials: random samples of pairs, lists of descriptions, or one.
+    """Metric of the shared space with one or more trials: random samples of pairs, or lists of descriptions.
 
-    A metric of one's own is a subclass, named by its class path under ``model.space_metrics`` of an evaluation; results
-    and reports show it by the names and directions that `compute` returns.
+    A user's own metric is a subclass, named by its class path under ``model.space_metrics`` of an evaluation; results
+    and reports show it by the names and directions that ``compute`` returns.
     """
 
     full_state_update = False
@@ -62,22 +62,22 @@ class SpaceMetric(Metric, ABC):
 
     @abstractmethod
     def update(self, clips: SharedSpace) -> None:
-        """Take in one batch."""
+        """Add one batch."""
 
     @abstractmethod
     def compute(self) -> dict[str, Trials]:
-        """Return the trials of each metric, by the name that results and reports show."""
+        """Return the trials of each metric, by its name in results and reports."""
 
 
 class GatheredMetric(SpaceMetric):
-    """A metric of all clips at once: it keeps D numbers of each clip, over batches and ranks, until the end.
+    """Metric of all clips at once: D numbers of each clip are kept, over batches and ranks, until the end.
 
-    They are ordered by the clips' own numbers, so that row n is the same clip for every model that hears the same
-    clips: a trial that draws rows draws the same clips for all models, and their trials are pairs.
+    Rows are ordered by the numbers of the clips, so that row n is the same clip for every model that is tested on the
+    same clips: a trial that draws rows draws the same clips for all models, and their trials are paired.
     """
 
-    # A flat vector, so that a rank that was given no clip can take part in the gathering: all it can offer is an empty
-    # one. Each row is the clip's number, as the bits of two float32, and its features.
+    # A flat vector, so that a rank without clips can take part in the gathering with an empty one. Each row is the
+    # clip's number, as the bits of two float32, and its features.
     flat: list[Tensor] | Tensor
     width: Tensor
 
@@ -88,10 +88,10 @@ class GatheredMetric(SpaceMetric):
 
     @abstractmethod
     def features(self, clips: SharedSpace) -> Tensor:
-        """What is kept of a batch, [N, D]; all of it becomes float32."""
+        """Return the numbers to keep of a batch, [N, D]; they become float32."""
 
     def update(self, clips: SharedSpace) -> None:
-        # An int64 is kept as the bits of two float32: all that is kept has one type, and no number is rounded.
+        # An int64 is kept as the bits of two float32, so that the vector has one type and no number is rounded.
         number_N2 = clips.clip_N[:, None].view(torch.float32)
         rows_ND = torch.cat([number_N2, self.features(clips).detach().float()], dim=1)
         assert isinstance(self.flat, list)  # a tensor only between gathering and reset
@@ -99,7 +99,7 @@ class GatheredMetric(SpaceMetric):
         self.width = torch.full_like(self.width, rows_ND.shape[1])
 
     def gathered(self) -> Tensor:
-        """The features of all clips, [N, D], ordered by the clips' numbers; [0, 0] before the first batch."""
+        """Return the features of all clips, [N, D], ordered by the clips' numbers; [0, 0] before the first batch."""
         flat = torch.cat(self.flat) if isinstance(self.flat, list) and self.flat else self.flat
         if not isinstance(flat, Tensor) or not len(flat):
             return torch.empty(0, 0, device=self.device)

@@ -120,7 +120,7 @@ def test_equal_texts_are_embedded_once():
     measure = OrdinalConsistency(Blunt(), lists=100)
     measure.start(lambda texts: embedded.extend(texts) or torch.eye(3)[: len(texts)])
     assert embedded == ["low", "high"]
-    assert measure.place_LK.tolist() == [[0] * 8 + [1] * 6] * 100
+    assert measure.row_LK.tolist() == [[0] * 8 + [1] * 6] * 100
 
 
 def test_clips_without_a_rating_take_no_part():
