@@ -1,4 +1,4 @@
-"""What is wrong with the user's data, as one kind of exception."""
+"""Errors of data, and of optional packages that data need."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 class DataError(ValueError):
     """Bad input data: a table, a label or a recording.
 
-    The message names the place (file, row, column), what was found and what to do. Commands end with exit code 3.
+    The message names the file, row and column, what was found and what to do. Commands end with exit code 3.
     """
 
     exit_code = 3
@@ -29,11 +29,11 @@ class LanguageModelError(RuntimeError):
 
 
 @contextmanager
-def naming(place: object) -> Iterator[None]:
-    """Put a place, such as the manifest, before messages of a `DataError` that do not begin with it."""
+def naming(location: object) -> Iterator[None]:
+    """Put a location, such as the manifest, before messages of a ``DataError`` that do not begin with it."""
     try:
         yield
     except DataError as error:
-        if str(error).startswith(f"{place}:"):
+        if str(error).startswith(f"{location}:"):
             raise
-        raise DataError(f"{place}: {error}") from error
+        raise DataError(f"{location}: {error}") from error

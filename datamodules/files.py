@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and their hashes."""
+"""Atomic replacement of files, and their hashes."""
 
 import hashlib
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name beside ``path`` to write to; in the end the file is brought to disk and takes the place of ``path``.
+    """Yield a name beside ``path`` to write to; in the end that file is brought to disk and replaces ``path``.
 
     A reader never meets half of it, and where writing fails what was there before stays. The folder is made if it is
     not there.
@@ -30,7 +30,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file's content, 64 hexadecimal digits.
+    """Compute the SHA-256 of a file's content, 64 hexadecimal digits.
 
     Raises:
         OSError: If it cannot be read.

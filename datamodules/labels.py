@@ -52,7 +52,7 @@ class LabelSet:
     """The classes of a classification, and the emotions that count as one of them.
 
     Args:
-        name: As configurations and reports call it.
+        name: As configurations and reports have it.
         labels: Canonical nouns in the order of the logits.
         merge: Emotions that count as another one, such as excitement as happiness.
     """
@@ -125,8 +125,8 @@ def resolve_label_set(labels: str | Sequence[str] | LabelSet) -> LabelSet:
         labels: The name of one of ``LABEL_SETS``, a list of canonical nouns in logit order, or a whole label set.
 
     Raises:
-        DataError: unknown label set or label (with the nearest known one), a label twice, fewer than two labels, or
-            ``merge`` into what is no label of the set.
+        DataError: If the label set or a label is unknown (with the nearest known one), a label stands twice, there are
+            fewer than two, or ``merge`` names what is no label of the set.
     """
     if isinstance(labels, str):
         if labels not in LABEL_SETS:
@@ -165,5 +165,5 @@ def _require_valid(label_set: LabelSet) -> None:
 
 
 def did_you_mean(word: str | None) -> str:
-    """The end of an error message that offers `word`; empty where there is nothing to offer."""
+    """Offer ``word`` as the end of an error message; empty where there is nothing to offer."""
     return f"; did you mean {word!r}?" if word else ""

@@ -33,9 +33,9 @@ FIRST_ACTOR, FOLDS = 1001, 5
 
 
 def read_rows(root: Path) -> list[Row]:
-    """Rows of all clips under `root`, whose names are such as 1001_DFA_ANG_XX: actor, sentence, emotion, intensity.
+    """Read rows of all clips under ``root``, with names such as 1001_DFA_ANG_XX: actor, sentence, emotion, intensity.
 
-    `intensity` is low, medium or high, or empty where the actor was not asked for one. The gender is filled in where
+    ``intensity`` is low, medium or high, or empty where the actor was not asked for one. The gender is filled in where
     VideoDemographics.csv lies in the folder. Actors are dealt to five folds in turn.
     """
     clips = find_clips(

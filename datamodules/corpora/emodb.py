@@ -32,7 +32,7 @@ MEN = ("03", "10", "11", "12", "15")
 
 
 def read_rows(root: Path) -> list[Row]:
-    """Rows of all clips under `root`, whose names are such as 03a01Fa: speaker, sentence, emotion, version."""
+    """Read rows of all clips under ``root``, whose names are such as 03a01Fa: speaker, sentence, emotion, version."""
     speakers = "|".join(speaker for pair in FOLDS for speaker in pair)
     clips = find_clips(
         root,

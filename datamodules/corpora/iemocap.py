@@ -39,18 +39,18 @@ RATED = re.compile(
     rf"\[\s*{RATING}\s*-\s*{RATING}\s*\]\s+(?P<turn>{TURN})\s+(?P<emotion>[a-z]+)\s+"
     rf"\[(?P<valence>{RATING}),\s*(?P<arousal>{RATING}),\s*(?P<dominance>{RATING})\]\s*"
 )
-SAID = re.compile(r"(?P<turn>Ses\w+)\s+\[[^\]]*\]:\s*(?P<text>.*)")
+TRANSCRIPT = re.compile(r"(?P<turn>Ses\w+)\s+\[[^\]]*\]:\s*(?P<text>.*)")
 EXAMPLE = "[6.2901 - 8.2357] Ses01F_impro01_F000 neu [2.5000, 2.5000, 2.5000], with tabs"
 
 
 def read_rows(root: Path) -> list[Row]:
-    """Rows of all turns that the evaluations list, whose names are such as Ses01F_impro01_F000: dialogue, speaker.
+    """Read rows of all turns that the evaluations list, whose names are such as Ses01F_impro01_F000: dialogue, speaker.
 
     A speaker is a session and a gender, such as Ses01F; the letter in the dialogue's name is whose face was filmed.
     `fold_session` leaves one session out, and with it both its speakers.
 
     Raises:
-        DataError: the folder is not laid out as published, or a line of an evaluation is not, with its place.
+        DataError: If the folder, or a line of an evaluation, which is named, is not as published.
     """
     clips = find_clips(
         root,
@@ -67,7 +67,8 @@ def read_rows(root: Path) -> list[Row]:
 
 
 def _rows(session: Path, files: Mapping[str, Path]) -> Iterator[Row]:
-    folder, transcripts = session / "dialog" / "EmoEvaluation", _transcripts(session)
+    folder = session / "dialog" / "EmoEvaluation"
+    transcripts = _transcripts(session)
     evaluations = _texts(folder)
     if not evaluations:
         raise DataError(f"{folder}: found no evaluations, expected files such as Ses01F_impro01.txt")
@@ -88,26 +89,31 @@ def _rows(session: Path, files: Mapping[str, Path]) -> Iterator[Row]:
                 }
 
 
-def _turn(line: str, place: str) -> re.Match[str]:
+def _turn(line: str, location: str) -> re.Match[str]:
     match = RATED.fullmatch(line)
     if match is None:
-        raise DataError(f"{place}: found {line!r}, expected a line such as {EXAMPLE}")
+        raise DataError(f"{location}: found {line!r}, expected a line such as {EXAMPLE}")
     if match["emotion"] not in EMOTIONS:
-        raise DataError(f"{place}: found the emotion {match['emotion']!r}, expected one of {', '.join(EMOTIONS)}")
+        raise DataError(f"{location}: found the emotion {match['emotion']!r}, expected one of {', '.join(EMOTIONS)}")
     return match
 
 
-def _rescaled(cell: str, place: str) -> float | None:
+def _rescaled(cell: str, location: str) -> float | None:
     if not LOWEST <= float(cell) <= HIGHEST:
-        logger.warning("%s: the rating %s is left out, because it is not from 1 to 5", place, cell)
+        logger.warning("%s: the rating %s is left out, because it is not from 1 to 5", location, cell)
         return None
     return round(1 + (float(cell) - LOWEST) * 6 / (HIGHEST - LOWEST), 4)
 
 
 def _transcripts(session: Path) -> dict[str, str]:
-    """What is said in each turn, as far as the session's transcriptions are there."""
-    lines = (line for file in _texts(session / "dialog" / "transcriptions") for line in _lines(file))
-    return {match["turn"]: match["text"].strip() for line in lines if (match := SAID.fullmatch(line))}
+    """Read the transcript of each turn, as far as the session's transcriptions are there."""
+    transcripts: dict[str, str] = {}
+    for file in _texts(session / "dialog" / "transcriptions"):
+        for line in _lines(file):
+            match = TRANSCRIPT.fullmatch(line)
+            if match:
+                transcripts[match["turn"]] = match["text"].strip()
+    return transcripts
 
 
 def _texts(folder: Path) -> list[Path]:

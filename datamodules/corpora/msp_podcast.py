@@ -40,21 +40,21 @@ COLUMNS = ("FileName", "EmoClass", *RATING_COLUMNS, "SpkrID", "Gender", "Split_S
 
 
 def read_rows(root: Path) -> list[Row]:
-    """Rows of all clips that labels_consensus.csv lists, whose names are such as MSP-PODCAST_0001_0008: podcast, turn.
+    """Read rows of all clips that labels_consensus.csv lists, with names such as MSP-PODCAST_0001_0008: podcast, turn.
 
     `session` is the podcast. Speakers that the corpus does not name are left empty.
 
     Raises:
-        DataError: no such corpus, no table or two, or anything in the table that is not as published, with its line.
+        DataError: If there is no such corpus, no table or two, or a cell is not as published, with its line.
     """
     root = Path(root).absolute()
     clips = find_clips(root, r"MSP-PODCAST_(?P<podcast>\d+)(_\d+)+", LAYOUT)
     files = {path.name: path for path, _ in clips}
-    place = _table(root)
-    table = read_table(place)
+    path = _table(root)
+    table = read_table(path)
     if missing := [name for name in COLUMNS if name not in table]:
-        raise DataError(f"{place}:1 column {missing[0]!r} is missing; expected the columns {', '.join(COLUMNS)}")
-    _require_valid(table, place)
+        raise DataError(f"{path}:1 column {missing[0]!r} is missing; expected the columns {', '.join(COLUMNS)}")
+    _require_valid(table, path)
     if unlisted := sorted(files.keys() - set(table["FileName"])):
         logger.warning("%s: %d wav files are left out, because %s does not list them", root, len(unlisted), TABLE)
     folder = clips[0][0].parent  # where a file that is missing should lie
@@ -86,8 +86,8 @@ def _row(cells: dict[Hashable, Any], file: Path) -> Row:
     }
 
 
-def _require_valid(table: pd.DataFrame, place: Path) -> None:
-    """Refuse a table with anything that would be guessed at, and name the first five places."""
+def _require_valid(table: pd.DataFrame, path: Path) -> None:
+    """Refuse a table with anything that would be guessed at, and name the first five."""
     names = table["FileName"]
     wrong = _wrong(names[~names.str.fullmatch(r"MSP-PODCAST_\d+(_\d+)+\.wav")], "such as MSP-PODCAST_0001_0008.wav")
     wrong += _wrong(names[names.duplicated()], "each file once")
@@ -97,8 +97,8 @@ def _require_valid(table: pd.DataFrame, place: Path) -> None:
         rated = pd.to_numeric(table[column], errors="coerce").between(1, 7)
         wrong += _wrong(table[column][~rated & (table[column] != "")], "1 to 7, or nothing")
     if wrong:
-        listed = "".join(f"\n  {place.name}:{line} {problem}" for line, problem in sorted(wrong)[:5])
-        raise DataError(f"{place}: {len(wrong)} cells are not as published{listed}")
+        listed = "".join(f"\n  {path.name}:{line} {problem}" for line, problem in sorted(wrong)[:5])
+        raise DataError(f"{path}: {len(wrong)} cells are not as published{listed}")
 
 
 def _wrong(cells: pd.Series, expected: str) -> list[tuple[int, str]]:

@@ -22,7 +22,7 @@ FOLDS = ((1, 11, 20, 21), (4, 10, 12, 14), (8, 9, 19, 23), (3, 5, 7, 24), (2, 15
 
 
 def read_rows(root: Path) -> list[Row]:
-    """Rows of all speech clips under `root`, whose names are such as 03-01-06-01-02-01-12.
+    """Read rows of all speech clips under ``root``, whose names are such as 03-01-06-01-02-01-12.
 
     The fields are: audio only (03), speech (01), emotion, intensity, sentence, repetition, actor. Actors with odd
     numbers are men. Songs (03-02) are left out.

@@ -22,7 +22,7 @@ SPEAKERS = ("OAF", "YAF")
 
 
 def read_rows(root: Path) -> list[Row]:
-    """Rows of all clips under `root`, whose names are such as OAF_back_ps: speaker, word, emotion."""
+    """Read rows of all clips under ``root``, whose names are such as OAF_back_ps: speaker, word, emotion."""
     clips = find_clips(
         root,
         rf"(?P<speaker>OAF?|YAF)_(?P<word>[a-z]+)_(?P<emotion>{'|'.join(EMOTIONS)})",

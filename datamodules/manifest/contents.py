@@ -1,4 +1,4 @@
-"""Does a recording still hold what its manifest says? One look at its size and time, while neither changes."""
+"""Verification of recordings against the manifest's hashes; a file of unchanged size and time is not read again."""
 
 import hashlib
 import os
@@ -14,23 +14,24 @@ from datamodules.files import sha256
 from datamodules.manifest.tables import write_table
 
 Stamp = tuple[str, int, int]
-"""A file as the folder lists it: its absolute path, its size in bytes, and when it was written, in nanoseconds."""
+"""A file's absolute path, its size in bytes, and when it was written, in nanoseconds."""
 
 _COLUMNS = ["file", "size", "written", "sha256"]
 
 
 class Contents:
-    """The SHA-256 of files by their stamps, in memory and on disk: a file is read again only when its stamp changes.
+    """Cache of the SHA-256 of files by their stamps, in memory and on disk.
 
-    Every `remember` writes a table of its own, at once or not at all, so that runs side by side do not disturb each
-    other. A damaged table is removed; a folder that cannot be written is done without.
+    A file is read again only when its stamp changes. Every ``remember`` writes a table of its own, at once or not at
+    all, so that runs side by side do not disturb each other. A damaged table is removed, and a folder that cannot be
+    written ignored.
 
     Args:
-        cache: As `datamodules.cache.cache_folder` gives it; None keeps everything in memory.
+        cache: As ``datamodules.cache.cache_folder`` gives it; None keeps everything in memory.
     """
 
     def __init__(self, cache: Path | None) -> None:
-        self._folder = cache and cache / "contents"
+        self._folder = None if cache is None else cache / "contents"
         self._known: dict[Stamp, str] = {}
         self._read: set[Path] = set()
 
@@ -51,7 +52,7 @@ class Contents:
         world: int = 1,
         barrier: Callable[[], object] = lambda: None,
     ) -> dict[str, str]:
-        """What is wrong with the files that hold something else than was expected, by file.
+        """Find the files that hold something else than was expected, each with a message.
 
         Call it on every rank; each reads its share of what is not known yet. Missing files are no matter here.
 
@@ -63,36 +64,41 @@ class Contents:
         """
         self._load()
         stamps = {file: stamp for file in expected if (stamp := stamp_of(file)) is not None}
-        # By place, not by what is unknown: another rank may have finished before this one looked.
-        share = list(stamps.values())[rank::world]
-        self.remember(_hashed([stamp for stamp in share if stamp not in self._known]))
+        # A share of all, not of what is unknown: another rank may have finished before this one looked.
+        self._hash_unknown(list(stamps.values())[rank::world])
         barrier()
         self._load()
-        self.remember(_hashed([stamp for stamp in stamps.values() if stamp not in self._known]))
-        found = {file: self._known.get(stamp, expected[file]) for file, stamp in stamps.items()}
-        return {
-            file: f"{file}: its sha256 is {sha256[:12]}..., the manifest says {expected[file][:12]}...: one of the two "
-            "has changed since; make the manifest again: lightning-cli prepare"
-            for file, sha256 in found.items()
-            if sha256 != expected[file]
-        }
+        self._hash_unknown(list(stamps.values()))
+        changed: dict[str, str] = {}
+        for file, stamp in stamps.items():
+            found = self._known.get(stamp, expected[file])
+            if found != expected[file]:
+                changed[file] = (
+                    f"{file}: its sha256 is {found[:12]}..., the manifest says {expected[file][:12]}...: one of the "
+                    "two has changed since; make the manifest again: lightning-cli prepare"
+                )
+        return changed
+
+    def _hash_unknown(self, stamps: Sequence[Stamp]) -> None:
+        self.remember(_hashed([stamp for stamp in stamps if stamp not in self._known]))
 
     def _load(self) -> None:
-        for file in sorted(self._folder.glob("*.parquet")) if self._folder else []:
-            if file not in self._read:
-                self._read.add(file)
-                try:
-                    rows = pd.read_parquet(file)[_COLUMNS].itertuples(index=False)
-                    self._known |= {
-                        (str(file), int(size), int(written)): str(sha256) for file, size, written, sha256 in rows
-                    }
-                except (OSError, ValueError, KeyError):
-                    with suppress(OSError):
-                        file.unlink(missing_ok=True)
+        if self._folder is None:
+            return
+        for table in sorted(self._folder.glob("*.parquet")):
+            if table in self._read:
+                continue
+            self._read.add(table)
+            try:
+                for file, size, written, digest in pd.read_parquet(table)[_COLUMNS].itertuples(index=False):
+                    self._known[str(file), int(size), int(written)] = str(digest)
+            except (OSError, ValueError, KeyError):
+                with suppress(OSError):
+                    table.unlink(missing_ok=True)
 
 
 def stamp_of(file: str) -> Stamp | None:
-    """The stamp of a file; None where it is not there, or cannot be looked at."""
+    """Stamp a file; None where it is not there, or cannot be looked at."""
     try:
         found = retry(lambda: os.stat(file))
     except (OSError, ValueError):
@@ -101,7 +107,7 @@ def stamp_of(file: str) -> Stamp | None:
 
 
 def _hashed(stamps: Sequence[Stamp]) -> dict[Stamp, str]:
-    """The SHA-256 of each file; reading says what is wrong with those that are left out."""
+    """Hash each file; those that cannot be read are left out, and reported when they are read as audio."""
 
     def digest(stamp: Stamp) -> str:
         try:

@@ -1,4 +1,4 @@
-"""What a run is trained on, in one word: equal rows have an equal digest."""
+"""Digest of what a run is trained on: equal rows, texts and settings have an equal one."""
 
 import hashlib
 import math
@@ -19,12 +19,12 @@ def digest_of(lines: Iterable[object]) -> str:
 
 
 def digest_of_rows(rows: pd.DataFrame, texts: pd.DataFrame) -> str:
-    """Digest of what training hears and reads: sounds, texts, classes and ratings, in their order.
+    """Digest of what a model is trained on: audio, texts, classes and ratings, in their order.
 
     Args:
-        rows: As `datamodules.clips.rows.clips_of` takes them; a path stands for a sound of which the manifest has no
+        rows: As ``datamodules.clips.rows.clips_of`` takes them; a path stands for audio of which the manifest has no
             hash.
-        texts: What is written about each of them, a column for each name.
+        texts: The texts of each row, a column for each name.
     """
 
     def cells(name: str, otherwise: object) -> list[Any]:
@@ -33,18 +33,21 @@ def digest_of_rows(rows: pd.DataFrame, texts: pd.DataFrame) -> str:
     def numbers(name: str) -> list[float]:
         return list(map(float, cells(name, math.nan)))
 
-    hashes, paths = cells("sha256", ""), rows.get("path", rows.index).tolist()
-    sounds = [sha256 or path for sha256, path in zip(hashes, paths, strict=True)]
+    paths = rows.get("path", rows.index).tolist()
+    audio = [sha256 or path for sha256, path in zip(cells("sha256", ""), paths, strict=True)]
     starts = [0.0 if math.isnan(start) else start for start in numbers("start")]
     ends = [None if math.isnan(end) else end for end in numbers("end")]
     ratings = zip(*(numbers(name) for name in RATINGS), strict=True)
     classes = map(int, cells("target", -1))
+    clips = zip(cells("id", ""), audio, starts, ends, classes, ratings, strict=True)
     written = [tuple(texts[name]) for name in sorted(map(str, texts.columns))]
-    return digest_of([*zip(cells("id", ""), sounds, starts, ends, classes, ratings, strict=True), *written])
+    return digest_of([*clips, *written])
 
 
 def settings_of(thing: object) -> str:
-    """An object's class and plain attributes, as text; ``None`` for none."""
+    """Write an object's class and plain attributes as text; ``None`` for none."""
+    if not thing:
+        return "None"
     plain = (bool, int, float, str, tuple, list, type(None))
-    attributes = {name: value for name, value in vars(thing).items() if isinstance(value, plain)} if thing else {}
-    return f"{type(thing).__name__} {attributes}" if thing else "None"
+    attributes = {name: value for name, value in vars(thing).items() if isinstance(value, plain)}
+    return f"{type(thing).__name__} {attributes}"

@@ -1,4 +1,4 @@
-"""Somebody's own corpus: a table with at least a column `path`, and labels in its own words."""
+"""Tables of a user's own corpus, with at least a column ``path``, and labels in words of their own."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,12 @@ def table_rows(path: Path, mapping: Mapping[str, str], check_files: bool = True)
     """Read a table and translate its labels.
 
     Args:
-        path: a CSV or Parquet table; its columns are the manifest's.
-        mapping: from its words for emotions to canonical nouns; a word mapped to "" is left without a label.
-        check_files: also require every audio file to be there.
+        path: A CSV or Parquet table; its columns are the manifest's.
+        mapping: From its words for emotions to canonical nouns; a word mapped to "" is left without a label.
+        check_files: Also require every audio file to be there.
 
     Raises:
-        DataError: a label that is neither canonical nor in the mapping, or anything that a manifest may not hold.
+        DataError: If a label is neither canonical nor in the mapping, or a cell is not what a manifest may hold.
     """
     cells = read_table(path)
     if "emotion" in cells:
@@ -31,10 +31,10 @@ def table_rows(path: Path, mapping: Mapping[str, str], check_files: bool = True)
 
 
 def read_mapping(options: Sequence[str]) -> dict[str, str]:
-    """Read label mappings, each `word=noun` or a CSV file with the columns `label` and `emotion`.
+    """Read label mappings, each ``word=noun`` or a CSV file with the columns ``label`` and ``emotion``.
 
     Raises:
-        DataError: an option of another form, a noun that is not canonical, or a word mapped twice.
+        DataError: If an option is of another form, a noun is not canonical, or a word is mapped twice.
     """
     mapping: dict[str, str] = {}
     for option in options:
@@ -64,7 +64,8 @@ def _require_known(emotions: pd.Series, path: Path) -> None:
     counts = emotions[~emotions.isin([*EMOTIONS, ""])].value_counts()
     if counts.empty:
         return
-    listed, proposed = [], []
+    listed: list[str] = []
+    proposed: list[str] = []
     for word, count in zip(map(str, counts.index[:10]), counts.tolist(), strict=False):
         line = emotions.index[emotions == word][0]
         noun = nearest_emotion(word)
@@ -72,11 +73,12 @@ def _require_known(emotions: pd.Series, path: Path) -> None:
         option = f"--map {shlex.quote(word + '=' + (noun or ''))}"
         far = "" if noun else "  (no emotion is near; this leaves them without a label)"
         listed.append(f"  {word!r} ({rows}): {option}{far}")
-        proposed += [option] if noun else []
+        if noun:
+            proposed.append(option)
+    if len(proposed) > 1:
+        listed.append(f"  all of them, if they are right: {' '.join(proposed)}")
+    listed.append(f"  vocabulary: {', '.join(EMOTIONS)}")
     raise DataError(
         f"{path}: column 'emotion' has {len(counts)} labels that are not in the vocabulary; translate each by "
-        "--map word=emotion\n"
-        + "\n".join(listed)
-        + (f"\n  all of them, if they are right: {' '.join(proposed)}" if len(proposed) > 1 else "")
-        + f"\n  vocabulary: {', '.join(EMOTIONS)}"
+        "--map word=emotion\n" + "\n".join(listed)
     )

@@ -1,4 +1,4 @@
-"""Every recording of a manifest, decoded once: lengths, rates and hashes filled in, bad files listed."""
+"""Scan of a manifest's recordings, each decoded once: lengths, rates and hashes filled in, bad files listed."""
 
 import multiprocessing
 import os
@@ -14,7 +14,7 @@ from datamodules import stop_signals
 from datamodules.audio.decoding import TOLERANCE_SECONDS
 from datamodules.audio.inspection import AudioInfo, inspect_all
 from datamodules.errors import DataError
-from datamodules.manifest.contents import Contents, stamp_of
+from datamodules.manifest.contents import Contents, Stamp, stamp_of
 
 _CHUNK = 16  # files of one message between processes
 # What takes longer to decode than processes take to start: bytes, or compressed files, which are small.
@@ -28,20 +28,20 @@ def measure(
     progress: Callable[[int, int], None] | None = None,
     contents: Contents | None = None,
 ) -> tuple[pd.DataFrame, dict[int, str]]:
-    """Fill in `duration`, `sample_rate`, `sha256` and `oddity` from the audio files, each decoded to its end.
+    """Fill in ``duration``, ``sample_rate``, ``sha256`` and ``oddity`` from the audio files, each decoded to its end.
 
     Args:
-        rows: a manifest with `file`, the absolute path; numbers that are there already are compared.
-        hashed: also compute sha256.
-        progress: called with the number of files read and the number of files.
-        contents: notes the hashes, so that whoever trains on these files need not read them for that again.
+        rows: A manifest with ``file``, the absolute path; numbers that are there already are compared.
+        hashed: Also compute sha256.
+        progress: Called with the number of files read and the number of files.
+        contents: Remembers the hashes, so that training on these files need not read them for that again.
 
     Returns:
-        The rows whose file is good, filled in; and for the other rows, by index, what is wrong.
+        The rows whose file is usable, filled in; and for the other rows, by index, what is wrong.
 
     Raises:
-        DataError: A decoder crashed, which none may; the message names the file.
-        datamodules.stop_signals.Stopped: This process was asked to stop (see `datamodules.stop_signals.noted`).
+        DataError: If a decoder crashed, which none may; the message names the file.
+        datamodules.stop_signals.Stopped: If this process was asked to stop (see ``datamodules.stop_signals.noted``).
     """
     files = list(dict.fromkeys(rows["file"]))
     found: dict[str, AudioInfo | str] = {}
@@ -54,33 +54,43 @@ def measure(
             if progress is not None:
                 progress(len(found), len(files))
     if contents is not None:
-        contents.remember(
-            {
-                stamp: recording.sha256
-                for file, recording in found.items()
-                if isinstance(recording, AudioInfo) and recording.sha256 and (stamp := stamps[file]) is not None
-            }
-        )
+        hashes: dict[Stamp, str] = {}
+        for file, info in found.items():
+            stamp = stamps[file]
+            if isinstance(info, AudioInfo) and info.sha256 and stamp is not None:
+                hashes[stamp] = info.sha256
+        contents.remember(hashes)
+    return _fill_in(rows, found, hashed)
+
+
+def _fill_in(
+    rows: pd.DataFrame, found: Mapping[str, AudioInfo | str], hashed: bool
+) -> tuple[pd.DataFrame, dict[int, str]]:
     filled: dict[int, dict[str, object]] = {}
     bad: dict[int, str] = {}
     for line, row in zip(rows.index.tolist(), rows.to_dict("records"), strict=True):
-        recording = found[str(row["file"])]
-        problem = recording if isinstance(recording, str) else _contradiction(row, recording)
-        if problem or isinstance(recording, str):
-            bad[line] = problem
+        info = found[str(row["file"])]
+        if isinstance(info, str):
+            bad[line] = info
             continue
-        start, end = _number(row, "start", 0.0), _number(row, "end", recording.duration)
-        filled[line] = {"duration": min(end, recording.duration) - start, "sample_rate": recording.sample_rate}
-        filled[line]["oddity"] = recording.oddity
+        contradiction = _contradiction(row, info)
+        if contradiction:
+            bad[line] = contradiction
+            continue
+        start = _number(row, "start", 0.0)
+        end = min(_number(row, "end", info.duration), info.duration)
+        filled[line] = {"duration": end - start, "sample_rate": info.sample_rate, "oddity": info.oddity}
         if hashed:
-            filled[line]["sha256"] = recording.sha256
+            filled[line]["sha256"] = info.sha256
     good = rows.loc[list(filled)]
     good = good.assign(**pd.DataFrame(list(filled.values()), index=good.index))
-    return (good if good.get("oddity", pd.Series("")).any() else good.drop(columns="oddity", errors="ignore")), bad
+    if "oddity" in good and not good["oddity"].any():
+        good = good.drop(columns="oddity")
+    return good, bad
 
 
 def _outcomes(files: Sequence[str], hashed: bool, size: int) -> Generator[AudioInfo | str, None, None]:
-    """What is in each file of this many bytes in all, or what is wrong with it, in order.
+    """Inspect files of this many bytes in all, and yield what is in each, or what is wrong with it, in order.
 
     Processes, not threads: a decoder that complains writes to the error stream of its whole process.
     """
@@ -100,7 +110,7 @@ def _outcomes(files: Sequence[str], hashed: bool, size: int) -> Generator[AudioI
                 try:
                     outcomes = future.result()
                 except BrokenProcessPool as error:
-                    # It breaks what waits, too; at work, or next in turn, were no more than these.
+                    # It breaks what waits, too; no more than these were being decoded, or next in turn.
                     at_work = chunks[number : number + 2 * processes + 1]
                     raise DataError(_crash([file for chunk in at_work for file in chunk], hashed)) from error
                 yield from outcomes
@@ -109,7 +119,7 @@ def _outcomes(files: Sequence[str], hashed: bool, size: int) -> Generator[AudioI
 
 
 def _crash(files: Sequence[str], hashed: bool) -> str:
-    """What is to be said of a decoder that crashed on one of these files: each is tried again, alone."""
+    """Compose the message about a decoder that crashed on one of these files: each is tried again, alone."""
     with _pool(1) as pool:
         for file in files:
             try:
@@ -134,18 +144,20 @@ def _processes(chunks: int) -> int:
     return min(cores, chunks)
 
 
-def _contradiction(row: Mapping[Hashable, Any], recording: AudioInfo) -> str:
-    """What the table says of the file that is not so, or nothing."""
-    duration = recording.duration
-    start, end = _number(row, "start", 0.0), _number(row, "end", duration)
+def _contradiction(row: Mapping[Hashable, Any], info: AudioInfo) -> str:
+    """Compare the table with the file: a message about what differs, or nothing."""
+    duration = info.duration
+    start = _number(row, "start", 0.0)
+    end = _number(row, "end", duration)
+    rate = _number(row, "sample_rate", info.sample_rate)
     length = min(end, duration) - start
-    if (rate := _number(row, "sample_rate", recording.sample_rate)) != recording.sample_rate:
-        return f"{row['file']}: the table says sample_rate {rate:g}, the file has {recording.sample_rate} Hz"
+    if rate != info.sample_rate:
+        return f"{row['file']}: the table says sample_rate {rate:g}, the file has {info.sample_rate} Hz"
     if start >= duration or end > duration + TOLERANCE_SECONDS:
         return f"{row['file']}: the table says {start:g} to {end:g} s, the file ends at {duration:.3f} s"
     if abs(_number(row, "duration", length) - length) > TOLERANCE_SECONDS:
         return f"{row['file']}: the table says duration {row['duration']:g} s, the clip has {length:.3f} s"
-    if row.get("sha256") and recording.sha256 and row["sha256"] != recording.sha256:
+    if row.get("sha256") and info.sha256 and row["sha256"] != info.sha256:
         return f"{row['file']}: its sha256 is not the one in the table; the file has changed"
     return ""
 

@@ -1,10 +1,10 @@
-"""Texts in CSV files that people open: a spreadsheet takes ``=cmd|...`` for a formula and carries it out."""
+"""Escaping of texts in CSV files that people open: a spreadsheet runs ``=cmd|...`` as a formula."""
 
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # a chain escapes what it gathers, and starts without pandas
+if TYPE_CHECKING:  # a chain escapes the results it collects, and starts without pandas
     import pandas as pd
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -19,17 +19,17 @@ def escaped(cell: object) -> object:
 
 
 def unescaped(cell: object) -> object:
-    """What `escaped` was given."""
+    """Undo ``escaped``."""
     return cell[1:] if isinstance(cell, str) and _ESCAPED.match(cell) else cell
 
 
 def escaped_table(table: "pd.DataFrame") -> "pd.DataFrame":
-    """A copy whose texts are `escaped`."""
+    """Apply ``escaped`` to every text, in a copy."""
     return _each_text(table, escaped)
 
 
 def unescaped_table(table: "pd.DataFrame") -> "pd.DataFrame":
-    """What `escaped_table` was given."""
+    """Undo ``escaped_table``, in a copy."""
     return _each_text(table, unescaped)
 
 

@@ -1,6 +1,5 @@
-"""Make the demo corpus: wav files, and the rows of its manifest."""
+"""Making of the demo corpus: wav files, and the rows of its manifest."""
 
-import hashlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -12,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from datamodules.corpora import Row
 from datamodules.corpora.demo.emotions import EMOTIONS, Prosody, affect, express
 from datamodules.corpora.demo.pitch import Signal
-from datamodules.corpora.demo.soundscapes import SEEN, UNSEEN, place
-from datamodules.corpora.demo.speech import SAMPLE_RATE, speak, synthesiser
+from datamodules.corpora.demo.soundscapes import SEEN, UNSEEN, add_soundscape
+from datamodules.corpora.demo.speech import SAMPLE_RATE, speak, synthesizer
 from datamodules.corpora.demo.voices import BABBLE, SENTENCES, SPEAKERS, Speaker
-
-Row = dict[str, object]
+from datamodules.files import sha256
 
 _CHUNK = 72
 _PEAK = 0.98
@@ -26,7 +25,7 @@ _PEAK = 0.98
 
 @dataclass(frozen=True)
 class Clip:
-    """What is to be recorded: who says what, how and where."""
+    """Plan of one recording: its speaker, sentence, emotion and soundscape."""
 
     index: int
     split: str
@@ -44,10 +43,10 @@ def make_demo(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
-    """Write `root/wav/<id>.wav` (16 kHz, mono, 16 bit) and return the manifest's rows, in order.
+    """Write ``root/wav/<id>.wav`` (16 kHz, mono, 16 bit) and return the manifest's rows, in order.
 
     The same arguments give the same bytes on the same machine, whatever the number of workers: each clip has its own
-    random numbers, and each chunk of clips a fresh process, because the synthesiser carries state from one sentence to
+    random numbers, and each chunk of clips a fresh process, because the synthesizer carries state from one sentence to
     the next.
 
     Args:
@@ -60,7 +59,7 @@ def make_demo(
     Raises:
         MissingExtra: If praat-parselmouth is not installed.
     """
-    synthesiser()
+    synthesizer()
     (root / "wav").mkdir(parents=True, exist_ok=True)
     planned = plan(clips, seed)
     chunks = [planned[start : start + _CHUNK] for start in range(0, clips, _CHUNK)]
@@ -75,8 +74,9 @@ def make_demo(
 
 
 def plan(clips: int, seed: int) -> list[Clip]:
-    """Return what is recorded: in each split, every speaker says the sentences in all emotions in turn."""
-    train, dev = round(clips * 1000 / 1440), round(clips * 120 / 1440)
+    """Plan all recordings: in each split, every speaker says the sentences in all emotions in turn."""
+    train = round(clips * 1000 / 1440)
+    dev = round(clips * 120 / 1440)
     splits = ["train"] * train + ["dev"] * dev + ["test"] * (clips - train - dev)
     return [_plan_one(index, index - splits.index(split), split, seed) for index, split in enumerate(splits)]
 
@@ -105,7 +105,7 @@ def _record(clip: Clip, seed: int, root: Path) -> Row:
     """Write one clip and return its row."""
     rng = np.random.default_rng((seed, clip.index, 1))
     spoken = speak(clip.speaker, clip.sentence, express(clip.emotion, clip.intensity, rng), rng)
-    x_T = place(spoken, clip.soundscape, rng, lambda samples: _babble(samples, rng))
+    x_T = add_soundscape(spoken, clip.soundscape, rng, lambda samples: _babble(samples, rng))
     x_T *= 10.0 ** (rng.uniform(-3.0, 3.0) / 20.0)
     x_T *= min(1.0, _PEAK / np.abs(x_T).max())
     valence, arousal, dominance = affect(clip.emotion, clip.intensity, rng)
@@ -132,7 +132,7 @@ def _record(clip: Clip, seed: int, root: Path) -> Row:
         "arousal": arousal,
         "dominance": dominance,
         "soundscape": clip.soundscape,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": sha256(path),
     }
 
 

@@ -1,7 +1,7 @@
 """Rules that turn an emotion and its intensity into prosody, voice quality and affect ratings.
 
 The directions follow the reviews and rule systems of synthetic and acted emotional speech; the sizes were set by ear
-and by instrument for a formant synthesiser:
+and by instrument for a formant synthesizer:
 
 - Cahn, "The generation of affect in synthesized speech", 1990.
 - Murray and Arnott, "Toward the simulation of emotion in synthetic speech", 1993.
@@ -171,19 +171,21 @@ _MOST = Prosody(
     accent=5.0,
     bend=1.0,
 )
-"""What a voice can do: beyond these the synthesiser stops sounding like a person."""
+"""Limits of a voice: beyond these the synthesizer stops sounding like a person."""
 
 
 def express(emotion: str, intensity: float, rng: np.random.Generator) -> Prosody:
     """Return the prosody of one clip: the emotion's rules at an intensity in [0, 1], each varied at random."""
-    rule, deviation = np.array(astuple(RULES[emotion])), np.array(astuple(VARIATION))
+    rule = np.array(astuple(RULES[emotion]))
+    deviation = np.array(astuple(VARIATION))
     drawn = intensity * rule * rng.normal(1.0, 0.2, rule.size) + deviation * rng.normal(0.0, 1.0, rule.size)
     return Prosody(*np.clip(drawn, astuple(_LEAST), astuple(_MOST)).tolist())
 
 
 def affect(emotion: str, intensity: float, rng: np.random.Generator) -> tuple[float, float, float]:
     """Return valence, arousal and dominance on 1 to 7: from neutral towards the emotion, plus a rater's noise."""
-    neutral, full = np.array(AFFECT["neutral"]), np.array(AFFECT[emotion])
+    neutral = np.array(AFFECT["neutral"])
+    full = np.array(AFFECT[emotion])
     rated = np.clip(neutral + intensity * (full - neutral) + rng.normal(0.0, 0.25, 3), 1.0, 7.0)
     valence, arousal, dominance = (round(value, 2) for value in rated.tolist())
     return valence, arousal, dominance

@@ -16,30 +16,32 @@ _FRAME = 640
 
 
 def track_f0(x_T: Signal, sample_rate: int, lowest: float = 60.0, highest: float = 500.0) -> Signal:
-    """Return F0 in Hz every `HOP` samples, 0 where unvoiced.
+    """Return F0 in Hz every ``HOP`` samples, 0 where unvoiced.
 
-    The peak of the normalised autocorrelation, in two passes: the second searches within nine semitones of the
+    The peak of the normalized autocorrelation, in two passes: the second searches within nine semitones of the
     first pass's median, which rules out octave errors in speech whose F0 range is narrower than that.
     """
     correlation, energy = _autocorrelation(x_T)
     voiced, f0 = _peaks(correlation, energy, sample_rate, lowest, highest)
     if not voiced.any():
         return np.zeros_like(f0)
-    centre = float(np.median(f0[voiced]))
-    voiced, f0 = _peaks(correlation, energy, sample_rate, max(lowest, centre / 1.7), min(highest, centre * 1.7))
+    center = float(np.median(f0[voiced]))
+    voiced, f0 = _peaks(correlation, energy, sample_rate, max(lowest, center / 1.7), min(highest, center * 1.7))
     return np.where(voiced, f0, 0.0)
 
 
 def replace_f0(
     x_T: Signal, f0: Signal, target: Signal, sample_rate: int, period: Callable[[], tuple[float, float]]
 ) -> Signal:
-    """Return the clip with F0 `target` (Hz every `HOP` samples) where `f0` is voiced; duration and timbre stay.
+    """Return the clip with F0 ``target`` (Hz every ``HOP`` samples) where ``f0`` is voiced; duration and timbre stay.
 
-    `period` gives each new period's relative length and amplitude, (1, 1) for a perfectly regular voice.
+    ``period`` gives each new period's relative length and amplitude, (1, 1) for a perfectly regular voice.
     """
     margin = int(2 * sample_rate / f0[f0 > 0].min()) if f0.any() else 0
-    padded, frames = np.pad(x_T, margin), np.arange(target.size)
-    voice, copied = np.zeros_like(padded), np.zeros_like(padded)
+    padded = np.pad(x_T, margin)
+    frames = np.arange(target.size)
+    voice = np.zeros_like(padded)
+    copied = np.zeros_like(padded)
     smooth = np.convolve(x_T, np.hanning(19), "same")  # below 1 kHz, so that marks do not hop between formants
     for start, end in _runs(f0 > 0):
         marks = _marks(smooth, f0, start * HOP, min(end * HOP, x_T.size), sample_rate)
@@ -79,7 +81,8 @@ def _peaks(
     correlation: Signal, energy: Signal, sample_rate: int, lowest: float, highest: float
 ) -> tuple[NDArray[np.bool_], Signal]:
     """Return which frames are voiced and the F0 of the best lag between two frequencies."""
-    first, last = int(sample_rate / highest), min(int(sample_rate / lowest), correlation.shape[1] - 2)
+    first = int(sample_rate / highest)
+    last = min(int(sample_rate / lowest), correlation.shape[1] - 2)
     lags = np.arange(first, last)
     # A slight preference for short lags: a periodic signal correlates with itself at every multiple of its period.
     best = lags[(correlation[:, first:last] * (1.0 - 0.02 * lags / first)).argmax(axis=1)]
@@ -104,7 +107,8 @@ def _marks(x_T: Signal, f0: Signal, start: int, end: int, sample_rate: int) -> N
     marks = [start + int((side * x_T[start : start + int(period) + 1]).argmax())]
     while True:
         period = sample_rate / f0[min(marks[-1] // HOP, (end - 1) // HOP)]
-        low, high = marks[-1] + int(0.85 * period), marks[-1] + int(1.15 * period) + 1
+        low = marks[-1] + int(0.85 * period)
+        high = marks[-1] + int(1.15 * period) + 1
         if high >= end:
             return np.array(marks)
         marks.append(low + int((side * x_T[low:high]).argmax()))

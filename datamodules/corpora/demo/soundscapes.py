@@ -1,4 +1,4 @@
-"""Where a clip was recorded: twelve soundscapes as acoustics, by spectra, noises and impulse responses.
+"""Twelve soundscapes, the acoustic surroundings of a clip: spectra, noises and impulse responses.
 
 Noise levels are relative to neutral speech, not to the clip: a soft voice drowns more easily, as it does outdoors.
 """
@@ -8,8 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from datamodules.corpora.demo.pitch import Signal
-from datamodules.corpora.demo.spectrum import Shape, filtered
-from datamodules.corpora.demo.speech import SAMPLE_RATE, SPEECH_LEVEL
+from datamodules.corpora.demo.speech import SAMPLE_RATE, SPEECH_LEVEL, Shape, filtered
 
 SEEN = (
     "clean studio",
@@ -27,8 +26,8 @@ UNSEEN = ("large hall reverb", "low-bitrate radio", "wind", "car interior")
 """Soundscapes that only the test split has."""
 
 
-def place(x_T: Signal, soundscape: str, rng: np.random.Generator, babble: Callable[[int], Signal]) -> Signal:
-    """Return the clip as heard in a soundscape of `SEEN` or `UNSEEN`; `babble(T)` supplies a crowd of T samples."""
+def add_soundscape(x_T: Signal, soundscape: str, rng: np.random.Generator, babble: Callable[[int], Signal]) -> Signal:
+    """Return the clip in a soundscape of ``SEEN`` or ``UNSEEN``; ``babble(T)`` supplies a crowd of T samples."""
     match soundscape:
         case "clean studio":
             return x_T + _noise(x_T.size, rng, _pink, -55.0)
@@ -44,10 +43,10 @@ def place(x_T: Signal, soundscape: str, rng: np.random.Generator, babble: Callab
         case "large hall reverb":
             return _reverberate(x_T, rng.uniform(1.2, 2.0), 0.0, rng) + _noise(x_T.size, rng, _pink, -40.0)
         case "telephone band":
-            return _companded(_filtered(x_T, _band(300.0, 3400.0))) + _noise(x_T.size, rng, _band(300.0, 3400.0), -35.0)
+            return _companded(filtered(x_T, _band(300.0, 3400.0))) + _noise(x_T.size, rng, _band(300.0, 3400.0), -35.0)
         case "low-bitrate radio":
             crackle = _noise(x_T.size, rng, _band(200.0, 2600.0), rng.uniform(-20, -14))
-            return _quantised(_filtered(x_T, _band(250.0, 2600.0)) + crackle, 6)
+            return _quantized(filtered(x_T, _band(250.0, 2600.0)) + crackle, 6)
         case "rain":
             return x_T + _noise(x_T.size, rng, _high, rng.uniform(-24, -15)) + _level(_drops(x_T.size, rng), -22.0)
         case "wind":
@@ -56,7 +55,7 @@ def place(x_T: Signal, soundscape: str, rng: np.random.Generator, babble: Callab
             engine = _level(_harmonics(x_T.size, rng.uniform(28, 45), 8, rng), rng.uniform(-10, -4))
             return _reverberate(x_T, 0.1, 6.0, rng) + engine + _noise(x_T.size, rng, _low, rng.uniform(-6, 0))
         case "distant microphone":
-            far = _filtered(_reverberate(x_T, rng.uniform(0.5, 0.8), -6.0, rng), _band(80.0, 5000.0))
+            far = filtered(_reverberate(x_T, rng.uniform(0.5, 0.8), -6.0, rng), _band(80.0, 5000.0))
             return 0.6 * far + _noise(x_T.size, rng, _pink, rng.uniform(-30, -24))
     raise ValueError(f"unknown soundscape {soundscape!r}; expected one of {(*SEEN, *UNSEEN)}")
 
@@ -83,10 +82,6 @@ def _band(lowest: float, highest: float) -> Shape:
     return shape
 
 
-def _filtered(x_T: Signal, shape: Shape) -> Signal:
-    return filtered(x_T, shape, SAMPLE_RATE)
-
-
 def _level(x_T: Signal, decibels: float) -> Signal:
     """Set the level in dB relative to neutral speech."""
     rms = float(np.sqrt(np.mean(x_T**2))) + 1e-12
@@ -94,12 +89,13 @@ def _level(x_T: Signal, decibels: float) -> Signal:
 
 
 def _noise(samples: int, rng: np.random.Generator, shape: Shape, decibels: float) -> Signal:
-    return _level(_filtered(rng.normal(0.0, 1.0, samples), shape), decibels)
+    return _level(filtered(rng.normal(0.0, 1.0, samples), shape), decibels)
 
 
 def _harmonics(samples: int, fundamental: float, count: int, rng: np.random.Generator) -> Signal:
     """Return a periodic hum whose harmonics fall off with their number."""
-    seconds, orders = np.arange(samples) / SAMPLE_RATE, np.arange(1, count + 1)[:, None]
+    seconds = np.arange(samples) / SAMPLE_RATE
+    orders = np.arange(1, count + 1)[:, None]
     phases = 2.0 * np.pi * (orders * fundamental * seconds + rng.random((count, 1)))
     return np.asarray((np.sin(phases) * rng.uniform(0.3, 1.0, (count, 1)) / orders).sum(axis=0))
 
@@ -113,7 +109,7 @@ def _swell(samples: int, hertz: float, depth: float, rng: np.random.Generator) -
 def _drops(samples: int, rng: np.random.Generator) -> Signal:
     """Return about eighty raindrops per second, each a short burst."""
     strikes = rng.normal(0.0, 1.0, samples) * (rng.random(samples) < 80.0 / SAMPLE_RATE)
-    return _filtered(strikes, _band(1500.0, 6000.0))
+    return filtered(strikes, _band(1500.0, 6000.0))
 
 
 def _reverberate(x_T: Signal, seconds: float, direct: float, rng: np.random.Generator) -> Signal:
@@ -127,13 +123,13 @@ def _reverberate(x_T: Signal, seconds: float, direct: float, rng: np.random.Gene
     """
     length = int(seconds * SAMPLE_RATE)
     tail = rng.normal(0.0, 1.0, length) * 10.0 ** (-3.0 * np.arange(length) / length)
-    tail = _filtered(tail, _band(80.0, 4500.0))
+    tail = filtered(tail, _band(80.0, 4500.0))
     tail[: SAMPLE_RATE // 400] = 0.0
     tail *= 10.0 ** (-direct / 20.0) / np.sqrt(np.sum(tail**2))
     size = ((x_T.size + length) // 2048 + 1) * 2048  # a fast size, and no wrap-around
     wet = np.fft.irfft(np.fft.rfft(x_T, size) * np.fft.rfft(tail, size), size)[: x_T.size]
-    heard: Signal = (x_T + wet) / np.sqrt(1.0 + 10.0 ** (-direct / 10.0))
-    return heard
+    mixed: Signal = (x_T + wet) / np.sqrt(1.0 + 10.0 ** (-direct / 10.0))
+    return mixed
 
 
 def _companded(x_T: Signal) -> Signal:
@@ -145,6 +141,6 @@ def _companded(x_T: Signal) -> Signal:
     return expanded
 
 
-def _quantised(x_T: Signal, bits: int) -> Signal:
+def _quantized(x_T: Signal, bits: int) -> Signal:
     step = 2.0 * float(np.abs(x_T).max()) / float(2**bits) + 1e-12
     return np.round(x_T / step) * step

@@ -1,4 +1,4 @@
-"""Emotional speech: a sentence by a formant synthesiser, its prosody and voice quality by rule."""
+"""Emotional speech: a sentence by a formant synthesizer, its prosody and voice quality by rule."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,6 @@ import soxr
 
 from datamodules.corpora.demo.emotions import Prosody
 from datamodules.corpora.demo.pitch import HOP, Signal, replace_f0, track_f0
-from datamodules.corpora.demo.spectrum import filtered
 from datamodules.corpora.demo.voices import Speaker
 from datamodules.errors import MissingExtra
 
@@ -16,7 +15,11 @@ SAMPLE_RATE = 16_000
 SPEECH_LEVEL = -26.0
 """Level of neutral speech in dB relative to full scale."""
 
-_SYNTHESISER_RATE = 44_100.0
+Shape = Callable[[Signal], Signal]
+"""From frequencies in Hz to factors on the amplitude."""
+
+_SYNTHESIZER_RATE = 44_100.0
+_FFT_BLOCK = 2048
 _DECIBELS_PER_DOUBLING = 20.0 * np.log10(2.0)
 
 
@@ -26,21 +29,32 @@ def speak(speaker: Speaker, text: str, prosody: Prosody, rng: np.random.Generato
     Raises:
         MissingExtra: If praat-parselmouth is not installed.
     """
-    rate, pitch = 2.0**prosody.rate, speaker.pitch * 2.0 ** (prosody.level / 12.0)
-    plain = _synthesise(speaker, text, speaker.tempo * rate / speaker.formant)
+    rate = 2.0**prosody.rate
+    pitch = speaker.pitch * 2.0 ** (prosody.level / 12.0)
+    plain = _synthesize(speaker, text, speaker.tempo * rate / speaker.formant)
     # Read as if sampled faster, the clip's formants rise by that factor; the tempo above makes up for its length.
-    x_T = soxr.resample(_trim(plain), _SYNTHESISER_RATE * speaker.formant, SAMPLE_RATE)
+    x_T = soxr.resample(_trim(plain), _SYNTHESIZER_RATE * speaker.formant, SAMPLE_RATE)
     f0 = track_f0(x_T, SAMPLE_RATE)
-    x_T = replace_f0(
-        x_T, f0, pitch * 2.0 ** (_contour(x_T, f0, prosody, rng) / 12.0), SAMPLE_RATE, _period(prosody, rng)
-    )
+    target = pitch * 2.0 ** (_contour(x_T, f0, prosody, rng) / 12.0)
+    x_T = replace_f0(x_T, f0, target, SAMPLE_RATE, _period(prosody, rng))
     x_T = _add_tilt(_add_breath(x_T, prosody.breath, rng), prosody.tilt)
     x_T *= 10.0 ** ((SPEECH_LEVEL + prosody.gain) / 20.0) / _active_rms(x_T)
-    return np.pad(x_T, (int(SAMPLE_RATE * rng.uniform(0.05, 0.12)), int(SAMPLE_RATE * rng.uniform(0.08, 0.15))))
+    silence_before = int(SAMPLE_RATE * rng.uniform(0.05, 0.12))
+    silence_after = int(SAMPLE_RATE * rng.uniform(0.08, 0.15))
+    return np.pad(x_T, (silence_before, silence_after))
 
 
-def synthesiser() -> Callable[..., Any]:
-    """Return Praat's `call`, which holds the formant synthesiser eSpeak NG.
+def filtered(x_T: Signal, shape: Shape) -> Signal:
+    """Return the clip with its spectrum multiplied by a shape; no delay, same length."""
+    # A multiple of a power of two: clips of a prime length would take ten times longer.
+    size = (x_T.size // _FFT_BLOCK + 1) * _FFT_BLOCK
+    hertz: Signal = np.fft.rfftfreq(size, 1.0 / SAMPLE_RATE).astype(np.float64)
+    y_T: Signal = np.fft.irfft(np.fft.rfft(x_T, size) * shape(hertz), size)[: x_T.size]
+    return y_T
+
+
+def synthesizer() -> Callable[..., Any]:
+    """Return Praat's `call`, which holds the formant synthesizer eSpeak NG.
 
     Raises:
         MissingExtra: If praat-parselmouth is not installed.
@@ -54,11 +68,11 @@ def synthesiser() -> Callable[..., Any]:
     return found
 
 
-def _synthesise(speaker: Speaker, text: str, words_per_minute: float) -> Signal:
-    """Return the sentence at 44.1 kHz as the synthesiser speaks it."""
-    call = synthesiser()
+def _synthesize(speaker: Speaker, text: str, words_per_minute: float) -> Signal:
+    """Return the sentence at 44.1 kHz as the synthesizer speaks it."""
+    call = synthesizer()
     voice = call("Create SpeechSynthesizer...", speaker.accent, speaker.variant)
-    call(voice, "Speech output settings...", _SYNTHESISER_RATE, 0.01, 1.0, 1.0, round(words_per_minute), "IPA")
+    call(voice, "Speech output settings...", _SYNTHESIZER_RATE, 0.01, 1.0, 1.0, round(words_per_minute), "IPA")
     samples: Signal = call(voice, "To Sound...", text, "no")[0].values[0]
     return samples
 
@@ -76,13 +90,14 @@ def _contour(x_T: Signal, f0: Signal, prosody: Prosody, rng: np.random.Generator
         return np.zeros_like(f0)
     frames = np.arange(f0.size)
     semitones = np.interp(frames, voiced, 12.0 * np.log2(f0[voiced] / np.median(f0[voiced])))
-    progress, seconds = frames / f0.size, frames * HOP / SAMPLE_RATE
+    progress = frames / f0.size
+    seconds = frames * HOP / SAMPLE_RATE
     contour = semitones * 2.0**prosody.spread + prosody.slope * (progress - 0.5)
     contour += prosody.final * np.clip(3.0 * progress - 2.0, 0.0, 1.0)
     contour += prosody.tremor * np.sin(2.0 * np.pi * (6.0 * seconds + rng.random()))
     for centre in _syllables(x_T):
-        place = np.clip((frames - centre) * HOP / (0.1 * SAMPLE_RATE), -1.0, 1.0)
-        contour += prosody.accent * 0.5 * (1.0 + np.cos(np.pi * place)) * (1.0 + prosody.bend * place)
+        offset = np.clip((frames - centre) * HOP / (0.1 * SAMPLE_RATE), -1.0, 1.0)
+        contour += prosody.accent * 0.5 * (1.0 + np.cos(np.pi * offset)) * (1.0 + prosody.bend * offset)
     wanted: Signal = np.clip(contour - np.median(contour[voiced]), -9.0, 14.0)
     return wanted
 
@@ -112,14 +127,12 @@ def _period(prosody: Prosody, rng: np.random.Generator) -> Callable[[], tuple[fl
 
 def _add_tilt(x_T: Signal, slope: float) -> Signal:
     """Turn the spectrum above 500 Hz by a slope in dB per octave."""
-    return filtered(
-        x_T, lambda hertz: (np.maximum(hertz, 500.0) / 500.0) ** (slope / _DECIBELS_PER_DOUBLING), SAMPLE_RATE
-    )
+    return filtered(x_T, lambda hertz: (np.maximum(hertz, 500.0) / 500.0) ** (slope / _DECIBELS_PER_DOUBLING))
 
 
 def _add_breath(x_T: Signal, ratio: float, rng: np.random.Generator) -> Signal:
     """Add aspiration: noise around 1 to 4 kHz that follows the voice's envelope."""
-    noise = filtered(rng.normal(0.0, 1.0, x_T.size), _aspiration, SAMPLE_RATE)
+    noise = filtered(rng.normal(0.0, 1.0, x_T.size), _aspiration)
     power = _power(x_T)
     envelope = np.interp(np.arange(x_T.size) / HOP - 0.5, np.arange(power.size), np.sqrt(power))
     return x_T + ratio * envelope * noise

@@ -1,6 +1,6 @@
-"""Who speaks in the demo corpus, and what they say.
+"""Speakers and sentences of the demo corpus.
 
-A speaker belongs to one split, and so does a sentence. Italian is heard in the test split alone.
+A speaker belongs to one split, and so does a sentence. Italian stands in the test split alone.
 """
 
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ class Speaker:
     """One synthetic person.
 
     Args:
-        name: Value of the manifest's `speaker` column.
+        name: Value of the manifest's ``speaker`` column.
         split: train, dev or test.
         gender: female or male.
-        language: ISO 639-1 code; key of `SENTENCES`.
-        accent: The synthesiser's name for the language.
-        variant: The synthesiser's voice variant.
+        language: ISO 639-1 code; key of ``SENTENCES``.
+        accent: The synthesizer's name for the language.
+        variant: The synthesizer's voice variant.
         pitch: Median F0 of neutral speech in Hz.
         formant: Factor on all formants; below 1 is a longer vocal tract.
         tempo: Words per minute of neutral speech.
@@ -153,4 +153,4 @@ BABBLE = (
     "he told me the whole story from the very beginning",
     "we usually take the tram because parking is impossible",
 )
-"""What the crowd in the background says."""
+"""Sentences of the crowd in the background."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from datamodules.corpora.demo.soundscapes import SEEN, UNSEEN, place
+from datamodules.corpora.demo.soundscapes import SEEN, UNSEEN, add_soundscape
 from datamodules.corpora.demo.speech import SAMPLE_RATE, SPEECH_LEVEL
 
 ALL = (*SEEN, *UNSEEN)
@@ -17,7 +17,7 @@ def tone_burst():
 
 def heard(name, seed=0):
     crowd = np.random.default_rng(9).normal(size=SAMPLE_RATE)
-    return place(tone_burst(), name, np.random.default_rng(seed), lambda samples: crowd[:samples])
+    return add_soundscape(tone_burst(), name, np.random.default_rng(seed), lambda samples: crowd[:samples])
 
 
 def level(x_T):
@@ -59,11 +59,11 @@ def test_wind_and_car_are_low_and_rain_is_high():
 
 def test_telephone_keeps_its_band():
     x_T = np.random.default_rng(0).normal(0.0, 0.05, SAMPLE_RATE)
-    y_T = place(x_T, "telephone band", np.random.default_rng(0), np.zeros)
+    y_T = add_soundscape(x_T, "telephone band", np.random.default_rng(0), np.zeros)
     assert share(x_T, 250, 3800) < 0.5
     assert share(y_T, 250, 3800) > 0.9
 
 
 def test_unknown_soundscape_is_named():
     with pytest.raises(ValueError, match="unknown soundscape 'moon'"):
-        place(tone_burst(), "moon", np.random.default_rng(0), np.zeros)
+        add_soundscape(tone_burst(), "moon", np.random.default_rng(0), np.zeros)
