@@ -25,14 +25,11 @@ from lightning_app.callbacks.progress import ProgressLines, RunLogger
 from lightning_app.callbacks.provenance import Provenance
 from lightning_app.callbacks.records import SaveConfig, WriteDone
 from lightning_app.callbacks.reproducibility import SameData, StepSeed
-from lightning_app.config.beside import require_not_beside
+from lightning_app.config.checks import require_manifest, require_possible_optimizer, require_valid_training
 from lightning_app.config.command_line import asks_only, said
 from lightning_app.config.files import ConfigError
-from lightning_app.config.messages import short_parse_error, users_mistake
-from lightning_app.config.optimizer_check import require_possible_optimizer
+from lightning_app.config.messages import missing_package, short_parse_error, trainer_mistake, users_mistake
 from lightning_app.config.parser import Command, read_command
-from lightning_app.config.preflight import require_sound_training
-from lightning_app.config.trainer_messages import missing_package, trainer_mistake
 from lightning_app.exit_codes import ExitCode
 from lightning_app.runs.checkpoint_io import AtomicCheckpointIO, verify
 from lightning_app.runs.files import BEST_CKPT
@@ -109,9 +106,9 @@ class StageCLI(LightningCLI):
         if config.get("weights_only") is False:
             raise ConfigError("weights_only: a checkpoint is always read without running code of its own; leave it out")
         if self.verb == "fit":
-            require_sound_training(config)
+            require_valid_training(config)
             require_possible_optimizer(config["model"])
-        require_not_beside(config["data"], self.command.words)
+        require_manifest(config["data"], self.command.words)
         if self.writes:
             resumed = self.folder.take(Path(config["trainer"]["default_root_dir"] or "."), config.get("ckpt_path"))
             config["ckpt_path"] = str(resumed) if resumed else config.get("ckpt_path")

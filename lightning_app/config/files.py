@@ -1,7 +1,8 @@
-"""Configuration files: where they are found, what they include, and how several become one."""
+"""Configuration files: search, includes, merging, and the location of a setting in them."""
 
 import difflib
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ __all__ = [
     "flatten",
     "is_file",
     "load_yaml",
+    "location",
     "merge",
     "parse_value",
     "resolve",
@@ -137,3 +139,48 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             leaves[name] = value
     return leaves
+
+
+def location(keys: Sequence[str], words: Sequence[str]) -> str:
+    """``file:line:column: `` of a key in the last file that sets it; empty where an option on the command line does.
+
+    Args:
+        keys: The way to the setting, without ``init_args``.
+        words: The command line.
+    """
+    dotted = ".".join(keys)
+    flags_last = sorted(_options(words), key=lambda option: option[0] not in ("config", "c"))
+    for name, value in reversed(flags_last):
+        prefix = "" if name in ("config", "c") else f"{name}."
+        if name == dotted:
+            return ""
+        if dotted.startswith(prefix) and value.endswith(".yaml") and is_file(Path(value)):
+            found = _location_in(dotted.removeprefix(prefix).split("."), Path(value))
+            if found:
+                return f"{found}: "
+    return ""
+
+
+def _options(words: Sequence[str]) -> Iterable[tuple[str, str]]:
+    """Every option with its value; ``init_args`` may be left out of keys, and is."""
+    for word, following in zip(words, [*words[1:], ""], strict=False):
+        if word.startswith("--"):
+            name, equals, value = word[2:].partition("=")
+            yield name.replace(".init_args", ""), value if equals else following
+
+
+def _location_in(keys: Sequence[str], file: Path) -> str:
+    """The location of a setting in a file or in one that it includes; empty where neither sets it."""
+    tree: object = load_yaml(file)
+    path: list[str] = []
+    for number, key in enumerate(keys):
+        if isinstance(tree, dict) and key not in tree and isinstance(tree.get("init_args"), dict):
+            path.append("init_args")
+            tree = tree["init_args"]
+        if isinstance(tree, str) and tree.endswith(".yaml") and is_file(file.parent / tree):
+            return _location_in(keys[number:], file.parent / tree)
+        if not isinstance(tree, dict) or key not in tree:
+            return ""
+        path.append(key)
+        tree = tree[key]
+    return where(file, path)

@@ -1,14 +1,15 @@
-"""The parser's messages, cut down to what a person needs: place, what was found, what was expected, a remedy."""
+"""Messages of the parser and the trainer, reduced to what a user needs: location, found, expected, remedy."""
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from datamodules.errors import MissingExtra
 from lightning_app.config.command_line import asks_only, said
-from lightning_app.config.files import ConfigError
+from lightning_app.config.files import location
 from lightning_app.config.hints import TOP, full_name, near_class, near_option
-from lightning_app.config.places import place
 from lightning_app.config.trust import refusal
+from lightning_app.errors import ConfigError
 
 NOISE = re.compile(
     r"^\s*(-\s*)?(Given value( type)?:|Subtypes:|Does not validate against any of the Union subtypes|Errors:\s*$"
@@ -26,6 +27,7 @@ NO_PATH = re.compile(r"Expected a dot import path string: (\S+)")
 OTHER_KIND = re.compile(r"does not correspond to a subclass of (\w+)")
 REQUIRED = re.compile(r"arguments are required: ([\w, .]+)")
 DIGITS = re.compile(r"Exceeds the limit .* value has (\d+) digits; .*")
+MISSING_PACKAGE = re.compile(r"Requirement '([\w.-]+)([^']*)' not met")
 VALUE = re.compile(r"^\s*Given value: (?:NestedArg\(.*val='([\w.]+)'\)|(\S.*))$", re.MULTILINE)
 
 
@@ -49,19 +51,50 @@ def short_parse_error(message: str, words: Sequence[str] = ()) -> str:
     message = message.replace('Parser key "config": ', "")  # which stands for all files at once
     keys, classes = KEY.findall(message), CLASS.findall(message)
     if denied := DENIED.search(message):
-        return f"{place(keys, words)}{_joined(keys)}{refusal(denied.group(1), asks_only(words))}"
+        return f"{location(keys, words)}{_joined(keys)}{refusal(denied.group(1), asks_only(words))}"
     if absent := NO_CLASS.search(message):
         named = _named_class(absent, message)
-        return f"{place(keys, words)}{_joined(keys)}there is no class {named}{near_class(*absent.groups())}"
+        return f"{location(keys, words)}{_joined(keys)}there is no class {named}{near_class(*absent.groups())}"
     if required := REQUIRED.search(message):
         return _required(required.group(1), keys, classes)
     if kind := OTHER_KIND.search(message):
         found = next((value for value in _values(message)), "the class")
-        return f"{place(keys, words)}{_joined(keys)}{found} is no {full_name(kind.group(1))}, nor a subclass of it"
+        return f"{location(keys, words)}{_joined(keys)}{found} is no {full_name(kind.group(1))}, nor a subclass of it"
     text = GROUP.sub(r"Option '\1.\2'", _plain_types(message))
     if unknown := UNKNOWN.search(text):
         return _unknown(unknown.group(1), keys, classes, words)
-    return f"{place(keys, words)}{_joined(keys)}{text}" if keys else text
+    return f"{location(keys, words)}{_joined(keys)}{text}" if keys else text
+
+
+def trainer_mistake(message: str) -> str:
+    """A message of the trainer in one line, with the option that mends it.
+
+    >>> trainer_mistake("No supported gpu backend found!")
+    'trainer.accelerator: this machine has none such; --trainer.accelerator auto takes what is there'
+    """
+    text = " ".join(message.split())
+    if "No supported gpu backend" in text or "can not run on your system" in text:
+        return "trainer.accelerator: this machine has none such; --trainer.accelerator auto takes what is there"
+    if "But your machine only has" in text:
+        return f"trainer.devices: {text}; --trainer.devices auto takes what is there"
+    if "No `validation_step()`" in text:
+        return "validate: this stage has nothing to validate; `test` evaluates it"
+    return text
+
+
+def missing_package(message: str) -> MissingExtra | None:
+    """The error for a class of the trainer, such as a logger, whose package is not installed; None for another message.
+
+    >>> str(missing_package("given class_path 'a.WandbLogger': Requirement 'wandb>=0.12.10' not met. HINT: ..."))
+    "a.WandbLogger: the package wandb is not installed: pip install 'wandb>=0.12.10'"
+    """
+    needed = MISSING_PACKAGE.findall(message)
+    if not needed:
+        return None
+    package, versions = needed[-1]
+    classes = CLASS.findall(message)
+    owner = classes[-1] if classes else "trainer"
+    return MissingExtra(f"{owner}: the package {package} is not installed: pip install '{package}{versions}'")
 
 
 def _unknown(option: str, keys: list[str], classes: Sequence[str], words: Sequence[str]) -> str:
@@ -70,7 +103,7 @@ def _unknown(option: str, keys: list[str], classes: Sequence[str], words: Sequen
     # Below a section that does not exist nothing can be right.
     *section, name = way if way[0] in TOP else way[:1]
     hint = near_option(name, section, classes, _said(words))
-    return f"{place([*section, name], words)}{_joined(section)}there is no option {name!r}{hint}"
+    return f"{location([*section, name], words)}{_joined(section)}there is no option {name!r}{hint}"
 
 
 def _required(names: str, keys: Sequence[str], classes: Sequence[str]) -> str:

@@ -15,9 +15,8 @@ import pytest
 import torch
 from jsonargparse import ArgumentParser
 
-from lightning_app.config.checkpoint_trust import require_trusted, still_taken
 from lightning_app.config.plugins import plugin_modules, plugin_words, plugins
-from lightning_app.config.trust import Trust, is_pythons
+from lightning_app.config.trust import Trust, is_pythons, require_trusted, still_taken
 from lightning_app.runs.checkpoint_io import AtomicCheckpointIO
 from stages.checkpoint import Checkpoint
 from stages.errors import CheckpointError
