@@ -159,7 +159,3 @@ def main() -> None:
         for line in sys.stdin:
             questions = [Question(**question) for question in json.loads(line)]
             print(json.dumps([asdict(answer) for answer in read_all(questions)]), file=answers, flush=True)
-
-
-if __name__ == "__main__":
-    main()

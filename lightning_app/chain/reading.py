@@ -14,7 +14,9 @@ from lightning_app.runs.files import BEST_CKPT
 if TYPE_CHECKING:
     from lightning_app.chain.matrix import Run
 
-CHILD = [sys.executable, "-P", "-W", "ignore", "-m", "lightning_app.chain.child"]
+# Importing torch and lightning is most of the work, and a fifth faster without garbage collection.
+PROGRAM = "import gc; gc.disable(); from lightning_app.chain.child import main; gc.freeze(); gc.enable(); main()"
+CHILD = [sys.executable, "-P", "-W", "ignore", "-c", PROGRAM]
 
 
 @dataclass(frozen=True)
