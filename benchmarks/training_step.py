@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmarks.timing import Row, compare
 from datamodules.batch import ClipBatch, TextColumn
 from datamodules.labels import EMOTIONS, LABEL_SETS
-from lightning_app.config.files import load_yaml
+from lightning_app.config.yaml_file import load_yaml
 from models.audio import Cnn14
 from models.clap import Clap
 from models.text import TextEncoder

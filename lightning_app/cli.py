@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from lightning_app.config.own_packages import current_folder_unsearched
-from lightning_app.exit_codes import ExitCode
+from lightning_app.errors import ExitCode
 
 NO_CACHE = "--no-cache"
 LONGEST = 4000  # characters of a message: a value that is quoted may be of any length

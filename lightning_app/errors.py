@@ -1,6 +1,26 @@
-"""What can go wrong with a command; each error carries the exit code that commands end with."""
+"""Exit codes of commands, and the exceptions that carry one."""
 
-from lightning_app.exit_codes import ExitCode
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every verb, of chains, and of the exceptions that carry one."""
+
+    OK = 0
+    BUG = 1
+    USAGE = 2
+    DATA = 3
+    MODEL = 4
+    """The model, its weights, a checkpoint, or a package that is not installed."""
+    SKIPPED = 5
+    """Finished, but some rows were left out."""
+    NOTHING_SAVED = 75
+    """Preempted before there was a checkpoint."""
+    INTERRUPTED = 130
+    CLOSED_PIPE = 141
+    """The reader of the output closed it."""
+    PREEMPTED = 143
+    """Stopped after a checkpoint was saved."""
 
 
 class ConfigError(ValueError):
@@ -10,7 +30,7 @@ class ConfigError(ValueError):
 
 
 class StageError(RuntimeError):
-    """A stage did not succeed; the chain ends with the code that the stage ended with."""
+    """A stage of a chain that failed; the chain ends with the exit code of the stage."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -26,18 +46,18 @@ class RefusedRun(ConfigError):
 
 
 class StorageError(RuntimeError):
-    """A file could not be written; what was there before is as it was. Commands end with exit code 1."""
+    """A file that could not be written; its former content is unchanged. Commands end with exit code 1."""
 
     exit_code = ExitCode.BUG
 
 
 class CompromisedRelease(RuntimeError):
-    """A package of this environment is known to do harm. Commands end with exit code 4."""
+    """An installed release that is known to be malicious. Commands end with exit code 4."""
 
     exit_code = ExitCode.MODEL
 
 
 class NonFiniteError(ArithmeticError):
-    """A loss, or its gradient, is NaN or infinite. Commands end with exit code 3."""
+    """A loss, or its gradient, that is NaN or infinite. Commands end with exit code 3."""
 
     exit_code = ExitCode.DATA

@@ -10,7 +10,8 @@ import yaml
 from safetensors import safe_open
 
 from datamodules.texts.text_data import SOUNDSCAPES
-from lightning_app.config.files import flatten, load_yaml, resolve
+from lightning_app.config.files import flatten, resolve
+from lightning_app.config.yaml_file import load_yaml
 
 ROOT = Path(__file__).parents[1]
 STAGES = sorted((ROOT / "stages").glob("*.yaml"))

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from lightning_app.config.files import flatten, load_yaml, resolve
+from lightning_app.config.files import flatten, resolve
+from lightning_app.config.yaml_file import load_yaml
 from stages.metrics.ordinal import VALUES
 
 ROOT = Path(__file__).parents[1]

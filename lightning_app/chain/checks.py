@@ -7,8 +7,7 @@ from datamodules.corpora import prepare_command
 from lightning_app.chain.matrix import Run
 from lightning_app.chain.plan import PlannedRun
 from lightning_app.config.files import is_file
-from lightning_app.errors import RefusedRun
-from lightning_app.exit_codes import ExitCode
+from lightning_app.errors import ExitCode, RefusedRun
 from lightning_app.runs.files import BEST_CKPT
 from stages.init_from import source_files
 

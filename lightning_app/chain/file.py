@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lightning_app.cli import LIGHTNING_VERBS
-from lightning_app.config.files import ConfigError, find_config, is_file, load_yaml, merge, where
+from lightning_app.config.files import find_config, is_file, merge
+from lightning_app.config.yaml_file import load_yaml, where
+from lightning_app.errors import ConfigError
 
 VERBS = (*LIGHTNING_VERBS, "prepare")
 Setting = tuple[str, str]  # stage, or "*", and dotted key

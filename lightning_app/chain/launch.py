@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lightning_app.cli import LIGHTNING_VERBS
-from lightning_app.config.files import ConfigError
 from lightning_app.config.plugins import plugin_words
+from lightning_app.errors import ConfigError
 from lightning_app.runs.files import DONE_JSON, LAST_CKPT, LOG_TXT
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from lightning_app.chain.file import Chain, ChainStage, Setting, Start, is_file_name, stages_in
 from lightning_app.chain.reading import ChildReader, Question, Reader
 from lightning_app.config.command_line import said
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError
 from lightning_app.runs.files import BEST_CKPT
 from lightning_app.runs.fingerprint import Fingerprint, command_fingerprint, fingerprint
 

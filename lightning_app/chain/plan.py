@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from lightning_app.chain.matrix import Run
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError
 from lightning_app.runs.files import LAST_CKPT
 from lightning_app.runs.previous import holds_run
 from lightning_app.runs.records import read_done, read_started

@@ -7,7 +7,7 @@ from pathlib import Path
 from datamodules.files import replacing
 from datamodules.manifest.spreadsheet import escaped
 from lightning_app.chain.matrix import Run
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError
 from lightning_app.runs.files import RESULTS_CSV
 from lightning_app.runs.results import COLUMNS
 

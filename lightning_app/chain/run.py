@@ -13,10 +13,8 @@ from lightning_app.chain.launch import Launcher, is_active
 from lightning_app.chain.matrix import Run
 from lightning_app.chain.plan import PlannedRun, decide
 from lightning_app.chain.process import run_process
-from lightning_app.config.files import ConfigError
 from lightning_app.config.plugins import plugin_words
-from lightning_app.errors import StageError
-from lightning_app.exit_codes import ExitCode
+from lightning_app.errors import ConfigError, ExitCode, StageError
 from lightning_app.runs.files import DONE_JSON, JOB_JSON, LAST_CKPT, LOG_TXT, read_json
 from lightning_app.runs.fingerprint import Fingerprint
 from lightning_app.runs.folder import in_use

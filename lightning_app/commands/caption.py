@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError
 
 if TYPE_CHECKING:
     import jsonargparse

@@ -15,9 +15,10 @@ from lightning_app.chain.results import gather
 from lightning_app.chain.run import Worker, say
 from lightning_app.chain.submit import submit
 from lightning_app.chain.table import table
-from lightning_app.config.files import ConfigError, find_config, parse_value, where
+from lightning_app.config.files import find_config
 from lightning_app.config.plugins import plugins
-from lightning_app.errors import StageError
+from lightning_app.config.yaml_file import parse_value, where
+from lightning_app.errors import ConfigError, StageError
 from lightning_app.runs.files import CHAIN_LOCK, RESULTS_CSV
 from lightning_app.runs.lock import locked
 

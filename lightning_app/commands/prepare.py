@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from datamodules.corpora import Corpus, corpus_names, find_corpus
 from datamodules.errors import DataError
-from lightning_app.errors import ConfigError
-from lightning_app.exit_codes import ExitCode
+from lightning_app.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
     import jsonargparse

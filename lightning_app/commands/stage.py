@@ -27,10 +27,9 @@ from lightning_app.callbacks.records import SaveConfig, WriteDone
 from lightning_app.callbacks.reproducibility import SameData, StepSeed
 from lightning_app.config.checks import require_manifest, require_possible_optimizer, require_valid_training
 from lightning_app.config.command_line import asks_only, said
-from lightning_app.config.files import ConfigError
 from lightning_app.config.messages import missing_package, short_parse_error, trainer_mistake, users_mistake
 from lightning_app.config.parser import Command, read_command
-from lightning_app.exit_codes import ExitCode
+from lightning_app.errors import ConfigError, ExitCode
 from lightning_app.runs.checkpoint_io import AtomicCheckpointIO, verify
 from lightning_app.runs.files import BEST_CKPT
 from lightning_app.runs.fingerprint import Fingerprint, command_fingerprint

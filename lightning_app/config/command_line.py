@@ -6,7 +6,9 @@ from typing import Any
 
 import yaml
 
-from lightning_app.config.files import Component, ConfigError, find_config, flatten, merge, parse_value, resolve
+from lightning_app.config.files import Component, find_config, flatten, merge, resolve
+from lightning_app.config.yaml_file import parse_value
+from lightning_app.errors import ConfigError
 
 
 def compose(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:

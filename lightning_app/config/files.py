@@ -6,22 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lightning_app.config.yaml_file import load_any, load_yaml, parse_value, where
+from lightning_app.config.yaml_file import load_any, load_yaml, where
 from lightning_app.errors import ConfigError
-
-__all__ = [
-    "Component",
-    "ConfigError",
-    "find_config",
-    "flatten",
-    "is_file",
-    "load_yaml",
-    "location",
-    "merge",
-    "parse_value",
-    "resolve",
-    "where",
-]
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 # A mapping that is one value, as the parser takes it: a later one replaces it, and its keys are no sections.

@@ -15,9 +15,10 @@ from datamodules.emotion_data import EmotionDataModule
 from lightning_app.callbacks.checkpoint import StageCheckpoint
 from lightning_app.cli import LIGHTNING_VERBS
 from lightning_app.config.command_line import as_text, asks_only, compose, said
-from lightning_app.config.files import ConfigError, flatten, merge
+from lightning_app.config.files import flatten, merge
 from lightning_app.config.messages import short_parse_error
 from lightning_app.config.trust import Trust
+from lightning_app.errors import ConfigError
 from lightning_app.runs.inherit import inherited_settings
 from stages.stage import Stage
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from datamodules.files import sha256 as hash_of_file
 from lightning_app.cli import LIGHTNING_VERBS
-from lightning_app.config.files import ConfigError, is_file
+from lightning_app.config.files import is_file
 from lightning_app.config.secrets import masked
+from lightning_app.errors import ConfigError
 from stages.init_from import source_files
 from stages.release import RELEASE_KEY, release
 

@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Literal, NamedTuple
 
 from lightning_app.config.command_line import said
-from lightning_app.config.files import PACKAGE_ROOT, ConfigError, resolve
+from lightning_app.config.files import PACKAGE_ROOT, resolve
+from lightning_app.errors import ConfigError
 from lightning_app.runs.files import DONE_JSON, LAST_CKPT, PREVIOUS, RECORDS, RUN_LOCK, STARTED_JSON
 from lightning_app.runs.fingerprint import Fingerprint
 from lightning_app.runs.lock import locked

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from datamodules.clips.dataset import AudioReading
-from lightning_app.config.files import PACKAGE_ROOT, ConfigError, flatten, merge, resolve
+from lightning_app.config.files import PACKAGE_ROOT, flatten, merge, resolve
 from lightning_app.config.trust import DOTTED, Trust, refusal, require_trusted, still_taken
+from lightning_app.errors import ConfigError
 from lightning_app.runs.checkpoint_io import verify
 from lightning_app.runs.files import LAST_CKPT
 from stages.checkpoint import Checkpoint

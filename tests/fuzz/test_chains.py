@@ -16,7 +16,7 @@ from lightning_app.chain.matrix import expand
 from lightning_app.chain.plan import plan
 from lightning_app.chain.reading import Answer, Question, read_runs
 from lightning_app.config.command_line import said
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError
 
 SEED, SECONDS = 7_919, 60
 STAGE = """

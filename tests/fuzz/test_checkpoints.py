@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError
 from lightning_app.runs.checkpoint_io import digest_file, verify
 from lightning_app.runs.inherit import inherited_settings, require_same_stage
 from stages.checkpoint import Checkpoint

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from lightning_app.config.command_line import said
-from lightning_app.config.files import PACKAGE_ROOT, ConfigError, find_config, resolve
+from lightning_app.config.files import PACKAGE_ROOT, find_config, resolve
 from lightning_app.config.trust import Trust
+from lightning_app.errors import ConfigError
 from lightning_app.runs.fingerprint import command_fingerprint
 
 SEED = 20_261

@@ -11,7 +11,7 @@ import torch
 
 from datamodules.audio.reading import AudioFormat
 from datamodules.errors import DataError
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError
 from lightning_app.predictor import Predictor
 from models.errors import LabelError
 from models.recognition import Recognition

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import torch
 
-from lightning_app.config.files import load_yaml
 from lightning_app.config.plugins import plugins
+from lightning_app.config.yaml_file import load_yaml
 from lightning_app.predictor import Predictor
 from models.clap import Clap
 from models.text import TextEncoder

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from datamodules.batch import TextColumn
-from lightning_app.config.files import load_yaml
+from lightning_app.config.yaml_file import load_yaml
 from stages.checkpoint import Checkpoint
 from stages.release import release
 

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from lightning_app.config.command_line import said
-from lightning_app.config.files import ConfigError
-from lightning_app.errors import StageError
+from lightning_app.errors import ConfigError, StageError
 from lightning_app.runs.fingerprint import command_fingerprint
 from lightning_app.runs.folder import in_use
 from lightning_app.runs.records import read_done, write_done

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lightning_app.chain.child import read_all
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError
 
 STAGES = """
 runs: runs

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from lightning_app.chain.file import read_chain
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError
 
 GOOD = """runs: runs
 stages:

@@ -14,7 +14,7 @@ from lightning_app.chain.reading import Answer, Question
 from lightning_app.commands.chain import add_arguments
 from lightning_app.commands.chain import run as run_chain
 from lightning_app.config.command_line import said
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError
 
 FIT = ["fit", "--config", "stages/acpt.yaml"]
 

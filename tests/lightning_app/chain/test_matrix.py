@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lightning_app.chain.file import Chain, ChainStage, read_chain
 from lightning_app.chain.matrix import expand
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError
 
 NAMES = ("a", "b", "c", "d", "e")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_app.config.files import ConfigError
+from lightning_app.errors import ConfigError
 
 
 def chain_file(folder: Path) -> str:

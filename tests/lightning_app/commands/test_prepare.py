@@ -17,7 +17,7 @@ from datamodules.manifest.contents import Contents
 from datamodules.manifest.reading import read_manifest
 from lightning_app.cli import main
 from lightning_app.commands import prepare, prepare_demo
-from lightning_app.config.yaml_file import ConfigError
+from lightning_app.errors import ConfigError
 
 CHECKOUT = Path(__file__).parents[3]
 REAL = CHECKOUT.parent / "shared" / "corpora"

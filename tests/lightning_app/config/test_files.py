@@ -4,15 +4,9 @@ from typing import Any
 import pytest
 
 from lightning_app.config.command_line import as_text, compose
-from lightning_app.config.files import (
-    PACKAGE_ROOT,
-    ConfigError,
-    find_config,
-    flatten,
-    load_yaml,
-    merge,
-    resolve,
-)
+from lightning_app.config.files import PACKAGE_ROOT, find_config, flatten, merge, resolve
+from lightning_app.config.yaml_file import load_yaml
+from lightning_app.errors import ConfigError
 
 
 def test_includes_are_relative_to_their_file(tmp_path: Path) -> None:

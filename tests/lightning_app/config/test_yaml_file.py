@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_app.config.yaml_file import ConfigError, load_yaml, parse_value, where
+from lightning_app.config.yaml_file import load_yaml, parse_value, where
+from lightning_app.errors import ConfigError
 
 
 def _write(tmp_path: Path, content: str | bytes) -> Path:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from lightning_app.callbacks.checkpoint import StageCheckpoint
 from lightning_app.config.command_line import as_text, said
-from lightning_app.config.files import PACKAGE_ROOT, ConfigError, merge, resolve
+from lightning_app.config.files import PACKAGE_ROOT, merge, resolve
 from lightning_app.config.parser import read_command
+from lightning_app.errors import ConfigError
 from lightning_app.runs.fingerprint import Fingerprint, command_fingerprint, fingerprint
 from stages.release import release
 
