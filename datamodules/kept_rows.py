@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from datamodules.files import replacing
 
-Rows = NDArray[np.floating[Any]]
+Rows = NDArray[Any]
 KEY_BYTES = 32
 _SHARD = re.compile(r"[0-9a-f]{64}\.npy")
 
@@ -58,13 +58,16 @@ class KeptRows:
                     self._take_in(np.load(io.BytesIO(content), allow_pickle=False))
 
     def missing(self, keys: Sequence[bytes]) -> list[int]:
-        """Where the keys without a row stand, each at its first place only."""
-        first = {key: place for place, key in reversed(list(enumerate(keys))) if key not in self._rows}
-        return sorted(first.values())
+        """List the indices of the keys without a row, each at its first occurrence only."""
+        first: dict[bytes, int] = {}
+        for index, key in enumerate(keys):
+            if key not in self._rows:
+                first.setdefault(key, index)
+        return list(first.values())
 
     def read(self, keys: Sequence[bytes]) -> Rows:
-        """Return the rows of N keys, [N, D]; a missing one is NaN."""
-        nothing = np.full(self._width, np.nan, self._type)
+        """Return the rows of N keys, [N, D]; a missing one is NaN, or 0 among integers."""
+        nothing = np.full(self._width, np.nan if self._type.kind == "f" else 0, self._type)
         rows = [self._rows.get(key, nothing) for key in keys]
         return np.array(rows, self._type).reshape(len(keys), self._width)
 

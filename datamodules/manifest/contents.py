@@ -1,49 +1,40 @@
 """Verification of recordings against the manifest's hashes; a file of unchanged size and time is not read again."""
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 
 from datamodules.audio.opening import retry
+from datamodules.cache import key_of
 from datamodules.files import sha256
-from datamodules.manifest.tables import write_table
+from datamodules.kept_rows import KeptRows
 
 Stamp = tuple[str, int, int]
 """A file's absolute path, its size in bytes, and when it was written, in nanoseconds."""
-
-_COLUMNS = ["file", "size", "written", "sha256"]
 
 
 class Contents:
     """Cache of the SHA-256 of files by their stamps, in memory and on disk.
 
-    A file is read again only when its stamp changes. Every ``remember`` writes a table of its own, at once or not at
-    all, so that runs side by side do not disturb each other. A damaged table is removed, and a folder that cannot be
-    written ignored.
+    A file is read again only when its stamp changes.
 
     Args:
         cache: As ``datamodules.cache.cache_folder`` gives it; None keeps everything in memory.
     """
 
     def __init__(self, cache: Path | None) -> None:
-        self._folder = None if cache is None else cache / "contents"
-        self._known: dict[Stamp, str] = {}
-        self._read: set[Path] = set()
+        about = {"what": "SHA-256 of files by path, size and time; may be deleted"}
+        self._hashes = KeptRows(cache / "contents" if cache else None, about)
 
     def remember(self, found: Mapping[Stamp, str]) -> None:
         """Note the SHA-256 of files whose stamps were taken before they were read."""
-        self._known.update(found)
-        if self._folder is None or not found:
-            return
-        table = pd.DataFrame([(*stamp, sha256) for stamp, sha256 in sorted(found.items())], columns=_COLUMNS)
-        name = hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()[:32]
-        with suppress(OSError):
-            write_table(table, self._folder / f"{name}.parquet")
+        stamps = list(found)
+        new = [stamps[index] for index in self._hashes.missing(_keys(stamps))]
+        hashes = [list(bytes.fromhex(found[stamp])) for stamp in new]
+        self._hashes.add(_keys(new), np.array(hashes, np.uint8))
 
     def changed(
         self,
@@ -62,39 +53,31 @@ class Contents:
             world: Number of processes.
             barrier: Waits for all processes.
         """
-        self._load()
+        self._hashes.refresh()
         stamps = {file: stamp for file in expected if (stamp := stamp_of(file)) is not None}
-        # A share of all, not of what is unknown: another rank may have finished before this one looked.
+        # By position, not by what is unknown: another rank may have finished before this one looked.
         self._hash_unknown(list(stamps.values())[rank::world])
         barrier()
-        self._load()
+        self._hashes.refresh()
         self._hash_unknown(list(stamps.values()))
-        changed: dict[str, str] = {}
-        for file, stamp in stamps.items():
-            found = self._known.get(stamp, expected[file])
+        known = [file for file, stamp in stamps.items() if not self._hashes.missing(_keys([stamp]))]
+        rows = self._hashes.read(_keys([stamps[file] for file in known]))
+        problems = {}
+        for file, row in zip(known, rows, strict=True):
+            found = row.tobytes().hex()
             if found != expected[file]:
-                changed[file] = (
+                problems[file] = (
                     f"{file}: its sha256 is {found[:12]}..., the manifest says {expected[file][:12]}...: one of the "
                     "two has changed since; make the manifest again: lightning-cli prepare"
                 )
-        return changed
+        return problems
 
     def _hash_unknown(self, stamps: Sequence[Stamp]) -> None:
-        self.remember(_hashed([stamp for stamp in stamps if stamp not in self._known]))
+        self.remember(_hashed([stamps[index] for index in self._hashes.missing(_keys(stamps))]))
 
-    def _load(self) -> None:
-        if self._folder is None:
-            return
-        for table in sorted(self._folder.glob("*.parquet")):
-            if table in self._read:
-                continue
-            self._read.add(table)
-            try:
-                for file, size, written, digest in pd.read_parquet(table)[_COLUMNS].itertuples(index=False):
-                    self._known[str(file), int(size), int(written)] = str(digest)
-            except (OSError, ValueError, KeyError):
-                with suppress(OSError):
-                    table.unlink(missing_ok=True)
+
+def _keys(stamps: Sequence[Stamp]) -> list[bytes]:
+    return [key_of(*stamp) for stamp in stamps]
 
 
 def stamp_of(file: str) -> Stamp | None:
