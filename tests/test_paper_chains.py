@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from lightning_app.chain.file import read_chain
-from lightning_app.chain.matrix import Run, expand
+from lightning_app.chain.matrix import Run, expand_matrix
 from lightning_app.config.files import flatten
 
 CHAINS = Path(__file__).parents[1] / "configs" / "chains"
@@ -25,7 +25,7 @@ LOSSES = {"supcon_clap": "SupCon", "emotionrankclap": "RankNContrast"}
 
 def runs(name: str, stage: str) -> dict[str, Run]:
     """The runs of a stage with the first seed, by model."""
-    found = expand(read_chain(CHAINS / f"{name}.yaml"))
+    found = expand_matrix(read_chain(CHAINS / f"{name}.yaml"))
     return {run.cell["model"]: run for run in found if run.stage.name == stage and run.cell.get("seed", "1") == "1"}
 
 
@@ -127,7 +127,7 @@ def on_the_demo() -> list[str]:
 @pytest.mark.parametrize("name", on_the_demo())
 def test_demo_chains_hear_the_two_seconds_that_there_are(name: str) -> None:
     """The stage files say the papers' lengths, mostly silence here; CLEP-DG's evaluation hears CLEP-DG's 5 s."""
-    for run in expand(read_chain(CHAINS / f"{name}.yaml")):
+    for run in expand_matrix(read_chain(CHAINS / f"{name}.yaml")):
         said = [word.partition("=")[2] for word in run.arguments if word.startswith("--data.init_args.audio.seconds=")]
         hears = run.stage.verb != "prepare" and run.stage.name not in ("acpt", "classifier")
         clep = run.stage.name == "evaluation" and "clep" in read_chain(CHAINS / f"{name}.yaml").stages
@@ -136,7 +136,7 @@ def test_demo_chains_hear_the_two_seconds_that_there_are(name: str) -> None:
 
 def test_the_grid_of_smoothclap() -> None:
     """Fig. 3: gamma and beta from 0.1 to 0.9 in steps of 0.1."""
-    found = [run for run in expand(read_chain(CHAINS / "smoothclap_grid.yaml")) if run.stage.name == "train"]
+    found = [run for run in expand_matrix(read_chain(CHAINS / "smoothclap_grid.yaml")) if run.stage.name == "train"]
     steps = [f"0.{tenth}" for tenth in range(1, 10)]
     cells = [(run.cell["gamma"], run.cell["beta"]) for run in found]
     assert cells == [(gamma, beta) for gamma in steps for beta in steps]
@@ -146,7 +146,7 @@ def test_the_grid_of_smoothclap() -> None:
 
 
 def test_a_released_model_is_fine_tuned_as_the_paper_does(capsys: pytest.CaptureFixture[str]) -> None:
-    found = expand(read_chain(CHAINS / "clep_dg_released.yaml"))
+    found = expand_matrix(read_chain(CHAINS / "clep_dg_released.yaml"))
     clep = next(run for run in found if run.stage.name == "clep")
     assert list(dict.fromkeys(run.stage.name for run in found)) == [
         "clep", "acpt", "classifier", "evaluation",

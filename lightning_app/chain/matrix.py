@@ -48,7 +48,7 @@ class Run:
         return command_fingerprint(self.stage.verb, self.settings)
 
 
-def expand(chain: Chain, overrides: dict[Setting, Any] | None = None, read: Reader | None = None) -> list[Run]:
+def expand_matrix(chain: Chain, overrides: dict[Setting, Any] | None = None, read: Reader | None = None) -> list[Run]:
     """Return every run of a chain, each after those it needs, cell by cell.
 
     Cells share a run when no axis in which they differ reaches its stage or a stage it needs.

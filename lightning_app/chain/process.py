@@ -1,4 +1,4 @@
-"""Run a command: what it says goes to the terminal as it comes and into a log."""
+"""A command as a child process, whose output goes to the terminal as it comes, and into a log."""
 
 import contextlib
 import os
@@ -23,11 +23,11 @@ def run_process(command: Sequence[str], log: Path, *, append: bool = False, keep
     """Run a command to its end and return its exit code; a negative one is the signal that ended it.
 
     On a terminal the command sees a terminal too, so that its progress bars move. An interrupt (Ctrl-C) or a request
-    to stop is handed on once, so that the command can save its work; a second one kills it.
+    to stop is forwarded once, so that the command can save its work; a second one kills it.
 
     Args:
         command: What to run.
-        log: Keeps what was said; of a line drawn over and over, its last state.
+        log: File for the output; of a line that is redrawn, such as a progress bar, its last state.
         append: Continue the log instead of starting it anew.
         keep_open: File descriptors that the command inherits.
     """
@@ -44,11 +44,11 @@ def run_process(command: Sequence[str], log: Path, *, append: bool = False, keep
             env={**os.environ, "PYTHONUNBUFFERED": "1", SAFE_PATH: "1"},
         )
         os.close(writer)
-        with _handed_on(process) as signals:
+        with _forwarded_signals(process) as signals:
             _copy(reader, process, _Log(file))
             code = process.wait()
     os.close(reader)
-    # Lightning ends with 0 when it is told to stop; whoever told it does not want the next stage either.
+    # Lightning ends with 0 when it is told to stop; then the next stage is not wanted either.
     return -signals[0] if signals and code == 0 else code
 
 
@@ -62,10 +62,10 @@ def _channel() -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def _handed_on(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+def _forwarded_signals(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
     seen: list[int] = []
 
-    def hand_on(number: int, _: FrameType | None) -> None:
+    def forward(number: int, _: FrameType | None) -> None:
         seen.append(number)
         with contextlib.suppress(ProcessLookupError):
             if len(seen) > 1:
@@ -75,7 +75,7 @@ def _handed_on(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
             else:
                 process.send_signal(number)
 
-    before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield seen
     finally:
@@ -103,9 +103,11 @@ def _copy(reader: int, process: subprocess.Popen[bytes], log: "_Log") -> None:
 
 
 class _Log:
+    """A log of whole lines, without what progress bars and colors draw."""
+
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
-        self.rest = b""
+        self.rest = b""  # the line that has not ended
 
     def write(self, chunk: bytes) -> None:
         *lines, self.rest = (self.rest + chunk).split(b"\n")

@@ -1,4 +1,4 @@
-"""Work a plan off: one process per stage, each checked by what it leaves."""
+"""Running a plan here: one process per stage, whose success is its done.json."""
 
 import shlex
 import signal
@@ -11,19 +11,18 @@ from pathlib import Path
 
 from lightning_app.chain.launch import Launcher, is_active
 from lightning_app.chain.matrix import Run
-from lightning_app.chain.plan import PlannedRun, decide
+from lightning_app.chain.plan import PlannedRun, plan_run
 from lightning_app.chain.process import run_process
 from lightning_app.config.plugins import plugin_words
 from lightning_app.errors import ConfigError, ExitCode, StageError
-from lightning_app.runs.files import DONE_JSON, JOB_JSON, LAST_CKPT, LOG_TXT, read_json
+from lightning_app.runs.files import DONE_JSON, JOB_JSON, LAST_CKPT, LOG_TXT, read_json, set_aside
 from lightning_app.runs.fingerprint import Fingerprint
 from lightning_app.runs.folder import in_use
-from lightning_app.runs.previous import set_aside
 from lightning_app.runs.records import duration, read_done, write_done, write_started
 
 
 @dataclass
-class Worker:
+class Runner:
     """Runs the steps of a plan.
 
     Args:
@@ -36,7 +35,7 @@ class Worker:
     skipped: bool = False
     seconds: dict[str, list[float]] = field(default_factory=dict)
 
-    def work(self, steps: Sequence[PlannedRun]) -> int:
+    def run(self, steps: Sequence[PlannedRun]) -> int:
         """Run what is not done, in order, and return 0, or 5 if a stage left rows out.
 
         Raises:
@@ -45,17 +44,17 @@ class Worker:
         open_steps = [step for step in steps if step.state != "done"]
         for number, step in enumerate(open_steps, start=1):
             # What ran before may have left the same files as last time: then there is nothing to do here.
-            step = decide(step.run, forced=step.forced)
+            step = plan_run(step.run, forced=step.forced)
             label = f"[{number}/{len(open_steps)}] {step.run.title}"
             if step.state == "done":
-                say(f"{label}: done already, nothing it depends on has changed")
+                log(f"{label}: done already, nothing it depends on has changed")
                 continue
-            say(f"{label}  ({step.run.folder}: {step.why})")
+            log(f"{label}  ({step.run.folder}: {step.why})")
             began = time.monotonic()
             self.execute(step)
             took = time.monotonic() - began
             self.seconds.setdefault(step.run.stage.name, []).append(took)
-            say(f"{label}: finished in {duration(took)}{self.left(open_steps[number:])}")
+            log(f"{label}: finished in {duration(took)}{self.left(open_steps[number:])}")
         return ExitCode.SKIPPED if self.skipped else ExitCode.OK
 
     def execute(self, step: PlannedRun) -> None:
@@ -64,15 +63,16 @@ class Worker:
         Raises:
             StageError: If it has not.
         """
-        run, mark = step.run, step.run.fingerprint()
+        run = step.run
+        fingerprint = run.fingerprint()
         started = datetime.now(UTC)
-        command = prepare_folder(step, mark, self.launcher)
+        command = prepare_folder(step, fingerprint, self.launcher)
         code = run_process(command, run.folder / LOG_TXT, append=step.state == "resume", keep_open=self.keep_open)
         if code not in (ExitCode.OK, ExitCode.SKIPPED):
             raise _failure(run, code)
         self.skipped |= code == ExitCode.SKIPPED
         if not run.stage.lightning:
-            _close(run, command, mark, started)
+            _close(run, command, fingerprint, started)
         done = read_done(run.folder)
         if done is None:
             raise StageError(
@@ -80,14 +80,14 @@ class Worker:
                 f"stopped before its end. See {run.folder / LOG_TXT}",
                 ExitCode.BUG,
             )
-        changes = done.fingerprint.changes(mark)
+        changes = done.fingerprint.changes(fingerprint)
         if changes:
             raise StageError(
                 f"stage {run.title}: while it was starting, {changes[0]}; run the same command again", ExitCode.BUG
             )
 
     def left(self, steps: Sequence[PlannedRun]) -> str:
-        """Say how long the remaining steps will take, if each of their stages has run before."""
+        """Estimate the remaining time, if each of the remaining stages has run before."""
         known = [self.expected(step.run) for step in steps]
         if not known or None in known:
             return ""
@@ -102,7 +102,7 @@ class Worker:
         return done.seconds if done else None
 
 
-def prepare_folder(step: PlannedRun, mark: Fingerprint, launcher: Launcher) -> list[str]:
+def prepare_folder(step: PlannedRun, fingerprint: Fingerprint, launcher: Launcher) -> list[str]:
     """Make a run folder ready and return the command to run in it.
 
     A fresh start finds nothing that it would be resumed from or taken for done; an earlier run lies in ``previous``
@@ -123,16 +123,16 @@ def prepare_folder(step: PlannedRun, mark: Fingerprint, launcher: Launcher) -> l
         else:
             set_aside(folder)
         command = launcher.command(words)
-        write_started(folder, command, mark)
+        write_started(folder, command, fingerprint)
     return command
 
 
-def say(text: str) -> None:
-    """Tell the person at the terminal; data goes to stdout, this does not."""
+def log(text: str) -> None:
+    """Print a line for the person at the terminal: on stderr, as stdout is for data."""
     print(text, file=sys.stderr, flush=True)
 
 
-def _close(run: Run, command: Sequence[str], mark: Fingerprint, started: datetime) -> None:
+def _close(run: Run, command: Sequence[str], fingerprint: Fingerprint, started: datetime) -> None:
     """Write done.json for a verb that does not write its own."""
     outputs = [Path(name) for name in run.stage.outputs]
     for output in outputs:
@@ -140,7 +140,7 @@ def _close(run: Run, command: Sequence[str], mark: Fingerprint, started: datetim
             raise StageError(
                 f"stage {run.title} ended without its output {output}; see {run.folder / LOG_TXT}", ExitCode.BUG
             )
-    write_done(run.folder, command=command, fingerprint=mark, started=started, outputs=outputs)
+    write_done(run.folder, command=command, fingerprint=fingerprint, started=started, outputs=outputs)
 
 
 def _failure(run: Run, code: int) -> StageError:

@@ -1,11 +1,11 @@
-"""Hand a plan to SLURM: a batch script per stage, each job waiting for those it needs."""
+"""Submitting a plan to SLURM: a batch script per stage, each job after those it depends on."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from lightning_app.chain.launch import Local, Slurm, is_active
 from lightning_app.chain.plan import PlannedRun
-from lightning_app.chain.run import Worker, prepare_folder, say
+from lightning_app.chain.run import Runner, log, prepare_folder
 from lightning_app.runs.files import JOB_JSON, LAST_CKPT, read_json, write_json
 
 
@@ -18,7 +18,7 @@ def submit(name: str, steps: Sequence[PlannedRun], slurm: Slurm, keep_open: Sequ
         ConfigError: If ``sbatch`` is missing or refuses.
         StageError: If a stage that runs here does not succeed.
     """
-    here = Worker(Local(slurm.program), keep_open)
+    here = Runner(Local(slurm.program), keep_open)
     jobs: dict[Path, str] = {}
     waiting = False
     for step in steps:
@@ -26,23 +26,23 @@ def submit(name: str, steps: Sequence[PlannedRun], slurm: Slurm, keep_open: Sequ
             continue
         run = step.run
         if not run.stage.lightning:
-            here.work([step])
+            here.run([step])
             continue
         waiting = True
         job = (read_json(run.folder / JOB_JSON) or {}).get("job")
         if slurm.submit and job and is_active(job):
-            say(f"{run.title}: job {job} is not over yet")
+            log(f"{run.title}: job {job} is not over yet")
             jobs[run.folder] = job
             continue
-        mark = run.fingerprint()
-        prepare_folder(step, mark, slurm)
+        fingerprint = run.fingerprint()
+        prepare_folder(step, fingerprint, slurm)
         resume = [f"--ckpt_path={run.folder / LAST_CKPT}"] if step.state == "resume" else []
         script = run.folder / "job.sbatch"
         script.write_text(slurm.script(f"{name}/{run.title}", [*run.arguments, *resume], run.folder), encoding="utf-8")
         if slurm.submit:
             jobs[run.folder] = slurm.send(script, [jobs[folder] for folder in run.depends_on if folder in jobs])
             write_json(run.folder / JOB_JSON, {"job": jobs[run.folder]})
-            say(f"{run.title}: job {jobs[run.folder]}")
+            log(f"{run.title}: job {jobs[run.folder]}")
         else:
-            say(f"{run.title}: {script}")
+            log(f"{run.title}: {script}")
     return waiting

@@ -4,23 +4,21 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from lightning_app.chain.checks import require_inputs
 from lightning_app.chain.file import Chain, Setting, read_chain
 from lightning_app.chain.launch import Launcher, Local, Slurm
-from lightning_app.chain.matrix import Run, expand
-from lightning_app.chain.plan import needed, plan
+from lightning_app.chain.matrix import Run, expand_matrix
+from lightning_app.chain.plan import needed, plan, require_inputs, table
 from lightning_app.chain.process import run_process
 from lightning_app.chain.reading import ChildReader, Reader, read_runs
-from lightning_app.chain.results import gather
-from lightning_app.chain.run import Worker, say
+from lightning_app.chain.run import Runner, log
 from lightning_app.chain.submit import submit
-from lightning_app.chain.table import table
 from lightning_app.config.files import find_config
 from lightning_app.config.plugins import plugins
 from lightning_app.config.yaml_file import parse_value, where
 from lightning_app.errors import ConfigError, StageError
 from lightning_app.runs.files import CHAIN_LOCK, RESULTS_CSV
 from lightning_app.runs.lock import locked
+from lightning_app.runs.results import collect_results
 
 __all__ = ["add_arguments", "run"]
 
@@ -59,29 +57,29 @@ def run(config: Namespace, launcher: Launcher | None = None, reader: Reader | No
     with plugins(chain.plugins, chain.trust):
         overrides = _overrides(config["set"], chain)
         with ChildReader() as child:
-            runs = needed(expand(chain, overrides, reader or child), config["until"])
+            runs = needed(expand_matrix(chain, overrides, reader or child), config["until"])
             runs = read_runs(runs, reader or child)
         return _run(chain, runs, config, launcher or _launcher(config, chain))
 
 
 def _run(chain: Chain, runs: list[Run], config: Namespace, launcher: Launcher) -> int:
-    decide = {"start": config["from"], "force": config["force"]}
+    rerun = {"start": config["from"], "force": config["force"]}
     if config["dry_run"]:
-        steps = plan(runs, **decide)
+        steps = plan(runs, **rerun)
         print(table(steps))
         require_inputs(runs, steps)
         return 0
     chain.runs.mkdir(parents=True, exist_ok=True)
     with locked(chain.runs / CHAIN_LOCK, "another chain runs here") as lock:
-        steps = plan(runs, **decide)
+        steps = plan(runs, **rerun)
         require_inputs(runs, steps)
         if isinstance(launcher, Slurm):
             if submit(chain.name, steps, launcher, (lock,)):
-                say("when the jobs have ended, the same command gathers their results")
+                log("when the jobs have ended, the same command gathers their results")
                 return 0
             code = 0
         else:
-            code = Worker(launcher, (lock,)).work(steps)
+            code = Runner(launcher, (lock,)).run(steps)
         _finish(chain, [step.run for step in steps], launcher, report=config["until"] is None)
     return code
 
@@ -126,11 +124,10 @@ def _launcher(config: Namespace, chain: Chain) -> Launcher:
 
 
 def _finish(chain: Chain, runs: list[Run], launcher: Launcher, report: bool) -> None:
-    tests = [each for each in runs if each.stage.verb == "test"]
     target = chain.runs / RESULTS_CSV
-    rows = gather(tests, target)
+    rows = collect_results({run.folder: run.cell for run in runs if run.stage.verb == "test"}, target)
     if rows:
-        say(f"{rows} results in {target}")
+        log(f"{rows} results in {target}")
     if chain.report is None or not report:
         return
     options = [f"--{key}={value}" for key, value in chain.report.items()]

@@ -1,7 +1,8 @@
-"""The files of a run folder. Their names are written here and nowhere else."""
+"""Files of a run folder: their names, which are written here and nowhere else, and moving an earlier run aside."""
 
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +81,40 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON that is whole or not there."""
     with replacing(path) as part:
         part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a folder holds anything that a run has computed and another one would overwrite."""
+    return next(_files(folder, COMPUTED), None) is not None
+
+
+def set_aside(folder: Path) -> None:
+    """Move the files of the run in a folder into its subfolder ``previous``.
+
+    A successful run that lies there already has not been replaced by another success: it stays, and the run after it is
+    deleted. One that was stopped is deleted itself. So ``previous`` holds files of a single run.
+    """
+    if not holds_run(folder):
+        return
+    previous = folder / PREVIOUS
+    stopped = (previous / STARTED_JSON).exists() and not (previous / DONE_JSON).exists()
+    if (folder / DONE_JSON).is_file() or stopped:
+        shutil.rmtree(previous, ignore_errors=True)
+    previous.mkdir(exist_ok=True)
+    # started.json is moved last: with it, the run in there is complete.
+    complete = (previous / STARTED_JSON).exists()
+    for path in list(_files(folder, (*COMPUTED, *BESIDE))):
+        if complete or (previous / path.name).exists():
+            path.unlink(missing_ok=True)
+        elif path.exists():
+            path.rename(previous / path.name)
+
+
+def forget(folder: Path) -> None:
+    """Delete the run that was set aside; its successor is done."""
+    shutil.rmtree(folder / PREVIOUS, ignore_errors=True)
+
+
+def _files(folder: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
+    for pattern in patterns:
+        yield from (path for path in sorted(folder.glob(pattern)) if path.is_file())

@@ -12,10 +12,18 @@ from typing import Literal, NamedTuple
 from lightning_app.config.command_line import said
 from lightning_app.config.files import PACKAGE_ROOT, resolve
 from lightning_app.errors import ConfigError
-from lightning_app.runs.files import DONE_JSON, LAST_CKPT, PREVIOUS, RECORDS, RUN_LOCK, STARTED_JSON
+from lightning_app.runs.files import (
+    DONE_JSON,
+    LAST_CKPT,
+    PREVIOUS,
+    RECORDS,
+    RUN_LOCK,
+    STARTED_JSON,
+    holds_run,
+    set_aside,
+)
 from lightning_app.runs.fingerprint import Fingerprint
 from lightning_app.runs.lock import locked
-from lightning_app.runs.previous import holds_run, set_aside
 from lightning_app.runs.records import read_done, read_started, write_started
 from lightning_app.runs.storage import refusal
 

@@ -1,4 +1,4 @@
-"""One process at a time in a folder."""
+"""A lock file: one process at a time in a folder, on one machine or several."""
 
 import contextlib
 import errno
@@ -43,7 +43,7 @@ def locked(path: Path, other: str) -> Iterator[int]:
     """
     with path.open("a+", encoding="utf-8") as file:
         holder = _holder(file)
-        if not _take(file, holder) or _elsewhere(file, holder):
+        if not _acquire(file, holder) or _held_elsewhere(file, holder):
             raise ConfigError(f"{path}: {_refusal(path, other, holder)}")
         job = os.environ.get("SLURM_JOB_ID", "")
         _write(file, {"host": socket.gethostname(), "pid": os.getpid(), "since": time.time(), "job": job})
@@ -73,7 +73,7 @@ def _renewed(file: IO[str]) -> Iterator[None]:
         thread.join()
 
 
-def _elsewhere(file: IO[str], holder: Holder | None) -> bool:
+def _held_elsewhere(file: IO[str], holder: Holder | None) -> bool:
     """Whether a process of another machine may be at work: a lock that was taken here says nothing about that.
 
     A job that SLURM has put back into the queue may start on another machine; its first life is over.
@@ -94,7 +94,7 @@ def _seconds_of_silence(file: IO[str]) -> float:
         return os.fstat(now.fileno()).st_mtime - os.fstat(file.fileno()).st_mtime
 
 
-def _take(file: IO[str], holder: Holder | None) -> bool:
+def _acquire(file: IO[str], holder: Holder | None) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

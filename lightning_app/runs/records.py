@@ -16,9 +16,8 @@ from pathlib import Path
 from lightning_app.config.files import is_file
 from lightning_app.config.secrets import masked_words
 from lightning_app.errors import ConfigError
-from lightning_app.runs.files import DONE_JSON, STARTED_JSON, read_json, write_json
+from lightning_app.runs.files import DONE_JSON, STARTED_JSON, forget, read_json, write_json
 from lightning_app.runs.fingerprint import Fingerprint, read_fingerprint, sha256
-from lightning_app.runs.previous import forget
 from stages.release import release
 
 PACKAGES = ("torch", "lightning", "torchaudio", "transformers", "torchmetrics", "jsonargparse")

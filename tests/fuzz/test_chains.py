@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import yaml
 
-from lightning_app.chain.checks import require_inputs
 from lightning_app.chain.file import read_chain
-from lightning_app.chain.matrix import expand
-from lightning_app.chain.plan import plan
+from lightning_app.chain.matrix import expand_matrix
+from lightning_app.chain.plan import plan, require_inputs
 from lightning_app.chain.reading import Answer, Question, read_runs
 from lightning_app.config.command_line import said
 from lightning_app.errors import ConfigError
@@ -133,7 +132,7 @@ def test_damaged_chains(cases: int, bounds: None, tmp_path: Path, monkeypatch: p
                 Path("runs/clep/fold=0", name).write_bytes(mark(draw))
         signal.alarm(SECONDS)
         try:
-            runs = read_runs(expand(read_chain(Path("chain.yaml")), {}, as_said), as_said)
+            runs = read_runs(expand_matrix(read_chain(Path("chain.yaml")), {}, as_said), as_said)
             require_inputs(runs, plan(runs))
             planned += 1
         except ConfigError:

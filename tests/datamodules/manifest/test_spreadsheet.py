@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from datamodules.clips.data import ClipData
 from datamodules.manifest.spreadsheet import escaped, escaped_table, unescaped, unescaped_table
 from lightning_app.callbacks.clip_lists import WriteCaptions
-from lightning_app.chain.results import gather
 from lightning_app.report.read.tables import read_results
+from lightning_app.runs.results import collect_results
 
 FORMULAS = ["=cmd|calc!A0", "+1+1", "-2+3", "@SUM(1)", "\t=1", "'=1"]
 HARMLESS = ["-0.5", "+1", "1e-3", "anger", "a=b", "", "'tis", 3, -2.5, None]
@@ -63,8 +63,8 @@ def test_a_chain_escapes_its_axes_and_leaves_what_its_stages_escaped(tmp_path: P
     (tmp_path / "results.csv").write_text(
         "system,corpus,label_set,kind,metric,better,value,n\nzero-shot,'=cmd,six,score,UA,higher,-0.5,10\n"
     )
-    run = SimpleNamespace(folder=tmp_path, cell={"seed": -1, "note": "=1+1"})
-    assert gather([run], tmp_path / "all.csv") == 1  # type: ignore[list-item]
+    cells = {tmp_path: {"seed": "-1", "note": "=1+1"}}
+    assert collect_results(cells, tmp_path / "all.csv") == 1
     assert (tmp_path / "all.csv").read_text().splitlines()[1] == "zero-shot,'=cmd,six,score,UA,higher,-1,,-0.5,10,'=1+1"
 
 

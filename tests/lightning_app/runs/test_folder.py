@@ -9,10 +9,9 @@ import pandas as pd
 import pytest
 
 from lightning_app.errors import ConfigError
-from lightning_app.runs.files import EVALUATED, OUTPUTS
+from lightning_app.runs.files import EVALUATED, OUTPUTS, holds_run
 from lightning_app.runs.fingerprint import Fingerprint
 from lightning_app.runs.folder import AlreadyDone, RunFolder, in_own_folder
-from lightning_app.runs.previous import holds_run
 from lightning_app.runs.records import write_done, write_started
 
 FIT = ["fit", "--config", "stages/clep.yaml"]

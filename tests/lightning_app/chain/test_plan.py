@@ -1,4 +1,4 @@
-"""What is sure to fail is found before anything runs, by --dry-run too."""
+"""The plan of a chain finds out before anything runs what is sure to fail, by --dry-run too."""
 
 import re
 import shutil
