@@ -152,8 +152,22 @@ Command = Callable[..., int]
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Call lightning-cli with these words in this process, quietly; returns the exit code."""
+    """Call lightning-cli with these words in this process, quietly; returns the exit code.
+
+    A stop signal that no test has sent, such as that of a time limit, ends the tests; the run that is just being tested
+    would otherwise obey it, and fail its test with 143.
+    """
+    from datamodules.stop_signals import Stopped
     from lightning_app.cli import main
+
+    kill = os.kill
+    sent: list[int] = []
+
+    def send(process: int, number: int) -> None:
+        sent.append(number)
+        kill(process, number)
+
+    monkeypatch.setattr(os, "kill", send)
 
     def run(*words: object) -> int:
         argv = [str(word) for word in words]
@@ -164,7 +178,10 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Command:
         ]
         argv += quiet if argv[0] in ("fit", "test", "validate", "predict") else []
         monkeypatch.setattr("sys.argv", ["lightning-cli", *argv])
-        return main(argv)
+        code = main(argv)
+        if code == Stopped.exit_code and not sent:
+            pytest.exit("stopped by a signal from outside", returncode=code)
+        return code
 
     return run
 
