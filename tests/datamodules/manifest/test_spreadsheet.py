@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from datamodules.captions.file import CaptionFile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datamodules.captions.caption_file import CaptionFile
 from datamodules.clips.data import ClipData
 from datamodules.manifest.spreadsheet import escaped, escaped_table, unescaped, unescaped_table
 from lightning_app.callbacks.clip_lists import WriteCaptions
