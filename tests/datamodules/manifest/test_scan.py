@@ -146,6 +146,8 @@ def stopping(verb):
     yield lambda done, total: how()
 
 if __name__ == "__main__":
+    # Who starts the tests in the background has them ignore it, and all that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     scan._WORTH_PROCESSES = 0
     prepare._progress = stopping
     how = {"SIGTERM": lambda: os.kill(os.getpid(), signal.SIGTERM), "SIGINT": lambda: os.killpg(0, signal.SIGINT)}
