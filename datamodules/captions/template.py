@@ -46,25 +46,24 @@ def fill_template(template: str, label: str, row: Mapping[str, object]) -> str:
     >>> fill_template("A {noun} voice, {soundscape}", "fear", {"soundscape": "street noise"})
     'A fear voice, street noise'
     """
-    setting = f"data.texts.caption: {template!r}"
     try:
         names = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
     except ValueError as error:
-        raise DataError(f"{setting} is no template ({error})") from None
+        raise DataError(f"{template!r} is no template ({error})") from None
     if not names:
         raise DataError(
-            f"{setting} has no field; expected one such as {{emotion}}, or the path of a class and its settings"
+            f"{template!r} has no field; expected one such as {{emotion}}, or the path of a class and its settings"
         )
     words = {**row, "emotion": EMOTIONS[label].adjective if label else "", "noun": label}
     for name in names:
         if name not in words:
             raise DataError(
-                f"{setting} names {{{name}}}; expected {{emotion}}, {{noun}} or a column of the manifest "
+                f"{template!r} names {{{name}}}; expected {{emotion}}, {{noun}} or a column of the manifest "
                 f"({', '.join(map(str, row))})"
             )
         if words[name] in ("", None) or words[name] != words[name]:
-            raise DataError(f"data.texts.caption: {{{name}}} is empty in the row of {row.get('id', '?')}")
+            raise DataError(f"{{{name}}} of {template!r} is empty in the row of {row.get('id', '?')}")
     try:
         return template.format(**{name: words[name] for name in names})
     except (ValueError, LookupError) as error:
-        raise DataError(f"{setting} cannot be filled in for {row.get('id', '?')} ({error})") from None
+        raise DataError(f"{template!r} cannot be filled in for {row.get('id', '?')} ({error})") from None

@@ -1,6 +1,7 @@
 """The clips of one manifest as a Lightning data module: batches for training, validation, testing and prediction."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from datamodules.clips.rows import Clip, clips_of, numbers_of
 from datamodules.clips.sampler import EpochSampler, equal_batches
 from datamodules.clips.split import ManifestSplit, Split
 from datamodules.emotion_data import EmotionDataModule
-from datamodules.errors import DataError
+from datamodules.errors import DataError, naming
 from datamodules.features import FeatureSource, no_features
 from datamodules.labels import LabelSet, resolve_label_set
 from datamodules.manifest.identity import digest_of_rows, settings_of
@@ -111,7 +112,12 @@ class ClipData(EmotionDataModule):
     def written(self) -> pd.DataFrame:
         """The texts of every labelled row, a column for each name; written when first asked for."""
         rows, reference = self.table.labelled, self.table.reference
-        columns = {} if rows.empty else {name: source.write(rows, reference) for name, source in self.texts.items()}
+        columns = {}
+        for name, source in {} if rows.empty else self.texts.items():
+            # A template does not know which text it is; other sources name their own settings.
+            where = naming(f"data.texts.{name}") if isinstance(source, Template) else nullcontext()
+            with where:
+                columns[name] = source.write(rows, reference)
         return pd.DataFrame(columns, index=rows.index)
 
     def prepare_data(self) -> None:

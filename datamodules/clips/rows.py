@@ -66,11 +66,16 @@ def clips_of(
 def numbers_of(rows: pd.DataFrame, columns: Sequence[str], manifest: object) -> pd.DataFrame:
     """Columns of a manifest as numbers, for losses that compare clips by them.
 
-    A column of numbers stays as it is. In any other, each value is its place among the column's values in alphabetical
-    order, so that equal numbers are equal values. An empty cell is NaN.
+    A column of numbers stays as it is. In one of words, each value is its place among the column's values in
+    alphabetical order, so that equal numbers are equal values. An empty cell is NaN.
+
+    Args:
+        rows: Rows of the manifest; their index counts its lines.
+        columns: Names of the columns.
+        manifest: Name of the manifest, for messages.
 
     Raises:
-        DataError: If there is no such column.
+        DataError: If there is no such column, or one holds both numbers and words.
 
     >>> rows = pd.DataFrame({"room": ["studio", "office", ""], "tension": ["3.5", "", "1"]})
     >>> numbers_of(rows, ["room", "tension"], "m.csv")
@@ -87,7 +92,14 @@ def numbers_of(rows: pd.DataFrame, columns: Sequence[str], manifest: object) -> 
             )
         cells = rows[column].where(rows[column] != "", None)
         number = pd.to_numeric(cells, errors="coerce").astype(float)
-        if number.isna().sum() > cells.isna().sum():
+        words = cells[number.isna() & cells.notna()]
+        if len(words) and number.notna().any():
+            raise DataError(
+                f"{manifest}:{words.index[0]} column {column!r}: found {words.iloc[0]!r} among numbers "
+                f"({len(words)} of {cells.notna().sum()} cells are none); correct it or leave it empty, or write words "
+                "in every row for a column of categories"
+            )
+        if len(words):
             place = pd.Series(pd.factorize(cells, sort=True)[0], rows.index).astype(float)
             number = place.where(place >= 0)
         found[column] = number

@@ -36,19 +36,19 @@ def test_what_a_cell_holds_is_never_filled_in():
         ("{emotion:{width}}", "cannot be filled in for a"),
     ],
 )
-def test_a_wrong_template_is_named_with_its_key(template, says):
+def test_a_wrong_template_is_named(template, says):
     with pytest.raises(DataError, match=says) as caught:
         write(template)
-    assert str(caught.value).startswith("data.texts.caption: ")
+    assert repr(template) in str(caught.value)
 
 
 @pytest.mark.parametrize("cell", ["", None, math.nan])
 def test_an_empty_cell_names_the_clip(cell):
-    with pytest.raises(DataError, match=r"data.texts.caption: \{soundscape\} is empty in the row of b"):
+    with pytest.raises(DataError, match=r"\{soundscape\} of '\{soundscape\}' is empty in the row of b"):
         write("{soundscape}", ROWS.assign(soundscape=["rain", cell]))
 
 
 def test_a_clip_without_a_class_has_no_emotion():
-    with pytest.raises(DataError, match=r"\{emotion\} is empty in the row of a"):
+    with pytest.raises(DataError, match=r"\{emotion\} of '\{emotion\}' is empty in the row of a"):
         write("{emotion}", ROWS.assign(label=""))
     assert write("{soundscape}", ROWS.assign(label="")) == ["rain", "wind"]

@@ -356,3 +356,24 @@ def test_a_run_goes_on_where_whoever_resumes_it_says(corpus: Path) -> None:
 def test_without_a_stage_the_rate_has_to_be_said(corpus: Path) -> None:
     with pytest.raises(DataError, match=r"data\.audio\.sample_rate: without a stage nobody knows .*AudioReading"):
         data(corpus, sample_rate=None).test_dataloader()
+
+
+def test_a_template_is_named_by_the_text_that_it_writes(corpus: Path) -> None:
+    with pytest.raises(DataError, match=r"^data\.texts\.tags: '\{mood\}' names \{mood\}; expected \{emotion\}"):
+        data(corpus, texts={"tags": "{mood}"})
+    with pytest.raises(DataError, match=r"^data\.texts\.caption: 'a sound' has no field"):
+        data(corpus, texts={"caption": "a sound", "tags": "{emotion}"})
+
+
+@pytest.mark.parametrize("column", ["tension", "mixed"])
+def test_words_among_numbers_are_refused_with_line_and_cell(corpus: Path, tmp_path: Path, column: str) -> None:
+    cells = ["", "2", "10", "n/a", "3.5", "?"] + ["1"] * 66
+    manifest = rewritten(corpus, tmp_path, **{column: cells})
+    with pytest.raises(DataError, match=rf"m\.csv:5 column '{column}': found 'n/a' among numbers \(2 of 71 cells"):
+        data(manifest, columns=[column])
+
+
+def test_columns_of_numbers_and_of_words(corpus: Path, tmp_path: Path) -> None:
+    manifest = rewritten(corpus, tmp_path, tension=["", "10", *["2.5"] * 70], room=["b", "", *["a"] * 70])
+    numbers = data(manifest, columns=["tension", "room"]).numbers
+    np.testing.assert_array_equal(numbers.iloc[:3], [[np.nan, 1], [10, np.nan], [2.5, 0]])
