@@ -14,7 +14,7 @@ from datamodules.clips.data import ClipData
 from datamodules.clips.rows import Clip
 from datamodules.emotion_data import EmotionDataModule
 from datamodules.errors import DataError
-from datamodules.features import SplitFeatures
+from datamodules.features import SplitFeatures, no_features
 from datamodules.manifest.contents import Contents
 from datamodules.texts.prompt_data import PromptData
 from lightning_app.features.keeper import FeatureKeeper
@@ -32,7 +32,8 @@ class TellData(Callback):
             data.contexts = told.contexts
         if data.audio is not None:
             data.sample_rate = data.sample_rate or data.audio.sample_rate or told.sample_rate
-        if isinstance(data, ClipData):
+        # What the user gave stays; what an earlier trainer left does not.
+        if isinstance(data, ClipData) and (data.features is no_features or isinstance(data.features, FrozenFeatures)):
             data.features = FrozenFeatures(trainer, data)
 
 

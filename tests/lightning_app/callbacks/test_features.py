@@ -1,10 +1,13 @@
 """What the data are told of trainer and stage."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from lightning_app.callbacks.features import place_in_training
+from datamodules.clips.data import ClipData
+from datamodules.features import SplitFeatures
+from lightning_app.callbacks.features import FrozenFeatures, TellData, place_in_training
 
 
 # Epochs of ten batches, of which a limit takes six: what the trainer has counted, and where it goes on.
@@ -24,3 +27,19 @@ def test_place_in_training(started: int, processed: int, ready: int, is_last: bo
     epochs = SimpleNamespace(current=SimpleNamespace(started=started, processed=processed))
     loop = SimpleNamespace(epoch_progress=epochs, epoch_loop=SimpleNamespace(batch_progress=batches))
     assert place_in_training(SimpleNamespace(fit_loop=loop)) == place  # type: ignore[arg-type]
+
+
+def test_features_of_the_users_own_stay(corpus: Path) -> None:
+    def own(*_: object) -> SplitFeatures:
+        return SplitFeatures()
+
+    data = ClipData(corpus, "iemocap4")
+    trainers = [SimpleNamespace(datamodule=data), SimpleNamespace(datamodule=data)]
+    stage = SimpleNamespace(sample_rate=16000, required_texts=())
+    for trainer in trainers:  # the second one takes the place of the first
+        TellData().setup(trainer, stage, "fit")  # type: ignore[arg-type]
+        assert isinstance(data.features, FrozenFeatures)
+        assert data.features.trainer is trainer
+    data.features = own
+    TellData().setup(trainers[0], stage, "fit")  # type: ignore[arg-type]
+    assert data.features is own
