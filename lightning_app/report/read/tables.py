@@ -9,13 +9,16 @@ from datamodules.errors import DataError
 from datamodules.manifest.spreadsheet import unescaped_table
 from lightning_app.report.read.folders import CHAIN, ResultRun
 from lightning_app.runs.files import RESULTS_CSV, TRIALS_CSV
+from lightning_app.runs.predictions import COLUMNS as PREDICTION_COLUMNS
 from lightning_app.runs.results import COLUMNS, SPACE
 
 TRIAL_COLUMNS = ("metric", "trial", "value")
+# Any other column is an axis, whose values may be numbers, as seed and fold are.
+WORDS = {*COLUMNS, *PREDICTION_COLUMNS, "stage"} - {"seed", "fold"}
 
 
 def read_results(path: Path) -> pd.DataFrame:
-    """Read results.csv: ``value`` and ``n`` as numbers, keys as text (``8.0`` and ``8`` are one key, missing is empty).
+    """Read results.csv: ``value`` and ``n`` as numbers, keys as text; see `as_text`.
 
     Raises:
         DataError: Missing, empty, without a column, or with a value that is no number.
@@ -74,12 +77,14 @@ def _read_trials(path: Path) -> pd.DataFrame:
 
 
 def as_text(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Turn columns into text: ``8.0`` and ``8`` are one key, missing is empty."""
-    return table.assign(**{name: _text(table[name]) for name in columns})
+    """Turn columns into text, missing is empty; of seeds, folds and axes, ``8.0`` and ``8`` are one key."""
+    return table.assign(**{name: _text(table[name], number=name not in WORDS) for name in columns})
 
 
-def _text(values: "pd.Series[Any]") -> "pd.Series[Any]":
+def _text(values: "pd.Series[Any]", number: bool) -> "pd.Series[Any]":
     # Each value once: a column of a corpus has few that differ.
     codes, found = pd.factorize(values)
-    words = pd.Series([*found, ""], dtype=object).astype("string").str.replace(r"\.0+$", "", regex=True)
+    words = pd.Series([*found, ""], dtype=object).astype("string")
+    if number:
+        words = words.str.replace(r"\.0+$", "", regex=True)
     return pd.Series(words.to_numpy(object)[codes], index=values.index, dtype=object)

@@ -9,7 +9,8 @@ import pytest
 from datamodules.errors import DataError
 from lightning_app.errors import ConfigError
 from lightning_app.report.read.load import load
-from lightning_app.runs.predictions import joined, score_rows
+from lightning_app.report.read.tables import as_text
+from lightning_app.runs.predictions import joined, score_rows, text_rows
 
 
 def test_everything_is_found(small_runs):
@@ -104,3 +105,21 @@ def test_bad_files_are_named(small_runs):
     parquet.write_bytes(b"PAR1")
     with pytest.raises(DataError, match=r"predictions\.parquet: .*delete the folder"):
         load(small_runs)
+
+
+def test_numbers_of_axes_are_one_key_and_words_stay_as_they_are(small_runs):
+    path = small_runs / "evaluation" / "seed=1,fold=0,prompt_length=4" / "predictions.parquet"
+    clips = pd.DataFrame(
+        {"id": ["8", "8.0"], "corpus": "1.0", "speaker": "2.0", "label_set": "v1.0", "truth": "fear", "seed": 1.0}
+    ).assign(fold=0.0)
+    joined([text_rows(clips, "listener", ["version 2.0", "3.0"])]).to_parquet(path)
+    rows = load(small_runs).texts
+    assert rows["id"].tolist() == ["8", "8.0"]
+    assert rows["text"].tolist() == ["version 2.0", "3.0"]
+    assert set(rows[["corpus", "speaker", "label_set"]].itertuples(index=False, name=None)) == {("1.0", "2.0", "v1.0")}
+    assert set(rows[["seed", "fold", "prompt_length"]].itertuples(index=False, name=None)) == {("1", "0", "4")}
+
+
+def test_as_text_of_an_axis_and_of_words():
+    table = pd.DataFrame({"prompt_length": [8.0, np.nan], "seed": ["1", "1.0"], "system": ["LAION 2.0", None]})
+    assert as_text(table, list(table)).to_numpy().tolist() == [["8", "1", "LAION 2.0"], ["", "1", ""]]
