@@ -342,17 +342,17 @@ CORPUS = Corpus(
 
 
 def test_a_corpus_of_ones_own_is_named_by_its_module(tmp_path, capsys):
-    (tmp_path / "mylab").mkdir()
-    (tmp_path / "mylab" / "mycorpus.py").write_text(LAB)
+    (tmp_path / "otherlab").mkdir()
+    (tmp_path / "otherlab" / "mycorpus.py").write_text(LAB)
     record(*(tmp_path / "wav" / f"{name}.wav" for name in ("s1_calm", "s1_anger", "s2_calm")))
     out = tmp_path / "data" / "manifest.csv"
-    words = ["prepare", "mylab.mycorpus", str(tmp_path / "wav"), "--out", str(out)]
+    words = ["prepare", "otherlab.mycorpus", str(tmp_path / "wav"), "--out", str(out)]
     assert main([*words, "--plugins", str(tmp_path)]) == 0
     assert list(read_manifest(out)["emotion"]) == ["anger", "calm", "calm"]
     said = capsys.readouterr().err
     assert "The lab's own: 3 clips" in said
     assert "label set: {name: lab2, labels: [anger, calm], merge: {excitement: anger}}" in said
-    sys.modules.pop("mylab.mycorpus")
+    sys.modules.pop("otherlab.mycorpus")
 
 
 def test_an_unknown_corpus_is_a_mistake_on_the_command_line(tmp_path, capsys):
