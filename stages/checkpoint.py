@@ -158,7 +158,7 @@ class Checkpoint:
 
         Names that another version of transformers or torch has for a tensor are read as ours; the constants of other
         versions (``position_ids``) are ignored. Tensors that the checkpoint leaves out must be from the same file
-        as when it was written.
+        as when it was written, and are not loaded: they must not have changed since the module was built.
 
         Args:
             part: Such as ``clap`` or ``clap.audio``.
@@ -170,7 +170,7 @@ class Checkpoint:
         if not self.holds(part):
             raise missing_part(self, part)
         prefix = f"{part}."
-        elsewhere = self._left_out_names(part, into)
+        elsewhere = self.left_out_names(part, into)
         own = into.state_dict()
         stored = self.content["state_dict"]
         found = {name.removeprefix(prefix): stored[name] for name in stored if name.startswith(prefix)}
@@ -183,8 +183,12 @@ class Checkpoint:
         into.load_state_dict(found, strict=False)
         return set(found)
 
-    def _left_out_names(self, part: str, into: nn.Module) -> set[str]:
-        """Return the names of a part's tensors that are left out, after a check that their files are the same."""
+    def left_out_names(self, part: str, into: nn.Module) -> set[str]:
+        """Return the names of a part's tensors that are left out, as the module has them.
+
+        Raises:
+            CheckpointError: If the module's are from another file.
+        """
         names: set[str] = set()
         for module, record in self.left_out.items():
             if not f"{module}.".startswith(f"{part}."):

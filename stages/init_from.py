@@ -92,7 +92,8 @@ def plan_transfers(
 
     A path alone hands over every part that both sides have. A mapping such as
     ``{clap.audio: runs/ser/best.ckpt:audio}`` hands over exactly its targets; the part is named after a colon, and
-    otherwise has the target's own name, in full or its end: ``clap.audio``, else ``audio``.
+    otherwise has the target's own name, in full or its end: ``clap.audio``, else ``audio``. A part comes before what is
+    handed over inside it, in whatever order they were named.
 
     Args:
         init_from: A path, a mapping of targets to sources, or None.
@@ -112,8 +113,8 @@ def plan_transfers(
         return [Transfer(part, source, _held(source, [part])) for part in shared or own[:1]]
     _require_targets(list(init_from), own, required)
     found = []
-    for target, text in init_from.items():
-        path, part = split_source(text)
+    for target in sorted(init_from, key=lambda name: name.count(".")):
+        path, part = split_source(init_from[target])
         source = open_source(path)
         found.append(Transfer(target, source, _held(source, [part] if part else _endings(target))))
     return found

@@ -10,8 +10,9 @@ from torch import nn
 from models.recognition import Recogniser
 from stages.checkpoint import Checkpoint, CheckpointContent
 from stages.checkpoint_validation import require_content
+from stages.errors import CheckpointError
 from stages.frozen import FrozenTower
-from stages.init_from import InitFrom, plan_transfers
+from stages.init_from import InitFrom, Transfer, plan_transfers
 from stages.left_out import leave_out_pretrained
 from stages.release import RELEASE_KEY, release
 
@@ -88,15 +89,16 @@ class Stage(LightningModule):
         """Load the parts of ``init_from``, once: a test after training keeps the trained weights.
 
         Raises:
-            CheckpointError: If a part is missing, or does not fit.
+            CheckpointError: If a part is missing or does not fit, or lacks tensors that another source has replaced.
         """
         if self._initialized or self.resumed_from is not None:
             return
         self._initialized = True
         own = list(self.part_modules())
         for transfer in plan_transfers(self.init_from, own, self.required_parts, Checkpoint.open):
-            loaded = transfer.source.load(transfer.part, self.get_submodule(transfer.target))
-            self.note_changed(transfer.target, loaded)
+            into = self.get_submodule(transfer.target)
+            self._require_unchanged(transfer, transfer.source.left_out_names(transfer.part, into))
+            self.note_changed(transfer.target, transfer.source.load(transfer.part, into))
 
     def note_changed(self, target: str, names: set[str] | None = None) -> None:
         """Note tensors that differ from those that their module was built with, so that checkpoints keep them.
@@ -107,6 +109,18 @@ class Stage(LightningModule):
         """
         names = set(self.get_submodule(target).state_dict()) if names is None else names
         self._changed |= {f"{target}.{name}" for name in names}
+
+    def _require_unchanged(self, transfer: Transfer[Checkpoint], left_out: set[str]) -> None:
+        """Refuse a part without tensors, taken to be those of a file, that an outer part has just replaced."""
+        target, path = transfer.target, transfer.source.path
+        replaced = sorted(self._changed & {f"{target}.{name}" for name in left_out})
+        if replaced:
+            raise CheckpointError(
+                f"model.init_args.init_from: {target} is to be that of {path}, which has no weights of its own for "
+                f"{', '.join(replaced[:4])}: they were frozen there, as in their pretrained file; the source of the "
+                f"part around it has replaced them by trained ones. Leave {target} out to keep the trained ones, or "
+                "name, in place of the part around it, those of its other parts that you want"
+            )
 
     def on_train_epoch_start(self) -> None:
         # A callback may freeze them again before a checkpoint is saved.

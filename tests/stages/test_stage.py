@@ -193,6 +193,34 @@ def test_what_a_callback_froze_again_is_kept(tmp_path: Path) -> None:
     assert names(tmp_path / "a.ckpt") == {"clap.audio.weight", "clap.audio.bias"}
 
 
+def outer_and_inner(outer: Path, inner: Path) -> list[dict[str, str]]:
+    """The same two sources, named in both orders."""
+    return [{"clap": str(outer), "clap.audio": str(inner)}, {"clap.audio": str(inner), "clap": str(outer)}]
+
+
+def test_a_part_is_handed_over_before_what_is_inside_it(clap: Path, ser: Path) -> None:
+    for init_from in outer_and_inner(clap, ser):
+        stage = Hearing(0.0, init_from)
+        stage.setup("fit")
+        assert fills(stage) == (2.0, 1.0)
+
+
+def test_a_frozen_part_does_not_pass_for_what_another_source_has_trained(tmp_path: Path) -> None:
+    moved = trained(Frozen(5.0, freeze=False), tmp_path / "moved.ckpt")
+    frozen = trained(Frozen(), tmp_path / "frozen.ckpt")
+    for init_from in outer_and_inner(moved, frozen):
+        with pytest.raises(
+            CheckpointError,
+            match=r"init_from: clap\.audio is to be that of .*frozen\.ckpt, which has no weights of its own for "
+            r"clap\.audio\.bias, clap\.audio\.weight: .* Leave clap\.audio out to keep the trained ones",
+        ):
+            Frozen(0.0, init_from).setup("fit")
+    for init_from in outer_and_inner(frozen, moved):
+        stage = Frozen(0.0, init_from)
+        stage.setup("fit")
+        assert fills(stage)[0] == 5.0
+
+
 @pytest.fixture(scope="module")
 def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from transformers import LlamaConfig, LlamaForCausalLM
