@@ -32,7 +32,7 @@ def leave_out_pretrained(
     """Split a module's tensors into those that a checkpoint keeps, and those that it leaves out.
 
     Tensors that train, have changed, or are in no pretrained file are kept. The buffers of a pretrained module are kept
-    as soon as one of its parameters trains.
+    as soon as one of its tensors trains or has changed.
 
     Args:
         module: The stage.
@@ -45,7 +45,7 @@ def leave_out_pretrained(
     left_out: dict[str, LeftOut] = {}
     for prefix, pretrained in pretrained_modules(module).items():
         inside = [name for name in kept if name.startswith(f"{prefix}.")]
-        buffers_rest = trains.isdisjoint(inside)
+        buffers_rest = (trains | set(changed)).isdisjoint(inside)
         rest = [name for name in inside if name not in trains and (name in parameters or buffers_rest)]
         rest = [name for name in rest if name not in changed]
         if not rest:
