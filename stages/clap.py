@@ -94,7 +94,8 @@ class ClapTraining(Stage):
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
-        if stage == "fit" and self.weights is not None and self.init_from is None:
+        starts = self.init_from is None and self.resumed_from is None
+        if stage == "fit" and self.weights is not None and starts:
             self.print(self.weights.load(self.clap))
             self.note_changed("clap")
 

@@ -62,6 +62,24 @@ def test_the_stage_brings_the_learned_scale_back_into_its_bounds(tiny_bert: Path
         assert made.clap.scale.item() == pytest.approx(bound, rel=1e-5)
 
 
+class Released:
+    """Released weights that fill every parameter with one number."""
+
+    def load(self, clap: nn.Module) -> str:
+        for parameter in clap.parameters():
+            nn.init.constant_(parameter, 7)
+        return "loaded"
+
+
+@pytest.mark.parametrize("resumed", [None, Path("last.ckpt")])
+def test_a_resumed_stage_does_without_released_weights(tiny_bert: Path, resumed: Path | None) -> None:
+    made = stage(tiny_bert, InfoNCE())
+    made.weights, made.resumed_from = Released(), resumed
+    made.print = lambda *_: None  # type: ignore[method-assign]
+    made.setup("fit")
+    assert (made.clap.log_scale.item() == 7) == (resumed is None)
+
+
 @pytest.mark.parametrize("local", [True, False])
 def test_clips_are_compared_by_what_the_local_tower_made_of_them(tiny_bert: Path, local: bool) -> None:
     made = stage(tiny_bert, SoftTargets(), local=local)
