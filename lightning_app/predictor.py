@@ -14,6 +14,7 @@ from datamodules.labels import EMOTIONS
 from lightning_app.runs.trained_stage import open_trained_stage
 from models.errors import LabelError
 from models.recognition import TEMPLATES, Clips, Recognition, recognise
+from stages.errors import check_templates
 from stages.stage import Stage
 
 
@@ -32,6 +33,7 @@ class Predictor:
 
     Raises:
         LabelError: If the stage recognises nothing, or was not trained for one of the classes.
+        SettingError: If there is no template, or one without ``{emotion}`` or with any other field.
 
     >>> predictor = Predictor.from_checkpoint("runs/classifier/best.ckpt")  # doctest: +SKIP
     >>> predictor("speech.wav").labels  # doctest: +SKIP
@@ -47,6 +49,7 @@ class Predictor:
         templates: Sequence[str] = TEMPLATES,
         device: str | torch.device = "cpu",
     ) -> None:
+        check_templates(templates, "templates")
         self.device, self.audio = torch.device(device), audio
         self.stage = stage.to(self.device).eval()
         with torch.inference_mode():

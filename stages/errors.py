@@ -1,5 +1,6 @@
 """Errors of stages, and checks of their settings and of optional packages."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from string import Formatter
 from typing import Any
@@ -43,6 +44,18 @@ def check_template(template: str, key: str) -> None:
     if fields != {"emotion"}:
         found = ", ".join(f"{{{name}}}" for name in sorted(fields)) or "no field"
         raise SettingError(f"{key}: {template!r} has {found}; expected {{emotion}} and nothing else in braces")
+
+
+def check_templates(templates: Sequence[str], key: str) -> None:
+    """Refuse an empty list of templates, or one that ``check_template`` refuses.
+
+    Raises:
+        SettingError: With the key and what was found.
+    """
+    if not templates:
+        raise SettingError(f"{key}: is empty; expected at least one template, such as 'this is a sound of {{emotion}}'")
+    for index, template in enumerate(templates):
+        check_template(template, f"{key}[{index}]")
 
 
 def optional_module(module: str, name: str, reason: str) -> Any:

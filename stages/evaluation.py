@@ -12,7 +12,7 @@ from models.errors import LabelError
 from models.recognition import TEMPLATES, Output, Recogniser, columns_of, embed, recognise
 from stages.checkpoint import Checkpoint
 from stages.clap import ClapTraining, ReleasedWeights
-from stages.errors import check_template
+from stages.errors import check_templates
 from stages.frozen import FrozenTower, frozen_tower
 from stages.init_from import source_files
 from stages.metrics.confusion import SCORES, ClassScore
@@ -83,8 +83,7 @@ class Evaluation(Stage):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        for index, template in enumerate(templates):
-            check_template(template, f"model.init_args.templates[{index}]")
+        check_templates(templates, "model.init_args.templates")
         self.labels = labels
         self.words = words
         self.templates = templates

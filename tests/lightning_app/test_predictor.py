@@ -15,7 +15,7 @@ from lightning_app.errors import ConfigError
 from lightning_app.predictor import Predictor
 from models.errors import LabelError
 from models.recognition import Recognition
-from stages.errors import CheckpointError
+from stages.errors import CheckpointError, SettingError
 
 SECONDS = 1.2
 
@@ -96,6 +96,19 @@ def test_a_shared_space_is_asked_for_any_class(chain, files: dict[str, Path]) ->
     assert list(found.scores["zero-shot words"]) == ["surprise", "very high energy"]
     with pytest.raises(LabelError, match="surprise is no class of what the model was trained for"):
         Predictor.from_checkpoint(chain.checkpoint("acpt"), labels=["surprise"])
+
+
+@pytest.mark.parametrize(
+    ("templates", "message"),
+    [
+        ([], r"templates: is empty; expected at least one template, such as 'this is a sound of \{emotion\}'"),
+        (["a {emotion} voice", "a {mood} voice"], r"templates\[1\]: 'a \{mood\} voice' has \{mood\}; expected"),
+        (["a voice"], r"templates\[0\]: 'a voice' has no field"),
+    ],
+)
+def test_templates_without_the_emotion_are_refused(chain, templates: list[str], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        Predictor.from_checkpoint(chain.checkpoint("clep"), templates=templates)
 
 
 def test_a_class_of_strangers_is_built_only_where_it_is_trusted(chain, tmp_path: Path) -> None:
