@@ -95,7 +95,11 @@ class StageCheckpoint(ModelCheckpoint):
 
     def ensure_best(self, trainer: Trainer) -> None:
         """Write ``best.ckpt`` if the run has not: it was resumed at its very end, or never had a monitored value."""
-        if self.dirpath is not None and not (self.saved and (Path(self.dirpath) / BEST_CKPT).is_file()):
+        if self.dirpath is None:
+            return
+        missing = not (self.saved and (Path(self.dirpath) / BEST_CKPT).is_file())
+        # All ranks save or none; on a shared file system some see the file later than others.
+        if trainer.strategy.broadcast(missing):
             self._save_best(trainer)
 
     def _save_best(self, trainer: Trainer) -> None:

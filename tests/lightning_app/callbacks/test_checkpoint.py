@@ -2,10 +2,13 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
+from lightning_app.callbacks.checkpoint import StageCheckpoint
 from stages.checkpoint import Checkpoint
 from stages.clap import ClapTraining
 
@@ -132,6 +135,23 @@ def test_no_epoch_at_all_still_makes_a_checkpoint(fit, command, corpus: Path, ch
         f"--trainer.default_root_dir={folder / 'evaluation'}",
     )  # fmt: skip
     assert code == 0
+
+
+@pytest.mark.parametrize("seen_here", [True, False])
+@pytest.mark.parametrize("missing_on_first", [True, False])
+def test_every_rank_saves_the_best_where_the_first_misses_it(
+    tmp_path: Path, seen_here: bool, missing_on_first: bool
+) -> None:
+    if seen_here:
+        (tmp_path / "best.ckpt").touch()
+    saved = []
+    trainer: Any = SimpleNamespace(
+        strategy=SimpleNamespace(broadcast=lambda _: missing_on_first),
+        fast_dev_run=False,
+        save_checkpoint=lambda path, **_: saved.append(path),
+    )
+    StageCheckpoint(tmp_path, monitor="val/UA").ensure_best(trainer)
+    assert saved == ([tmp_path / "best.ckpt"] if missing_on_first else [])
 
 
 def test_a_run_that_stops_early_by_its_own_rule_is_done(fit) -> None:
