@@ -8,8 +8,14 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from datamodules.cache import kept_json, key_of
-from datamodules.captions.caption_validation import CaptionRules, caption_problem, count_kinds, require_valid
+from datamodules.cache import cache_folder, kept_json, key_of
+from datamodules.captions.caption_validation import (
+    REFUSALS,
+    CaptionRules,
+    caption_problem,
+    count_kinds,
+    require_valid,
+)
 from datamodules.captions.source import CaptionSource
 from datamodules.captions.stable_choice import number_of
 from datamodules.captions.valence_arousal import ValenceArousalCaptions, require_ratings
@@ -26,6 +32,9 @@ QUOTES = "\"'*\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}"
 SENTENCE = re.compile(rf".+?[.!?](?=[\s{QUOTES}]|$)")
 # Of further tries: a greedy one would repeat its answer.
 RETRY_TEMPERATURE = 0.8
+# Raise it with any other change of what is asked, of how an answer is read, or of which answers are valid.
+FORMAT = 1
+COMMIT = re.compile("[0-9a-f]{40}")
 
 Point = tuple[float, float]
 
@@ -34,8 +43,8 @@ class LanguageModel(CaptionSource):
     """One sentence for each distinct pair of valence and arousal, by any causal language model of transformers.
 
     Sentences are generated once, when the data are prepared, and read from the cache while model, prompt, settings and
-    ratings are the same. ``lightning-cli caption --out captions.csv`` writes a table for `CaptionFile`, which needs no
-    model.
+    ratings are the same; a model on the hub without a known commit writes anew each time. ``lightning-cli caption --out
+    captions.csv`` writes a table for `CaptionFile`, which needs no model.
 
     Args:
         source: Name on the Hugging Face hub, or a folder that ``save_pretrained`` wrote.
@@ -101,19 +110,33 @@ class LanguageModel(CaptionSource):
         ratings = rows[["valence", "arousal"]].round(self.decimals)
         points: list[Point] = list(ratings.itertuples(index=False, name=None))
         asked = sorted(set(points))
-        written = kept_json("captions", self._key(asked), lambda: list(self._sentences(asked).values()))
-        sentences = dict(zip(asked, written, strict=True))
+        key = self._key(asked) if cache_folder() is not None else None
+        if key is None:
+            sentences = self._sentences(asked)
+        else:
+            written = kept_json("captions", key, lambda: list(self._sentences(asked).values()))
+            sentences = dict(zip(asked, written, strict=True))
         return [sentences[point] for point in points]
 
-    def _key(self, points: Sequence[Point]) -> str:
-        """Return the cache key of the sentences: all that decides them, including the files of a local model."""
+    def _key(self, points: Sequence[Point]) -> str | None:
+        """Return the cache key of the sentences, all that decides them; None if the model's weights are not known."""
         import torch
 
+        if Path(self.source).is_dir():
+            files = sorted(file for file in Path(self.source).rglob("*") if file.is_file())
+            weights: object = [stamp_of(str(file)) for file in files]
+        else:
+            weights = _commit_of(self.source, self.revision)
+        if weights is None:
+            return None
         settings = {name: value for name, value in vars(self).items() if name != "rules"}
-        folder = sorted(Path(self.source).rglob("*")) if Path(self.source).is_dir() else []
-        files = [stamp_of(str(file)) for file in folder if file.is_file()]
+        reading = [FORMAT, REFUSALS.pattern, SENTENCE.pattern, QUOTES, RETRY_TEMPERATURE]
+        replacements = self._by_grammar(points) if self.on_bad == "grammar" else {}
         libraries = [version(name) for name in ("torch", "transformers")]
-        return key_of("sentences", settings, files, points, libraries, torch.cuda.is_available()).hex()
+        gpu = torch.cuda.is_available()
+        return key_of(
+            "sentences", settings, weights, points, reading, list(replacements.values()), libraries, gpu
+        ).hex()
 
     def _sentences(self, points: Sequence[Point]) -> dict[Point, str]:
         """Generate a sentence for each point, and again where it is invalid, at most ``retries`` times."""
@@ -160,8 +183,11 @@ class LanguageModel(CaptionSource):
         rank_zero_warn(
             f"{self.source}: the grammar wrote {len(bad)} of {len(sentences)} captions in its place ({kinds})"
         )
+        return self._by_grammar(bad)
+
+    def _by_grammar(self, points: Sequence[Point]) -> dict[Point, str]:
         grammar = ValenceArousalCaptions(self.seed, paraphrases=1)
-        return {(valence, arousal): grammar.describe(valence, arousal) for valence, arousal in bad}
+        return {(valence, arousal): grammar.describe(valence, arousal) for valence, arousal in points}
 
 
 class _Writer:
@@ -217,6 +243,18 @@ class _Writer:
     def _as_chat(self, prompt: str) -> str:
         turn = [{"role": "user", "content": prompt}]
         return str(self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True))
+
+
+def _commit_of(source: str, revision: str | None) -> str | None:
+    """Return the commit that a name on the hub stands for now; None if nobody can say."""
+    if revision is not None and COMMIT.fullmatch(revision):
+        return revision
+    from transformers.utils.hub import cached_file, extract_commit_hash
+
+    try:
+        return extract_commit_hash(cached_file(source, "config.json", revision=revision), None)
+    except (OSError, ValueError):
+        return None
 
 
 def _first_sentence(answer: str) -> str:

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -5,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from datamodules.captions import language_model
+from datamodules.captions import language_model, valence_arousal
 from datamodules.captions.language_model import PREFIX, PROMPT, LanguageModel, _first_sentence
 from datamodules.captions.valence_arousal import ValenceArousalCaptions
 from datamodules.errors import DataError, LanguageModelError
@@ -192,8 +193,62 @@ def test_settings_out_of_range(settings, says):
         LanguageModel("fake", **settings)
 
 
+def hub_at(monkeypatch, commit: str | None) -> None:
+    """Let every name on the hub stand for this commit, or be unknown."""
+    from transformers.utils import hub
+
+    def cached_file(source, name, revision):
+        if commit is None:
+            raise OSError("no network")
+        return f"/hub/models--m/snapshots/{commit}/{name}"
+
+    monkeypatch.setattr(hub, "cached_file", cached_file)
+
+
+def test_a_name_on_the_hub_is_kept_by_its_commit(monkeypatch, tmp_path):
+    monkeypatch.setenv("EMOCLAP_CACHE", str(tmp_path))
+    fake = Fake(monkeypatch, lambda prompt, call: f"{PREFIX} well.")
+    table = rows([1], [3])
+
+    def asked_for(commit, **settings) -> int:
+        hub_at(monkeypatch, commit)
+        before = len(fake.calls)
+        LanguageModel("m", **settings).write(table, table)
+        return len(fake.calls) - before
+
+    assert [asked_for("a" * 40), asked_for("a" * 40), asked_for("b" * 40)] == [1, 0, 1]
+    # Unknown: nothing is kept, unless the commit is given.
+    assert [asked_for(None), asked_for(None)] == [1, 1]
+    assert [asked_for(None, revision="c" * 40), asked_for(None, revision="c" * 40)] == [1, 0]
+    assert len(list((tmp_path / "captions").iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("FORMAT", 2), ("REFUSALS", re.compile("no")), ("SENTENCE", re.compile(r".+\."))]
+)
+def test_another_way_of_reading_answers_has_another_key(monkeypatch, name, value):
+    hub_at(monkeypatch, "a" * 40)
+    before = LanguageModel("m")._key([(1.0, 3.0)])
+    assert LanguageModel("m")._key([(1.0, 3.0)]) == before
+    monkeypatch.setattr(language_model, name, value)
+    assert LanguageModel("m")._key([(1.0, 3.0)]) != before
+
+
+def test_another_grammar_has_another_key_where_it_may_write(monkeypatch):
+    hub_at(monkeypatch, "a" * 40)
+
+    def keys() -> list[str | None]:
+        return [LanguageModel("m", on_bad=on_bad)._key([(1.0, 3.0)]) for on_bad in ("raise", "grammar")]
+
+    alone, with_grammar = keys()
+    monkeypatch.setattr(valence_arousal, "FRAMES", ("The person is speaking.",))
+    assert keys()[0] == alone
+    assert keys()[1] != with_grammar
+
+
 def test_what_was_written_is_read_again_while_all_that_decides_it_is_the_same(monkeypatch, tmp_path):
     monkeypatch.setenv("EMOCLAP_CACHE", str(tmp_path))
+    hub_at(monkeypatch, "a" * 40)
     fake = Fake(monkeypatch, lambda prompt, call: f"{PREFIX} well.")
     table = rows([1, 2], [3, 4])
     first = LanguageModel("m").write(table, table)
