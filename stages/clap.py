@@ -104,6 +104,10 @@ class ClapTraining(Stage):
         return ("audio", "local") if self._compares_local and self.local is not None else ("audio",)
 
     @property
+    def required_texts(self) -> tuple[str, ...]:
+        return ("caption",)
+
+    @property
     def frozen_towers(self) -> dict[str, FrozenTower]:
         if self._frozen is None:
             self._frozen = {}

@@ -107,6 +107,10 @@ class Evaluation(Stage):
         return self.stage.sample_rate
 
     @property
+    def required_texts(self) -> tuple[str, ...]:
+        return () if self.measurement is None else ("caption",)
+
+    @property
     def frozen_towers(self) -> dict[str, FrozenTower]:
         """Towers that were frozen in training: their outputs are shared with it, and with other cells of a matrix."""
         if self._frozen is None:

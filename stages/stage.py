@@ -67,6 +67,11 @@ class Stage(LightningModule):
         """
         return {}
 
+    @property
+    def required_texts(self) -> tuple[str, ...]:
+        """Names of the texts about each clip without which this stage cannot train, validate or test."""
+        return ()
+
     def recognisers(self, labels: Sequence[str], words: Sequence[str], templates: Sequence[str]) -> list[Recogniser]:
         """Make this stage's recognisers; call it when all weights are loaded, on the device that is to run them.
 

@@ -17,6 +17,7 @@ from datamodules.errors import DataError
 from datamodules.features import SplitFeatures, no_features
 from datamodules.manifest.contents import Contents
 from datamodules.texts.prompt_data import PromptData
+from lightning_app.errors import ConfigError
 from lightning_app.features.keeper import FeatureKeeper
 from lightning_app.features.keys import clip_key
 
@@ -27,6 +28,8 @@ class TellData(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         data: EmotionDataModule = trainer.datamodule  # type: ignore[attr-defined]
         told: Any = pl_module
+        if isinstance(data, ClipData) and stage != "predict":
+            _require_texts(told.required_texts, data)
         data.position = partial(place_in_training, trainer)
         if isinstance(data, PromptData) and data.contexts is None:
             data.contexts = told.contexts
@@ -35,6 +38,15 @@ class TellData(Callback):
         # What the user gave stays; what an earlier trainer left does not.
         if isinstance(data, ClipData) and (data.features is no_features or isinstance(data.features, FrozenFeatures)):
             data.features = FrozenFeatures(trainer, data)
+
+
+def _require_texts(names: Sequence[str], data: ClipData) -> None:
+    for name in names:
+        if name not in data.texts:
+            raise ConfigError(
+                f"data.texts.{name}: null, but the stage compares each clip with its {name}; leave this setting out, "
+                "or give a template such as 'This is a {emotion} sound' or the path of a class and its settings"
+            )
 
 
 def place_in_training(trainer: Trainer) -> tuple[int, int]:

@@ -8,6 +8,8 @@ import pytest
 from datamodules.clips.data import ClipData
 from datamodules.features import SplitFeatures
 from lightning_app.callbacks.features import FrozenFeatures, TellData, place_in_training
+from lightning_app.errors import ConfigError
+from stages.evaluation import Evaluation
 
 
 # Epochs of ten batches, of which a limit takes six: what the trainer has counted, and where it goes on.
@@ -43,3 +45,26 @@ def test_features_of_the_users_own_stay(corpus: Path) -> None:
     data.features = own
     TellData().setup(trainers[0], stage, "fit")  # type: ignore[arg-type]
     assert data.features is own
+
+
+def test_a_text_that_the_stage_needs_is_missing_at_setup(corpus: Path) -> None:
+    data = ClipData(corpus, "iemocap4", texts={"caption": None, "story": "{emotion}"})
+    trainer = SimpleNamespace(datamodule=data)
+
+    def set_up(stage: str, *required: str) -> None:
+        told = SimpleNamespace(sample_rate=16000, required_texts=required)
+        TellData().setup(trainer, told, stage)  # type: ignore[arg-type]
+
+    for stage in ("fit", "test"):
+        with pytest.raises(ConfigError, match=r"^data\.texts\.caption: null, but the stage compares"):
+            set_up(stage, "caption")
+    set_up("predict", "caption")  # a prediction has no texts
+    set_up("fit", "story")
+    set_up("fit")
+
+
+def test_an_evaluation_needs_captions_for_metrics_of_the_space() -> None:
+    needs = Evaluation.required_texts.fget
+    assert needs is not None
+    assert needs(SimpleNamespace(measurement=None)) == ()
+    assert needs(SimpleNamespace(measurement=object())) == ("caption",)

@@ -278,6 +278,11 @@ def test_a_class_without_training_rows(clep: Fails) -> None:
     assert "[anger, happiness, neutral, sadness]" in said
 
 
+def test_training_without_captions(clep: Fails) -> None:
+    said = clep(2, "--data.texts.caption=null", before_models=False)
+    assert said.startswith("data.texts.caption: null, but the stage compares each clip with its caption")
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_recording_that_was_cut(clep: Fails, corpus: Path, tmp_path: Path, workers: int) -> None:
     sound = (corpus.parent / "ann_anger_0.wav").read_bytes()
