@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from datamodules.labels import EMOTIONS, LabelSet, resolve_label_set
+from datamodules.labels import EMOTIONS, LabelSet, LabelSetting, resolve_label_set
 from lightning_app.chain.reading import Answer, Question
 from lightning_app.cli import NO_CACHE
 from lightning_app.config.messages import users_mistake
 from lightning_app.config.parser import Command, read_command
 from lightning_app.config.plugins import plugin_options, plugins
 from lightning_app.runs.folder import OVERWRITE
-from lightning_app.runs.inherit import inherited_settings, open_checkpoint
+from lightning_app.runs.inherit import inherited_settings, open_checkpoint, resumed_checkpoint
 from stages.init_from import PartSource, part_config, source_files
 
 
@@ -30,7 +30,7 @@ class PlannedCheckpoint:
         settings: The stage's arguments.
         parts: Names of its parts.
         reading: The settings of ``data.audio``; those of its source where it hears no clips itself.
-        label_set: Name of its label set; None where that is a list.
+        label_set: Its label set, in the form of ``data.labels``; None where its data have no classes.
     """
 
     path: Path
@@ -38,7 +38,7 @@ class PlannedCheckpoint:
     settings: Mapping[str, Any]
     parts: tuple[str, ...]
     reading: Mapping[str, Any]
-    label_set: str | None
+    label_set: LabelSetting | None
 
     @property
     def labels(self) -> list[str] | None:
@@ -79,6 +79,9 @@ class PlannedCheckpoint:
         return part_config(self.settings, part)
 
 
+# Settings of ``data.audio`` that a stage after it, or its evaluation, takes over.
+READING = ("seconds", "crop", "pad", "resample_via")
+
 Planned = dict[Path, PartSource | None]
 
 
@@ -101,9 +104,10 @@ def _answer(question: Question, planned: Planned) -> Answer:
     leaves = Path(question.leaves)
     planned[leaves] = None
     words = [word for word in question.words if word not in (NO_CACHE, OVERWRITE)]
+    inherit = partial(inherited_settings, open_source=partial(_open, planned), is_there=partial(_is_there, planned))
     try:
         with plugin_options(words) as words:
-            command = read_command(words, partial(inherited_settings, open_source=partial(_open, planned)))
+            command = read_command(words, inherit)
         planned[leaves] = planned_checkpoint(command, leaves, planned)
         return Answer(settings=command.settings)
     except _SourceIsWrong:
@@ -123,6 +127,10 @@ def _open(planned: Planned, path: Path) -> PartSource:
     return source
 
 
+def _is_there(planned: Planned, path: Path) -> bool:
+    return path in planned or path.is_file()
+
+
 def planned_checkpoint(command: Command, path: Path, planned: Planned) -> PlannedCheckpoint:
     """What the checkpoint of a command is going to hold, but for its tensors and the speakers it was trained on.
 
@@ -134,20 +142,27 @@ def planned_checkpoint(command: Command, path: Path, planned: Planned) -> Planne
     model, data = command.tree["model"], command.tree["data"]["init_args"]
     settings, label_set = dict(model["init_args"]), None
     if said := data.get("labels"):
-        label_set = resolve_label_set(LabelSet(**said) if isinstance(said, dict) else said)
+        in_full = isinstance(said, dict)
+        label_set = resolve_label_set(LabelSet(**{**said, "labels": tuple(said["labels"])}) if in_full else said)
         words = [EMOTIONS[label].adjective for label in label_set.labels]
         settings |= {"labels": list(label_set.labels), "words": words}
-    # A stage that hears no clips hands on what the one before it heard.
-    before = [planned.get(file) for file in source_files(settings.get("init_from"))]
-    heard = next((source.reading for source in before if isinstance(source, PlannedCheckpoint)), {})
     return PlannedCheckpoint(
         path=path,
         stage=model["class_path"],
         settings=settings,
         parts=tuple(part for part in command.stage.parts if settings.get(part) is not None),
-        reading=data.get("audio") or heard,
-        label_set=label_set.name if label_set is not None else None,
+        reading=data.get("audio") or _reading_before(command, planned),
+        label_set=label_set.setting() if label_set is not None else None,
     )
+
+
+def _reading_before(command: Command, planned: Planned) -> dict[str, Any]:
+    """What a stage that hears no clips hands on: how the first stage before it that heard some read them."""
+    resumed = resumed_checkpoint(command.verb, command.said, partial(_is_there, planned))
+    files = source_files(resumed or command.tree["model"]["init_args"].get("init_from"))
+    before = (_open(planned, file) for file in files)
+    first = next((source for source in before if source.seconds is not None), None)
+    return {} if first is None else {name: getattr(first, name) for name in READING}
 
 
 def main() -> None:

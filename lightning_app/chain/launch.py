@@ -11,7 +11,7 @@ from pathlib import Path
 from lightning_app.cli import LIGHTNING_VERBS
 from lightning_app.config.plugins import plugin_words
 from lightning_app.errors import ConfigError
-from lightning_app.runs.files import DONE_JSON, LAST_CKPT, LOG_TXT
+from lightning_app.runs.files import DONE_JSON, LOG_TXT
 
 
 class Launcher:
@@ -124,15 +124,13 @@ class Slurm(Launcher):
             *([f"--partition={self.partition}"] if self.partition else []),
             *self.extra,
         ]
-        last, done = shlex.quote(str(folder / LAST_CKPT)), shlex.quote(str(folder / DONE_JSON))
-        resumed = f'if [ "${{SLURM_RESTART_COUNT:-0}}" -gt 0 ] && [ -f {last} ]; then resume=(--ckpt_path={last}); fi'
+        done = shlex.quote(str(folder / DONE_JSON))
         return "\n".join(
             [
                 "#!/bin/bash",
                 *(f"#SBATCH {option}" for option in options),
-                "resume=()",
-                *([resumed] if arguments[0] == "fit" else []),
-                f'srun {shlex.join(self.command(arguments))} "${{resume[@]}}"',
+                # One that is put back into the queue goes on by itself from the last.ckpt that it finds.
+                f"srun {shlex.join(self.command(arguments))}",
                 "code=$?",
                 'if [ "$code" -eq 143 ]; then scontrol requeue "$SLURM_JOB_ID"; fi',
                 # Some rows were left out and listed: a success, also for the jobs that wait for this one.

@@ -111,18 +111,17 @@ def prepare_folder(step: PlannedRun, fingerprint: Fingerprint, launcher: Launche
     Raises:
         ConfigError: If a command, or a job of the cluster, works in the folder or is going to.
     """
-    folder, words = step.run.folder, list(step.run.arguments)
+    folder = step.run.folder
     job = (read_json(folder / JOB_JSON) or {}).get("job")
     if job and is_active(str(job)):
         raise ConfigError(
             f"{folder}: job {job} of this stage is queued or running; wait for it, or end it: scancel {job}"
         )
     with in_use(folder):
-        if step.state == "resume":
-            words.append(f"--ckpt_path={folder / LAST_CKPT}")
-        else:
+        # A command goes on by itself from the last.ckpt that it finds.
+        if step.state != "resume":
             set_aside(folder)
-        command = launcher.command(words)
+        command = launcher.command(step.run.arguments)
         write_started(folder, command, fingerprint)
     return command
 

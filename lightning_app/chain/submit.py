@@ -6,7 +6,7 @@ from pathlib import Path
 from lightning_app.chain.launch import Local, Slurm, is_active
 from lightning_app.chain.plan import PlannedRun
 from lightning_app.chain.run import Runner, log, prepare_folder
-from lightning_app.runs.files import JOB_JSON, LAST_CKPT, read_json, write_json
+from lightning_app.runs.files import JOB_JSON, read_json, write_json
 
 
 def submit(name: str, steps: Sequence[PlannedRun], slurm: Slurm, keep_open: Sequence[int]) -> bool:
@@ -36,9 +36,8 @@ def submit(name: str, steps: Sequence[PlannedRun], slurm: Slurm, keep_open: Sequ
             continue
         fingerprint = run.fingerprint()
         prepare_folder(step, fingerprint, slurm)
-        resume = [f"--ckpt_path={run.folder / LAST_CKPT}"] if step.state == "resume" else []
         script = run.folder / "job.sbatch"
-        script.write_text(slurm.script(f"{name}/{run.title}", [*run.arguments, *resume], run.folder), encoding="utf-8")
+        script.write_text(slurm.script(f"{name}/{run.title}", run.arguments, run.folder), encoding="utf-8")
         if slurm.submit:
             jobs[run.folder] = slurm.send(script, [jobs[folder] for folder in run.depends_on if folder in jobs])
             write_json(run.folder / JOB_JSON, {"job": jobs[run.folder]})

@@ -61,6 +61,7 @@ def inherited_settings(
     verb: str,
     settings: Mapping[str, Any],
     open_source: Callable[[Path], PartSource] = open_checkpoint,
+    is_there: Callable[[Path], bool] = Path.is_file,
 ) -> dict[str, Any]:
     """What earlier stages hold for a command, as settings over which the command's own are laid.
 
@@ -72,6 +73,7 @@ def inherited_settings(
         verb: The command's, such as ``fit``.
         settings: What it says, under dotted keys without ``init_args``.
         open_source: Called with the path of each source.
+        is_there: Whether a source is there, or is going to be.
 
     Raises:
         CheckpointError: If a checkpoint is not there (says which command makes it), unsound, of another stage than
@@ -80,7 +82,7 @@ def inherited_settings(
     """
     stage = settings.get("model.class_path", settings.get("model"))
     init_from = settings.get("model.init_from")
-    resumed = settings.get("ckpt_path") or _own_checkpoint(verb, settings)
+    resumed = resumed_checkpoint(verb, settings, is_there)
     if not isinstance(stage, str) or not (resumed or source_files(init_from)):
         return {}
     trust = Trust.of(settings)
@@ -107,11 +109,24 @@ def inherited_settings(
     return inherited
 
 
-def _own_checkpoint(verb: str, settings: Mapping[str, Any]) -> str | None:
-    """The run folder's last checkpoint, which a stopped run goes on from, where what it started from is gone."""
+def resumed_checkpoint(
+    verb: str, settings: Mapping[str, Any], is_there: Callable[[Path], bool] = Path.is_file
+) -> str | None:
+    """The checkpoint that a command takes everything from, not only parts; None if there is none.
+
+    It is the one that the command names, else the run folder's last one, which a stopped run goes on from, where what
+    it started from is gone.
+
+    Args:
+        verb: The command's, such as ``fit``.
+        settings: What it says, under dotted keys without ``init_args``.
+        is_there: Whether a source is there, or is going to be.
+    """
+    if named := settings.get("ckpt_path"):
+        return str(named)
     last = Path(settings.get("trainer.default_root_dir") or ".") / LAST_CKPT
     sources = source_files(settings.get("model.init_from"))
-    if verb != "fit" or all(map(Path.is_file, sources)) or not last.is_file():
+    if verb != "fit" or all(map(is_there, sources)) or not last.is_file():
         return None
     return str(last) if _open_verified(last).stage == settings.get("model.class_path") else None
 

@@ -126,7 +126,7 @@ def test_crash_and_continue(line: Any, capsys: pytest.CaptureFixture[str]) -> No
     line()
     lines = line.launches()
     assert [line[-1] for line in lines] == [
-        "--ckpt_path=runs/classifier/last.ckpt",
+        "--trainer.default_root_dir=runs/classifier",
         "--trainer.default_root_dir=runs/evaluation",
     ]
     assert line() == 0

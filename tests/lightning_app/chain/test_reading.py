@@ -47,6 +47,24 @@ def test_what_a_stage_starts_from_need_not_be_there() -> None:
     assert not [key for key in second.settings if key.startswith("model.clap.")]
 
 
+def test_a_checkpoint_of_an_earlier_run_is_not_asked_where_a_stage_makes_what_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "last.ckpt").write_text("of other settings")
+    acpt = Question((*ACPT, f"--trainer.default_root_dir={tmp_path}"))
+    *_, answer = read_all([Question(CLEP, "runs/new/best.ckpt"), acpt])
+    assert answer.error == ""
+
+
+@pytest.mark.parametrize(
+    "labels", ["[anger, fear, neutral]", "{name: mine, labels: [anger, neutral], merge: {fear: anger}}"]
+)
+def test_a_label_set_of_ones_own_is_handed_on(labels: str) -> None:
+    clep = Question((*CLEP, f"--data.labels={labels}"), "runs/new/best.ckpt")
+    _, answer = read_all([clep, Question(ACPT)])
+    assert answer.error == ""
+    assert answer.settings is not None
+    assert not [key for key in answer.settings if key.startswith("data.labels")]
+
+
 def test_a_mistake_is_told_once_though_others_start_from_it() -> None:
     wrong = Question((*CLEP, "--data.manifst=x"), "runs/new/best.ckpt")
     first, second = read_all([wrong, Question(ACPT)])
@@ -82,3 +100,14 @@ def test_the_fingerprint_is_the_same_before_and_after_what_it_starts_from_has_ru
     assert planned.settings is not None
     now = command_fingerprint(verb, read_command(words).settings)
     assert command_fingerprint(verb, planned.settings).changes(now) == []
+
+
+def test_the_evaluation_of_a_text_stage_that_starts_from_a_checkpoint_outside_the_chain(chain) -> None:
+    path = chain.checkpoint("acpt")
+    acpt = ("fit", "--config", "stages/acpt.yaml", f"--model.init_from={chain.checkpoint('clep')}")
+    words = ("test", "--config", "stages/evaluation.yaml", f"--model.init_from={path}")
+    _, planned = read_all([Question(acpt, str(path)), Question(words)])
+    assert planned.error == ""
+    assert planned.settings is not None
+    now = command_fingerprint("test", read_command(words).settings)
+    assert command_fingerprint("test", planned.settings).changes(now) == []

@@ -55,6 +55,26 @@ def test_stages_and_chain_agree_on_what_is_done(
 
 
 @pytest.mark.slow
+def test_a_stopped_stage_goes_on_and_is_done(
+    chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(PACKAGE_ROOT))
+    Path("chain.yaml").write_text(
+        "runs: runs\nstages: {acpt: {config: stages/acpt.yaml, "
+        f"from: {chain.checkpoint('clep')}, args: [--trainer.max_epochs=1, --trainer.accelerator=cpu]}}}}\n"
+    )
+    assert main(["chain", "--config", "chain.yaml"]) == 0
+    Path("runs/acpt/done.json").unlink()  # as if it were stopped
+    capfd.readouterr()
+    assert main(["chain", "--config", "chain.yaml"]) == 0
+    assert "stopped before the end (last.ckpt)" in capfd.readouterr().err
+    assert "goes on from runs/acpt/last.ckpt" in Path("runs/acpt/log.txt").read_text()
+    assert main(["chain", "--config", "chain.yaml", "--dry-run"]) == 0
+    assert "0 to run, 1 done" in capfd.readouterr().out
+
+
+@pytest.mark.slow
 def test_a_tower_is_trained_tested_and_reported(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
