@@ -265,7 +265,8 @@ def test_an_attribute_that_nobody_rated_is_not_perfect(tower) -> None:
     logged: dict[str, torch.Tensor] = {}
     stage.log_dict = lambda values, **_: logged.update(values)  # type: ignore[method-assign, assignment]
     rating = torch.tensor([[2.0, 5.0, float("nan")], [6.0, 3.0, float("nan")]])
-    stage._heard.append((rating.nan_to_num(4.0), rating))
+    stage._predicted.append(rating.nan_to_num(4.0))
+    stage._rated.append(rating)
     stage.on_validation_epoch_end()
     assert set(logged) == {"val/CCC_valence", "val/CCC_arousal", "val/CCC"}
     assert logged["val/CCC"].item() == pytest.approx(1.0)
