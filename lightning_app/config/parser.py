@@ -20,6 +20,7 @@ from lightning_app.config.messages import short_parse_error
 from lightning_app.config.trust import Trust
 from lightning_app.errors import ConfigError
 from lightning_app.runs.inherit import inherited_settings
+from stages.errors import CheckpointError
 from stages.stage import Stage
 
 Inherit = Callable[[str, Mapping[str, Any]], dict[str, Any]]
@@ -52,7 +53,7 @@ class Command:
     Args:
         words: The command line, from the verb on.
         said: What its files and flags say, under dotted keys.
-        inherited: What it takes from checkpoints, nested.
+        inherited: What it takes from checkpoints, or took when it began, nested.
         parser: The parser that read it, which builds its classes.
         config: Its settings, as the parser has them.
         trust: Whose classes it may import.
@@ -108,7 +109,18 @@ def read_command(words: Sequence[str], inherit: Inherit = inherited_settings) ->
     tree, flags = compose(rest)
     parser, trust, inherited = stage_parser(verb), Trust.of(spoken), inherit(verb, spoken)
     config = _parsed(parser, merge(inherited, tree), flags, words, trust)
-    return Command(tuple(words), spoken, inherited, parser, config, trust)
+    return Command(tuple(words), spoken, _begun_with(verb, spoken, inherited, inherit), parser, config, trust)
+
+
+def _begun_with(verb: str, spoken: Mapping[str, Any], inherited: dict[str, Any], inherit: Inherit) -> dict[str, Any]:
+    """What a command took from checkpoints when it began: a training that is resumed is still the same."""
+    if verb != "fit" or not spoken.get("ckpt_path"):
+        return inherited
+    try:
+        return inherit(verb, {key: value for key, value in spoken.items() if key != "ckpt_path"})
+    except CheckpointError:
+        # What it started from may be gone.
+        return inherited
 
 
 def read_data(words: Sequence[str]) -> Command:

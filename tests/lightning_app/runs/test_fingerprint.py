@@ -52,6 +52,16 @@ def test_where_a_run_goes_on_changes_no_result() -> None:
     assert command_fingerprint("fit", {**settings, "ckpt_path": "runs/clep/last.ckpt"}) == fingerprint(FIT)
 
 
+@pytest.mark.parametrize(("stage", "source"), [("clep", None), ("acpt", "clep")])
+def test_a_resumed_training_is_the_same_though_its_own_checkpoint_says_its_parts(
+    chain, stage: str, source: str | None
+) -> None:
+    words = ["fit", "--config", f"stages/{stage}.yaml"]
+    words += [f"--model.init_from={chain.checkpoint(source)}"] if source else ["--config", str(chain.tiny_yaml)]
+    resumed = fingerprint([*words, f"--ckpt_path={chain.root / stage / 'last.ckpt'}"])
+    assert resumed.changes(fingerprint(words)) == []
+
+
 def test_a_class_in_short_form_stands_in_the_place_of_the_files() -> None:
     other = fingerprint([*FIT, "--model.loss=losses.SoftTargets"]).settings
     assert other["model.loss.class_path"] == "losses.SoftTargets"
